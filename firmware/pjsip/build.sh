@@ -1,0 +1,357 @@
+#!/bin/bash
+# Builds pjsua2, PJSIP's Python interface, as one abi3 wheel for this machine's architecture and
+# Debian release. Prints the path of the wheel on standard output and progress on standard error.
+#
+#   build.sh            build the wheel, or find the one built earlier
+#   build.sh --key      print the name this recipe's wheel is kept under, and build nothing
+#
+# Environment:
+#   PJPROJECT_TARBALL   path of a pjproject source tarball, instead of fetching Debian's
+#   INTERCOM_CACHE      where wheels are kept (root: /var/cache/intercom, others: ~/.cache/intercom)
+#   JOBS                compilers at a time (default: one per processor, one alone below 1.5 GB)
+#   PYTHON              the interpreter to build with (default: /usr/bin/python3)
+#
+# README.md beside this file tells why we build it ourselves and what each switch is for.
+# shellcheck disable=SC2016  # $(NAME) in single quotes is apt's and make's own language
+set -euo pipefail
+
+readonly OLDEST=2.17               # the oldest pjproject that our patches and the daemon fit
+readonly LOCAL_VERSION=intercom1   # the part of the wheel's version that is ours
+readonly TOOLS=('setuptools==84.2.1' 'swig==4.5.1')
+readonly PACKAGES=(build-essential pkg-config patch xz-utils python3-dev python3-venv
+    libopus-dev libssl-dev libsrtp2-dev libspeexdsp-dev uuid-dev)
+
+readonly PARTS=(pjlib pjlib-util pjnath pjmedia pjsip)     # the libraries that pjproject consists of
+
+# Functions that the engine calls with ctypes. Nothing in pjsua2 itself may need one of them, so
+# the linker is told to take each from its archive.
+readonly KEEP=(pjsua_set_no_snd_dev pjsua_get_pjsip_endpt pjsua_conf_connect pjsua_conf_disconnect
+    pjmedia_port_get_frame pjmedia_port_put_frame
+    pjsip_endpt_get_timer_heap pjsip_endpt_register_module pj_timer_heap_earliest_time)
+
+# -DNDEBUG: a failed assertion would abort the whole engine in the middle of a visit.
+# The rest is what Debian compiles its own network daemons with.
+readonly OPTIMISE="-O2 -g0 -fPIC -DNDEBUG -fstack-protector-strong -D_FORTIFY_SOURCE=2"
+readonly CONFIGURE=(
+    --enable-epoll                  # one descriptor for the engine's loop to wait on
+    --with-external-srtp            # Debian's libsrtp2: Debian's source carries no copy
+    --enable-speex-resample         # the only resampler left in Debian's source
+    --disable-sound                 # the card belongs to our own clock (PyAudio)
+    --disable-speex-aec             # echo is cancelled on that clock too, by AEC3 in pywebrtc-audio
+    --disable-libwebrtc
+    --disable-video --disable-sdl --disable-ffmpeg --disable-v4l2
+    --disable-openh264 --disable-vpx --disable-libyuv
+    --disable-speex-codec --disable-gsm-codec --disable-ilbc-codec --disable-g7221-codec
+    --disable-l16-codec --disable-silk --disable-bcg729 --disable-opencore-amr --disable-lyra
+    --disable-upnp
+)
+
+HERE=$(dirname "$(readlink -f "$0")")
+PYTHON=${PYTHON:-/usr/bin/python3}
+[[ -x $PYTHON ]] || PYTHON=python3
+if [[ -n ${INTERCOM_CACHE:-} ]]; then CACHE=$INTERCOM_CACHE
+elif ((EUID == 0)); then CACHE=/var/cache/intercom
+else CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/intercom; fi
+LOG=$CACHE/logs/pjsua2-build.log
+WORK=
+
+step() { printf 'pjsua2 [%3d s] %s\n' "$SECONDS" "$*" >&2; }
+die() { printf 'pjsua2: %s\n' "$1" >&2; shift; (($# == 0)) || printf '        %s\n' "$@" >&2; exit 1; }
+
+# Runs a command with its output in the log; on failure shows the log's end.
+logged() {
+    local what=$1
+    shift
+    printf '\n=== %s: %s\n' "$what" "$*" >>"$LOG"
+    "$@" >>"$LOG" 2>&1 || log_tail "$what"
+}
+
+log_tail() {
+    printf 'pjsua2: %s failed. The last lines of %s:\n' "$1" "$LOG" >&2
+    tail -n 20 "$LOG" | sed 's/^/    /' >&2
+    exit 1
+}
+
+release() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
+
+key() {
+    {
+        (cd "$HERE" && sha256sum build.sh config_site.h patches/*.patch)
+        release
+        dpkg --print-architecture
+    } | sha256sum | cut -c1-16
+}
+
+check_tools() {
+    local missing=()
+    local package
+    for package in "${PACKAGES[@]}"; do
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+    done
+    ((${#missing[@]} == 0)) || die "cannot build: Debian packages are missing. As root:" \
+        "apt-get install --no-install-recommends ${missing[*]}"
+}
+
+# The Debian mirrors of this machine, best guess first, one a line.
+mirrors() {
+    local name wanted='Created-By: Packages'
+    name=$(release)
+    {
+        apt-get indextargets --format '$(ORIGIN)|$(CODENAME)|$(COMPONENT)|$(REPO_URI)' "$wanted" |
+            awk -F'|' -v c="$name" '$1 == "Debian" && $2 == c && $3 == "main" { print $4 }'
+        # No index was ever downloaded (a fresh image): the sources alone, without their Release files.
+        apt-get indextargets --no-release-info --format '$(RELEASE)|$(COMPONENT)|$(REPO_URI)' "$wanted" |
+            awk -F'|' -v c="$name" '($1 == c || $1 ~ /^(old)*stable$|^testing$/) && $2 == "main" { print $3 }'
+    } 2>/dev/null | awk '!seen[$0]++'
+}
+
+# Fetches pjproject from Debian's signed archive to $WORK/pjproject.tar.xz. apt does the checking:
+# it verifies the archive's signature and, through it, the checksum of the one file we take. Its
+# lists and sources are our own: the machine's stay as they are.
+fetch() {
+    local keyring=/usr/share/keyrings/debian-archive-keyring.gpg apt=$WORK/apt mirror line found=
+    [[ -e $keyring ]] || keyring=${keyring%.gpg}.pgp
+    [[ -e $keyring ]] || die "Debian's archive keyring is missing. As root: apt-get install debian-archive-keyring"
+    mkdir -p "$apt"/{lists/partial,cache/archives/partial,parts,file}
+    if ((EUID == 0)) && id _apt >/dev/null 2>&1; then chown _apt "$apt/file"; fi
+    cat >"$apt/apt.conf" <<CONF
+Dir::Etc::sourcelist "$apt/sources.list";
+Dir::Etc::sourceparts "$apt/parts";
+Dir::State::Lists "$apt/lists";
+Dir::Cache "$apt/cache";
+CONF
+    while read -r mirror; do
+        step "source: Debian's archive (asterisk in sid carries pjproject)"
+        printf '\n=== source: sid at %s\n' "$mirror" >>"$LOG"
+        echo "deb-src [signed-by=$keyring] $mirror sid main" >"$apt/sources.list"
+        APT_CONFIG=$apt/apt.conf apt-get -qq -o Acquire::Retries=3 update >>"$LOG" 2>&1 || continue
+        line=$(APT_CONFIG=$apt/apt.conf apt-get source --print-uris --only-source asterisk 2>>"$LOG" |
+            grep 'orig-Xpjproject\.tar' || true)
+        [[ -n $line ]] || { echo 'no orig-Xpjproject component there' >>"$LOG"; continue; }
+        found=$line
+        break
+    done < <(mirrors)
+    [[ -n $found ]] || die "no pjproject source: none of this machine's apt mirrors gave Debian's sid." \
+        "Is the network there? Does 'apt-get update' work? Details: $LOG" \
+        "Or hand in a tarball: PJPROJECT_TARBALL=/path/to/pjproject.tar.xz $0"
+    local uri name size hash
+    read -r uri name size hash <<<"${found//\'/}"
+    logged "download of $name ($size bytes)" env APT_CONFIG="$apt/apt.conf" /usr/lib/apt/apt-helper \
+        -o Acquire::Retries=3 download-file "$uri" "$apt/file/$name" "$hash"
+    mv "$apt/file/$name" "$WORK/pjproject.tar.xz"
+    ORIGIN="$name $hash"
+}
+
+unpack() {
+    if [[ -n ${PJPROJECT_TARBALL:-} ]]; then
+        [[ -r $PJPROJECT_TARBALL ]] || die "PJPROJECT_TARBALL=$PJPROJECT_TARBALL cannot be read"
+        step "source: $PJPROJECT_TARBALL (handed in: nobody checked its signature)"
+        ORIGIN=$(tarball_origin)
+        cp "$PJPROJECT_TARBALL" "$WORK/pjproject.tar.xz"
+    else
+        fetch
+    fi
+    mkdir "$WORK/tree"
+    logged unpacking tar -xf "$WORK/pjproject.tar.xz" -C "$WORK/tree" --strip-components=1
+    [[ -r $WORK/tree/version.mak ]] || die "the source holds no version.mak: is it pjproject?"
+    VERSION=$(printf 'include version.mak\nall:\n\t@echo $(PJ_VERSION)\n' | make -s -C "$WORK/tree" -f - all)
+    if dpkg --compare-versions "$VERSION" lt "$OLDEST"; then
+        die "pjproject $VERSION is too old: $OLDEST or newer is needed (older ones have known security holes)"
+    elif [[ $VERSION != "$OLDEST" ]]; then
+        step "note: pjproject $VERSION is newer than $OLDEST, which this recipe was made with"
+    fi
+}
+
+tarball_origin() { printf '%s SHA256:%s' "${PJPROJECT_TARBALL##*/}" "$(sha256sum <"$PJPROJECT_TARBALL" | cut -d' ' -f1)"; }
+
+patch_tree() {
+    local file
+    cp "$HERE/config_site.h" pjlib/include/pj/config_site.h
+    for file in "$HERE"/patches/*.patch; do
+        if patch -p1 -R -f -s --dry-run <"$file" >/dev/null 2>&1; then
+            step "note: ${file##*/} is already in this source"
+        else
+            logged "${file##*/}" patch -p1 -N --no-backup-if-mismatch -i "$file"
+        fi
+    done
+}
+
+need() { # FILE LINE WHAT PACKAGE
+    grep -Eq "^$2\$" "$1" || die "configure found no $3 (wanted '$2' in $1)." "Is $4 installed? Details: $LOG"
+}
+
+configure() {
+    # The package architecture, not the kernel's: a 32-bit system may run on a 64-bit kernel.
+    local machine
+    machine=$(dpkg-architecture -qDEB_HOST_GNU_TYPE)
+    step "configure (pjproject $VERSION, $machine)"
+    logged configure ./configure --build="$machine" "${CONFIGURE[@]}" \
+        CFLAGS="$OPTIMISE" CXXFLAGS="$OPTIMISE" LIBS=-lspeexdsp
+    need pjmedia/include/pjmedia-codec/config_auto.h '#define PJMEDIA_HAS_OPUS_CODEC 1' Opus libopus-dev
+    need pjlib/include/pj/compat/os_auto.h '#define PJ_HAS_SSL_SOCK 1' TLS libssl-dev
+    need pjlib/include/pj/compat/os_auto.h '#define PJ_SSL_SOCK_IMP PJ_SSL_SOCK_IMP_OPENSSL' OpenSSL libssl-dev
+    need pjlib/include/pj/compat/os_auto.h '#define PJ_IOQUEUE_IMP PJ_IOQUEUE_IMP_EPOLL' epoll linux-libc-dev
+    need build.mak 'APP_THIRD_PARTY_EXT \+= -lsrtp2' SRTP libsrtp2-dev
+}
+
+jobs_wanted() {
+    local kilobytes
+    kilobytes=$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)
+    if ((kilobytes < 1500000)); then echo 1; else nproc; fi
+}
+
+# Runs make, and tells from the object files how far it is.
+compile() {
+    local part all pid have said=-1 jobs=${JOBS:-$(jobs_wanted)}
+    for part in "${PARTS[@]}" third_party; do mkdir -p "$part/lib"; done
+    # The rule stands for the archives that a part needs and that are not there yet.
+    all=$(for part in "${PARTS[@]}" third_party; do make -nk --eval='%.a: ;' -C "$part/build" lib 2>/dev/null; done |
+        grep -Ec -e '-c -o [^ ]+\.o' || true)
+    step "compile: $all files, $jobs at a time"
+    printf '\n=== make\n' >>"$LOG"
+    make -j"$jobs" lib >>"$LOG" 2>&1 9>&- &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null; do
+        sleep 1
+        have=$(find . -name '*.o' | wc -l)
+        if [[ -t 2 ]]; then
+            printf '\rpjsua2 [%3d s] compile: %d of %d ' "$SECONDS" "$have" "$all" >&2
+        elif ((have * 4 / (all + 1) > said)); then
+            said=$((have * 4 / (all + 1)))
+            step "compile: $have of $all"
+        fi
+    done
+    [[ ! -t 2 ]] || printf '\n' >&2
+    wait "$pid" || log_tail compile
+}
+
+make_wheel() {
+    local top=$WORK/tree python=$WORK/venv/bin/python part includes=()
+    step "tools: ${TOOLS[*]}"
+    logged venv "$PYTHON" -m venv "$WORK/venv"
+    logged 'pip (build tools)' "$python" -m pip install --disable-pip-version-check "${TOOLS[@]}"
+    mkdir "$WORK/wheel"
+    cd "$WORK/wheel"
+    for part in "${PARTS[@]}"; do includes+=("-I$top/$part/include"); done
+    step "wrapper: swig"
+    # -threads: let go of Python's lock in every call. No -doxygen: it doubles pjsua2.py.
+    logged swig "$WORK/venv/bin/swig" -c++ -w312 -threads -python "${includes[@]}" \
+        -outdir . -o pjsua2_wrap.cpp "$top/pjsip-apps/src/swig/pjsua2.i"
+    flags() { make -s --no-print-directory -C "$top/pjsip-apps/src/swig/python" -f helper.mak "$1" | tr '\n' ' '; }
+    cat >setup.py <<PY
+from setuptools import Extension, setup
+
+keep = "${KEEP[*]}".split()
+setup(
+    name="pjsua2",
+    version="$VERSION+$LOCAL_VERSION",
+    description="PJSIP's Python interface, built for the intercom",
+    license="GPL-2.0-or-later",
+    py_modules=["pjsua2"],
+    ext_modules=[
+        Extension(
+            "_pjsua2",
+            ["pjsua2_wrap.cpp"],
+            py_limited_api=True,
+            define_macros=[("Py_LIMITED_API", "0x030B0000")],
+            # -O1: the wrapper only passes arguments on, and -O2 takes twice the time to compile.
+            extra_compile_args="""$(flags cflags)""".split() + ["-g0", "-O1"],
+            extra_link_args=["-Wl,-u," + name for name in keep]
+            + """$(flags ldflags)""".split()
+            + ["-l" + name for name in """$(flags libs)""".split()]
+            + ["-Wl,--as-needed", "-Wl,-z,relro,-z,now", "-s"],
+        )
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)
+PY
+    step "wheel: the wrapper is one big file and takes a minute"
+    logged wheel "$python" setup.py -q bdist_wheel
+}
+
+# A wheel that does not import, or lacks what the engine needs, is no wheel.
+try_wheel() {
+    step "try: import, start, codecs, exported functions"
+    logged 'pip (the wheel)' "$WORK/venv/bin/python" -m pip install --disable-pip-version-check --no-index --no-deps \
+        "$WORK"/wheel/dist/*.whl
+    cd /
+    logged try "$WORK/venv/bin/python" - "${KEEP[@]}" <<'PY'
+import ctypes
+import sys
+
+import _pjsua2
+import pjsua2 as pj
+
+library = ctypes.CDLL(_pjsua2.__file__)
+for name in [*sys.argv[1:], "pjmedia_srtp_init_lib", "pjmedia_transport_srtp_dtls_get_fingerprint"]:
+    getattr(library, name)
+
+config = pj.EpConfig()
+config.uaConfig.threadCnt = 0
+config.uaConfig.mainThreadOnly = True
+config.logConfig.level = config.logConfig.consoleLevel = 1
+endpoint = pj.Endpoint()
+endpoint.libCreate()
+endpoint.libInit(config)
+endpoint.audDevManager().setNoDev()
+endpoint.transportCreate(pj.PJSIP_TRANSPORT_TLS, pj.TransportConfig())
+endpoint.libStart()
+codecs = {info.codecId.rpartition("/")[0].lower() for info in endpoint.codecEnum2()}
+endpoint.libDestroy()
+del endpoint
+print(sorted(codecs))
+missing = {"opus/48000", "g722/16000", "pcma/8000", "pcmu/8000"} - codecs
+if missing:
+    sys.exit(f"codecs missing: {sorted(missing)}")
+PY
+}
+
+clean() { [[ -z $WORK ]] || rm -rf "$WORK"; }
+
+build() {
+    WORK=$(mktemp -d "$CACHE/build.XXXXXX")
+    trap clean EXIT
+    chmod 755 "$WORK"
+    : >"$LOG"
+    check_tools
+    unpack
+    cd "$WORK/tree"
+    patch_tree
+    configure
+    compile
+    make_wheel
+    try_wheel
+    # Complete and tried: only now does it get the name that others look for.
+    mkdir -p "$CACHE/wheels"
+    printf '%s\n' "$ORIGIN" >"$WORK/wheel/dist/SOURCE"
+    rm -rf "$STORE"
+    mv -T "$WORK/wheel/dist" "$STORE"
+    step "done: $(basename "$STORE"/*.whl)"
+}
+
+# A handed-in tarball counts only when the wheel was not made from that very file.
+stored() {
+    compgen -G "$STORE/*.whl" >/dev/null || return 1
+    [[ -z ${PJPROJECT_TARBALL:-} || ! -r $PJPROJECT_TARBALL ]] || [[ $(tarball_origin) == "$(cat "$STORE/SOURCE")" ]]
+}
+
+case ${1:-} in
+'') ;;
+--key) key; exit ;;
+*) sed -n '2,/^# shellcheck/{/^# shellcheck/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2 ;;
+esac
+
+umask 022
+STORE=$CACHE/wheels/$(key)
+if ! stored; then
+    mkdir -p "$CACHE/logs" 2>/dev/null || die "cannot write to $CACHE: choose another folder with INTERCOM_CACHE="
+    exec 9>"$CACHE/build.lock"
+    if ! flock -n 9; then
+        step "another build is running: waiting for it"
+        flock 9
+    fi
+    # Under the lock no build is running, so these are the remains of killed ones.
+    rm -rf "$CACHE"/build.??????
+    stored || build
+fi
+echo "$STORE"/*.whl

@@ -1,0 +1,37 @@
+/* Compile-time profile of PJSIP for the door station. Read by every source file of pjproject.
+ * Each line differs from pjproject's own default for the reason given.
+ */
+
+/* A door without a picture: no video code at all. */
+#define PJMEDIA_HAS_VIDEO               0
+
+/* Both address families: some providers and some home networks are IPv6 only. */
+#define PJ_HAS_IPV6                     1
+
+/* One account per line; the default of 8 said aloud, since the configuration's limit follows it. */
+#define PJSUA_MAX_ACC                   8
+
+/* Call slots are recycled, so keep the pool large: a slot should rest long before it is used again
+ * (default 4). */
+#define PJSUA_MAX_CALLS                 32
+
+/* Chime, ring-back, prompts: players are cheap, and a refused one would be a silent door. */
+#define PJSUA_MAX_PLAYERS               16
+#define PJSUA_MAX_RECORDERS             8
+
+/* Encrypted speech also towards WebRTC-like peers: DTLS-SRTP besides SDES (default 0). */
+#define PJMEDIA_SRTP_HAS_DTLS           1
+
+/* Never move a request from UDP to TCP because it grew above 1300 bytes: many home PBXs do not
+ * listen on TCP, and the call would be lost (default 0). */
+#define PJSIP_DONT_SWITCH_TO_TCP        1
+
+/* Keep the way through a router open while we have nothing to say. */
+#define PJMEDIA_STREAM_ENABLE_KA        PJMEDIA_STREAM_KA_EMPTY_RTP
+
+/* A PBX may put long routes, identities and SDP into one message; the default of 4000 bytes drops
+ * it without a word. */
+#define PJSIP_MAX_PKT_LEN               8000
+
+/* No compiler chatter about upstream's own to-do list. */
+#define PJ_TODO(x)

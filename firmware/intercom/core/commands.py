@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Orders, in the imperative: everything the core can want. The shell carries them out and asks nothing back.
+
+Two kinds: one-shots (place this call, play this tone once) and levels (this is how the audio, the strike, the lamp
+shall be from now on). Levels are idempotent, so they can be sent again to a voice engine that starts anew.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Tone(StrEnum):
+    """Sounds of the door, by what they tell the visitor. Each tells one thing only."""
+
+    CHIME = "chime"
+    RINGBACK = "ringback"
+    STILL_RINGING = "still-ringing"
+    NO_LINE = "no-line"
+    BUSY = "busy"
+    DECLINED = "declined"
+    NOT_FOUND = "not-found"
+    UNANSWERED = "unanswered"
+    UNREACHABLE = "unreachable"
+    LISTENING = "listening"
+    WARNING = "warning"
+    DOOR_OPEN = "door-open"
+    CLOSING = "closing"
+
+
+class Lamp(StrEnum):
+    """Patterns of the lamp at the button."""
+
+    OFF = "off"
+    READY = "ready"
+    NO_LINE = "no-line"
+    CALLING = "calling"
+    RINGING = "ringing"
+    TALKING = "talking"
+    DOOR_OPEN = "door-open"
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """How the sound shall be: a level, derived from the state alone (`state.audio`)."""
+
+    card: bool = False
+    """Whether the card is open at all. Closed means no microphone anywhere."""
+    hear: str = ""
+    """The leg whose sound goes to the loudspeaker."""
+    speak: str = ""
+    """The leg that hears the microphone. Set only in a conversation."""
+    loop: Tone | None = None
+    """A tone repeated until this level changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceCall:
+    """Send an INVITE to `target` ("201", "sip:201@host") through `account`."""
+
+    leg: str
+    account: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCall:
+    """Accept the call that arrived as `leg`."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """End a leg in the way its stage asks for: refuse with `code`, CANCEL, or BYE. Unknown legs are no error."""
+
+    leg: str
+    code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Try to register `account` now."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopEngine:
+    """End every call, unregister, and leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayTone:
+    """Play a tone once, before anything looped, over nothing but silence."""
+
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True)
+class SetAudio:
+    """Make the sound so."""
+
+    audio: Audio
+
+
+@dataclass(frozen=True, slots=True)
+class SetStrike:
+    """Release the door's strike, or lock it."""
+
+    door: str
+    released: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetLamp:
+    """Show a pattern."""
+
+    lamp: Lamp
+
+
+@dataclass(frozen=True, slots=True)
+class SetStatus:
+    """What `systemctl status` shows in one line."""
+
+    text: str
+
+
+class Kind(StrEnum):
+    """Kinds of journal records. Each has one MESSAGE_ID for ever (adapters/records.py)."""
+
+    STARTED = "started"
+    STOPPING = "stopping"
+    ENGINE_STARTED = "engine-started"
+    PRESS_ACCEPTED = "press-accepted"
+    PRESS_ANSWERED = "press-answered"
+    """A press that started no visit of its own, and what it got instead."""
+    CALL_ARRIVED = "call-arrived"
+    CALL_REFUSED = "call-refused"
+    CALL_PLACED = "call-placed"
+    CALL_RINGING = "call-ringing"
+    CALL_ANSWERED = "call-answered"
+    CALL_ENDED = "call-ended"
+    CODE_WRONG = "code-wrong"
+    DOOR_RELEASED = "door-released"
+    DOOR_LOCKED = "door-locked"
+    VISIT_ENDED = "visit-ended"
+    LINE_UP = "line-up"
+    CONDITION_BEGAN = "condition-began"
+    CONDITION_ENDED = "condition-ended"
+    CARD_OPENED = "card-opened"
+    CARD_CLOSED = "card-closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Tell the journal. Field names are lower case here and become `INTERCOM_...` there."""
+
+    kind: Kind
+    fields: dict[str, str | int | float | dict[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """Leave the program: everything that had to be done is done."""
+
+
+Command = (
+    PlaceCall | AnswerCall | HangUp | Register | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus
+    | Report | Exit
+)  # fmt: skip
+EngineCommand = PlaceCall | AnswerCall | HangUp | Register | StopEngine | PlayTone | SetAudio

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Facts, in the past tense: everything the core can be told.
+
+An event says what happened; when it happened travels beside it (`now` of `step`), in seconds of CLOCK_MONOTONIC,
+which both processes share. Do not subclass these. News of a call carries its leg, so late news cannot hit a successor.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonChanged:
+    """An edge on a button's wire, not yet debounced."""
+
+    button: str
+    pressed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonPressed:
+    """A press that counts: a debounced one, or one made by an operator."""
+
+    button: str
+    by: str
+    """"panel", or who asked for it over the control socket ("uid 0")."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """A deadline may have come. Harmless at any moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """The service manager or an operator wants the daemon to end."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStarted:
+    """A voice engine is up, configured, and knows nothing of what went before."""
+
+    versions: str
+    """What is in it, for the journal: "PJSIP 2.17, opus, ..."."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLost:
+    """The voice engine's process is gone: every call and registration it held is gone with it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineBeat:
+    """The voice engine's loop went round. It feeds the watchdog and changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineUp:
+    """A registrar accepted (or renewed) our registration; or an account without one is ready."""
+
+    account: str
+    took_ms: float
+    """From REGISTER sent to its final 200, in milliseconds; 0 where nothing had to be sent."""
+    expires_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineLost:
+    """A registration failed or was refused."""
+
+    account: str
+    code: int
+    """SIP status, or 408/503 where PJSIP stands in for an answer that never came."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallSent:
+    """The INVITE of a leg is on the wire."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallProgressed:
+    """A provisional answer: 100 to 199 (RFC 3261 section 21.1)."""
+
+    leg: str
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyMediaBegan:
+    """The far end sends sound of its own before the answer (183 with SDP)."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswered:
+    """A leg is up: 200 and ACK have passed."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """A leg is gone, whoever ended it."""
+
+    leg: str
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallArrived:
+    """Somebody calls the door. Nothing has been answered yet."""
+
+    leg: str
+    account: str
+    caller: str
+    """User part of the caller's address, as the account's server gives it. Forgeable by itself."""
+    source: str
+    """IP address and port that the INVITE came from."""
+    trusted: bool
+    """Whether `source` is the server that this account is registered with."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigitReceived:
+    """A key of the phone: 0-9, A-D, * or #."""
+
+    leg: str
+    digit: str
+    method: str
+    """"RFC 4733" or "SIP INFO"."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFlowed:
+    """The first sound of a leg passed the card: "in" from the phone, "out" to it."""
+
+    leg: str
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardOpened:
+    """The sound card runs, and is the clock of all audio from here on."""
+
+    card: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardClosed:
+    """The sound card is closed: no microphone is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardLost:
+    """The sound card could not be opened, or died. A silent clock keeps calls alive meanwhile."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TonePlayed:
+    """A one-shot tone has been played to its end."""
+
+    tone: str
+
+
+Event = (
+    ButtonChanged | ButtonPressed | TimePassed | StopRequested | EngineStarted | EngineLost | EngineBeat | LineUp
+    | LineLost | CallSent | CallProgressed | EarlyMediaBegan | CallAnswered | CallEnded | CallArrived | DigitReceived
+    | AudioFlowed | CardOpened | CardClosed | CardLost | TonePlayed
+)  # fmt: skip

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`step`: one event in, a new state and the commands out. All events go through here."""
+
+from intercom.core import door, health, line, panel, visit
+from intercom.core.commands import (
+    Command,
+    Exit,
+    Kind,
+    Report,
+    SetAudio,
+    SetLamp,
+    SetStatus,
+    SetStrike,
+    StopEngine,
+)
+from intercom.core.events import (
+    AudioFlowed,
+    ButtonChanged,
+    ButtonPressed,
+    CallAnswered,
+    CallArrived,
+    CallEnded,
+    CallProgressed,
+    CallSent,
+    CardClosed,
+    CardLost,
+    CardOpened,
+    DigitReceived,
+    EarlyMediaBegan,
+    EngineBeat,
+    EngineLost,
+    EngineStarted,
+    Event,
+    LineLost,
+    LineUp,
+    StopRequested,
+    TimePassed,
+    TonePlayed,
+)
+from intercom.core.state import Levels, Rules, State, levels, new
+from intercom.core.turn import Turn
+
+
+def step(state: State, event: Event, *, now: float, rules: Rules) -> tuple[State, list[Command]]:
+    """Return what the door is after `event`, and what it wants done.
+
+    `now` is when the event happened, in seconds of CLOCK_MONOTONIC. News about calls, tones or visits that are over
+    changes nothing, whenever it comes.
+    """
+    turn = Turn(state, now, rules)
+    before = levels(state)
+    _dispatch(turn, event)
+    turn.order(*_changed(before, levels(turn.state), anew=isinstance(event, EngineStarted)))
+    turn.order(*health.changes(state, turn.state, now))
+    turn.set(unwell=health.dated(state, turn.state, now))
+    # The world first, its description after: a record costs time that a visitor would wait.
+    return turn.state, sorted(turn.commands, key=lambda command: isinstance(command, Report | Exit))
+
+
+def start(boot: str, rules: Rules) -> tuple[State, list[Command]]:
+    """Return the first state and what makes the world agree with it: every strike locked, the lamp honest."""
+    state = new(boot, rules)
+    first = levels(state)
+    locked = (SetStrike(door.name, released=False) for door in state.doors)
+    return state, [*locked, SetLamp(first.lamp), SetStatus(first.status), Report(Kind.STARTED, {"boot": boot})]
+
+
+def _dispatch(turn: Turn, event: Event) -> None:  # noqa: C901, PLR0912  (a table, one row per event)
+    match event:
+        case ButtonChanged(button, pressed):
+            panel.changed(turn, button, pressed=pressed)
+        case ButtonPressed(button, by):
+            visit.pressed(turn, button, by)
+        case TimePassed():
+            _time_passed(turn)
+        case LineUp():
+            line.up(turn, event)
+            visit.line_back(turn)
+        case LineLost():
+            line.lost(turn, event)
+        case CallSent(leg):
+            visit.sent(turn, leg)
+        case CallProgressed(leg, code):
+            visit.progressed(turn, leg, code)
+        case EarlyMediaBegan(leg):
+            visit.early_media(turn, leg)
+        case CallAnswered(leg):
+            visit.answered(turn, leg)
+        case CallEnded(leg, code, reason):
+            visit.leg_ended(turn, leg, code, reason)
+        case CallArrived():
+            visit.called(turn, event)
+        case DigitReceived(leg, digit, method):
+            door.digit(turn, leg, digit, method)
+        case AudioFlowed(leg, direction):
+            visit.audio_flowed(turn, leg, direction)
+        case TonePlayed(tone):
+            visit.tone_played(turn, tone)
+        case CardOpened(card):
+            turn.tell(Kind.CARD_OPENED, card=card)
+            turn.set(card_fault="", card_open=card)
+            visit.card_back(turn)
+        case CardClosed():
+            turn.tell(Kind.CARD_CLOSED, card=turn.state.card_open)
+            turn.set(card_open="")
+        case CardLost(reason):
+            turn.set(card_fault=reason, card_open="")
+        case EngineStarted(versions):
+            turn.tell(Kind.ENGINE_STARTED, versions=versions)
+            turn.set(engine_up=True, engine_fault="")
+            line.engine_started(turn)
+        case EngineLost(reason):
+            _engine_lost(turn, reason)
+        case StopRequested(reason):
+            _stop(turn, reason)
+        case EngineBeat():
+            pass
+
+
+def _time_passed(turn: Turn) -> None:
+    panel.time_passed(turn)
+    line.time_passed(turn)
+    door.time_passed(turn)
+    visit.time_passed(turn)
+    if turn.state.stopping_until is not None and turn.now >= turn.state.stopping_until:
+        _leave(turn)
+
+
+def _engine_lost(turn: Turn, reason: str) -> None:
+    if turn.state.stopping_until is not None:
+        _leave(turn)
+        return
+    turn.set(engine_up=False, engine_fault=reason, card_open="")
+    line.engine_lost(turn)
+    visit.engine_lost(turn)
+
+
+def _stop(turn: Turn, reason: str) -> None:
+    if turn.state.stopping_until is not None:
+        return
+    turn.tell(Kind.STOPPING, reason=reason)
+    visit.stopped(turn)
+    door.lock_all(turn)
+    turn.set(stopping_until=turn.now + turn.rules.stop_s)
+    turn.order(StopEngine())
+    if not turn.state.engine_up:
+        _leave(turn)
+
+
+def _leave(turn: Turn) -> None:
+    turn.set(stopping_until=float("inf"), engine_up=False)
+    turn.order(Exit())
+
+
+def _changed(before: Levels, after: Levels, *, anew: bool) -> list[Command]:
+    """Return the orders that bring the levels from `before` to `after`; a new voice engine is told its own anew."""
+    orders: list[Command] = []
+    orders += [SetStrike(name, released=False) for name in sorted(before.released - after.released)]
+    orders += [SetStrike(name, released=True) for name in sorted(after.released - before.released)]
+    if before.audio != after.audio or (anew and after.audio.card):
+        orders.append(SetAudio(after.audio))
+    if before.lamp != after.lamp:
+        orders.append(SetLamp(after.lamp))
+    if before.status != after.status:
+        orders.append(SetStatus(after.status))
+    return orders

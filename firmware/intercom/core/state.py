@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The behaviour of the door on one page. Newcomers start here.
+
+Rule 1: everything that affects what may follow what stands in the tables of this file.
+Rule 2: levels (sound, lamp, strike, status) are *functions of the state*, written in `PHASES` and at the end of this
+        file. Nobody switches them on or off, so nobody can forget to: the microphone is open in exactly the phases
+        whose row says so, and a tone loops in exactly the phase whose row names it.
+Rule 3: what happens once (a call placed, a chime) happens on entering a phase, in `visit.py`, never on an arrow.
+
+Three kinds of small machines run side by side and meet only here: one visit at most (somebody is at the door, or the
+house called it), one line per SIP account, one door per strike. `machine.step` feeds them; `Signal` is what an event
+means to the visit once it has been checked that the event is about *this* visit.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from intercom.core.commands import Audio, Lamp, Tone
+
+
+class Phase(StrEnum):
+    """Completes "the visit is ..."."""
+
+    IDLE = "idle"
+    WAITING = "waiting for a line"
+    DIALLING = "dialling"
+    RINGING = "ringing"
+    ANNOUNCING = "announcing"
+    ANSWERING = "answering"
+    TALKING = "talking"
+    WARNED = "about to end"
+    CLOSING = "closing"
+
+
+class Signal(Enum):
+    """What an event means to the visit."""
+
+    PRESSED = "somebody pressed and there is a line"
+    PRESSED_WITHOUT_LINE = "somebody pressed and there is none"
+    CALLED = "an allowed caller calls the door"
+    LINE_BACK = "a line is there"
+    LINE_GONE = "the calls are gone with the voice engine"
+    RINGS = "a phone rings"
+    ANSWERED = "a phone answered"
+    ANNOUNCED = "the warning that somebody listens was played"
+    GONE = "no leg is left"
+    TIME_UP = "the phase lasted as long as it may"
+    TOLD = "the closing tone was played"
+    STOPPED = "the daemon ends"
+    SUPERSEDED = "another button was pressed before anybody answered"
+
+
+_RINGS_OUT = {
+    Signal.ANSWERED: Phase.TALKING,
+    Signal.GONE: Phase.CLOSING,
+    Signal.TIME_UP: Phase.CLOSING,
+    Signal.LINE_GONE: Phase.WAITING,
+    Signal.STOPPED: Phase.CLOSING,
+    Signal.SUPERSEDED: Phase.CLOSING,
+}
+_TALKS = {
+    Signal.GONE: Phase.CLOSING,
+    Signal.LINE_GONE: Phase.CLOSING,
+    Signal.STOPPED: Phase.CLOSING,
+}
+
+NEXT: Mapping[Phase, Mapping[Signal, Phase]] = {
+    Phase.IDLE: {
+        Signal.PRESSED: Phase.DIALLING,
+        Signal.PRESSED_WITHOUT_LINE: Phase.WAITING,
+        Signal.CALLED: Phase.ANNOUNCING,
+    },
+    Phase.WAITING: {
+        Signal.LINE_BACK: Phase.DIALLING,
+        Signal.TIME_UP: Phase.CLOSING,
+        Signal.STOPPED: Phase.CLOSING,
+        Signal.SUPERSEDED: Phase.CLOSING,
+    },
+    Phase.DIALLING: {Signal.RINGS: Phase.RINGING, **_RINGS_OUT},
+    Phase.RINGING: _RINGS_OUT,
+    Phase.ANNOUNCING: {
+        Signal.ANNOUNCED: Phase.ANSWERING,
+        Signal.GONE: Phase.CLOSING,
+        Signal.TIME_UP: Phase.CLOSING,
+        Signal.LINE_GONE: Phase.CLOSING,
+        Signal.STOPPED: Phase.CLOSING,
+    },
+    Phase.ANSWERING: {Signal.ANSWERED: Phase.TALKING, Signal.TIME_UP: Phase.CLOSING, **_TALKS},
+    Phase.TALKING: {Signal.TIME_UP: Phase.WARNED, **_TALKS},
+    Phase.WARNED: {Signal.TIME_UP: Phase.CLOSING, **_TALKS},
+    Phase.CLOSING: {Signal.TOLD: Phase.IDLE, Signal.TIME_UP: Phase.IDLE, Signal.LINE_GONE: Phase.IDLE},
+}
+"""Phase -> signal -> phase. A signal that its row does not name changes nothing."""
+
+
+class Outcome(StrEnum):
+    """How a press ended. Every press gets exactly one."""
+
+    TALKED = "talked"
+    NO_ANSWER = "no answer"
+    BUSY = "busy"
+    DECLINED = "declined"
+    NOT_FOUND = "not found"
+    UNREACHABLE = "unreachable"
+    SUPERSEDED = "superseded"
+    ENGINE_LOST = "voice engine lost"
+    STOPPED = "stopped"
+
+
+OUTCOME_TONES: Mapping[Outcome, Tone] = {
+    Outcome.TALKED: Tone.CLOSING,
+    Outcome.NO_ANSWER: Tone.UNANSWERED,
+    Outcome.BUSY: Tone.BUSY,
+    Outcome.DECLINED: Tone.DECLINED,
+    Outcome.NOT_FOUND: Tone.NOT_FOUND,
+    Outcome.UNREACHABLE: Tone.UNREACHABLE,
+    Outcome.ENGINE_LOST: Tone.UNREACHABLE,
+}
+"""What the visitor hears at the end. An outcome without a tone is told by what follows at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMatch:
+    """A keyed code that was right."""
+
+    name: str
+    door: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the configuration decides. Durations are in seconds."""
+
+    buttons: Mapping[str, tuple[str, ...]]
+    """Button -> targets; all ring at once."""
+    accounts: tuple[str, ...]
+    """Accounts in order of preference."""
+    callers: Mapping[str, frozenset[str]]
+    """Account -> users that may call the door through it; "*" is anyone its server lets through."""
+    pulse_s: Mapping[str, float]
+    """Door -> how long its strike is released."""
+    match_code: Callable[[str], CodeMatch | None]
+    """Keyed digits -> the code they are. The core never sees a code."""
+    code_digits: int
+    """Digits of the longest code; 0 when there is none."""
+    ring_s: float = 30.0
+    talk_s: float = 120.0
+    warn_s: float = 10.0
+    patience_s: float = 60.0
+    debounce_s: float = 0.02
+    code_pause_s: float = 5.0
+    wrong_codes: int = 3
+    announce_s: float = 3.0
+    closing_s: float = 4.0
+    stop_s: float = 3.0
+    retry_s: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+    """Waits between attempts to register; the last one repeats. The shell puts the jitter in."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseRow:
+    """What holds as long as a phase lasts."""
+
+    lamp: Lamp
+    lasts: Callable[[Rules], float] | None = None
+    """Rules -> the longest this phase may take."""
+    card: bool = False
+    early: bool = False
+    """The loudspeaker carries the far end's own ring-back when there is one."""
+    talk: bool = False
+    """Both directions are open: the only phases in which the microphone is heard."""
+    loop: Tone | None = None
+
+
+PHASES: Mapping[Phase, PhaseRow] = {
+    Phase.IDLE: PhaseRow(Lamp.READY),
+    Phase.WAITING: PhaseRow(Lamp.NO_LINE, lambda r: r.patience_s, card=True),
+    Phase.DIALLING: PhaseRow(Lamp.CALLING, lambda r: r.ring_s, card=True, early=True),
+    Phase.RINGING: PhaseRow(Lamp.RINGING, lambda r: r.ring_s, card=True, early=True, loop=Tone.RINGBACK),
+    Phase.ANNOUNCING: PhaseRow(Lamp.CALLING, lambda r: r.announce_s, card=True),
+    Phase.ANSWERING: PhaseRow(Lamp.CALLING, lambda r: r.announce_s, card=True),
+    Phase.TALKING: PhaseRow(Lamp.TALKING, lambda r: r.talk_s, card=True, talk=True),
+    Phase.WARNED: PhaseRow(Lamp.TALKING, lambda r: r.warn_s, card=True, talk=True),
+    Phase.CLOSING: PhaseRow(Lamp.OFF, lambda r: r.closing_s, card=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One call of a visit: its name, unique for ever, and whom it calls."""
+
+    name: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Somebody is at the door, or the house called it. At most one at a time: there is one microphone."""
+
+    id: str
+    button: str
+    """Empty when the house called."""
+    by: str
+    began_at: float
+    targets: tuple[str, ...] = ()
+    phase_until: float | None = None
+    legs: tuple[Leg, ...] = ()
+    """Calls that are on their way or up."""
+    dialled: int = 0
+    """Legs placed so far, so that no leg's name is used twice."""
+    talker: str = ""
+    """The leg that answered."""
+    answered_by: str = ""
+    """The target whose leg answered."""
+    early: str = ""
+    """A leg that sends sound before its answer."""
+    failures: tuple[int, ...] = ()
+    """SIP status of each leg that ended without an answer."""
+    account: str = ""
+    outcome: Outcome | None = None
+    marks: tuple[tuple[str, float], ...] = ()
+    """Name of a moment -> when it was first reached. The time line of the final record."""
+    digits: str = ""
+    digits_until: float | None = None
+    wrong: int = 0
+
+
+class LinePhase(StrEnum):
+    """Completes "the line is ..."."""
+
+    DOWN = "down"
+    REGISTERING = "registering"
+    UP = "registered"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One SIP account's registration."""
+
+    account: str
+    phase: LinePhase = LinePhase.DOWN
+    since: float = 0.0
+    failed: int = 0
+    """Attempts in a row that came to nothing."""
+    retry_at: float | None = None
+    fault: str = ""
+    """Why it is down; kept until it is up again."""
+    took_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One strike. Locked unless it has a deadline; there is no other way to be released."""
+
+    name: str
+    released_until: float | None = None
+    released_at: float = 0.0
+    visit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """One button's wire, debounced by holding still for `debounce_s`."""
+
+    name: str
+    pressed: bool = False
+    """The level that has held still."""
+    level: bool = False
+    since: float = 0.0
+    """When the wire first left the still level."""
+    settles_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything the door knows."""
+
+    boot: str
+    """Random text of this start of the daemon; makes visit names unique for ever."""
+    phase: Phase = Phase.IDLE
+    visit: Visit | None = None
+    visits: int = 0
+    lines: tuple[Line, ...] = ()
+    doors: tuple[Door, ...] = ()
+    buttons: tuple[Button, ...] = ()
+    engine_up: bool = False
+    engine_fault: str = ""
+    card_fault: str = ""
+    card_open: str = ""
+    unwell: tuple[tuple[str, float], ...] = ()
+    """Condition -> since when it lasts."""
+    stopping_until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """All levels at once, as the state wants them."""
+
+    audio: Audio
+    lamp: Lamp
+    released: frozenset[str]
+    status: str
+
+
+def new(boot: str, rules: Rules) -> State:
+    """Return the state of a daemon that has just started: all locked, all down, all silent."""
+    return State(
+        boot=boot,
+        lines=tuple(Line(account) for account in rules.accounts),
+        doors=tuple(Door(name) for name in rules.pulse_s),
+        buttons=tuple(Button(name) for name in rules.buttons),
+    )
+
+
+def levels(state: State) -> Levels:
+    """Return how everything shall be in this state."""
+    return Levels(
+        audio=audio(state),
+        lamp=lamp(state),
+        released=frozenset(door.name for door in state.doors if door.released_until is not None),
+        status=status(state),
+    )
+
+
+def audio(state: State) -> Audio:
+    """Return how the sound shall be."""
+    row, visit = PHASES[state.phase], state.visit
+    if visit is None:
+        return Audio()
+    hear = visit.talker if row.talk else visit.early if row.early else ""
+    return Audio(
+        card=row.card,
+        hear=hear,
+        speak=visit.talker if row.talk else "",
+        loop=None if hear else row.loop,
+    )
+
+
+def lamp(state: State) -> Lamp:
+    """Return the pattern of the lamp: an open door is told before anything else."""
+    if state.stopping_until is not None:
+        return Lamp.OFF
+    if any(door.released_until is not None for door in state.doors):
+        return Lamp.DOOR_OPEN
+    if state.phase is Phase.IDLE and not line_up(state):
+        return Lamp.NO_LINE
+    return PHASES[state.phase].lamp
+
+
+def status(state: State) -> str:
+    """Return the one line that answers "would it ring now?"."""
+    if state.stopping_until is not None:
+        return "stopping"
+    if state.engine_fault:
+        return f"voice engine down: {state.engine_fault}"
+    lines = ", ".join(f"{line.account} {line.phase}{f' ({line.fault})' if line.fault else ''}" for line in state.lines)
+    faults = f"; card: {state.card_fault}" if state.card_fault else ""
+    return f"{state.phase}; {lines}{faults}"
+
+
+def conditions(state: State) -> dict[str, str]:
+    """Return what is wrong now: name of the condition -> detail."""
+    wrong = {f"line {line.account}": line.fault for line in state.lines if line.fault}
+    if state.engine_fault:
+        wrong["voice engine"] = state.engine_fault
+    if state.card_fault:
+        wrong["sound card"] = state.card_fault
+    return wrong
+
+
+def line_up(state: State) -> Line | None:
+    """Return the first line, in order of preference, that can carry a call."""
+    return next((line for line in state.lines if line.phase is LinePhase.UP), None)
+
+
+def next_deadline(state: State) -> float | None:
+    """Return when `TimePassed` is due next, or None while only the world can change anything."""
+    visit = state.visit
+    instants = [visit.phase_until, visit.digits_until] if visit else []
+    instants += [line.retry_at for line in state.lines]
+    instants += [door.released_until for door in state.doors]
+    instants += [button.settles_at for button in state.buttons]
+    instants.append(state.stopping_until)
+    return min((instant for instant in instants if instant is not None), default=None)

@@ -1,0 +1,305 @@
+"""A walk over every state the door can reach, and what must hold in each of them and on each way between two."""
+
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from intercom.core.commands import Command, HangUp, Kind, Report, SetStrike
+from intercom.core.events import (
+    AudioFlowed,
+    ButtonPressed,
+    CallAnswered,
+    CallArrived,
+    CallEnded,
+    CallProgressed,
+    CallSent,
+    CardClosed,
+    CardLost,
+    CardOpened,
+    DigitReceived,
+    EarlyMediaBegan,
+    EngineLost,
+    EngineStarted,
+    Event,
+    LineLost,
+    LineUp,
+    StopRequested,
+    TimePassed,
+    TonePlayed,
+)
+from intercom.core.machine import start, step
+from intercom.core.state import (
+    NEXT,
+    PHASES,
+    CodeMatch,
+    Phase,
+    Rules,
+    State,
+    audio,
+    levels,
+    next_deadline,
+)
+
+RULES = Rules(
+    buttons={"front": ("201", "202"), "side": ("203",)},
+    accounts=("home",),
+    callers={"home": frozenset({"201"})},
+    pulse_s={"front": 1.0},
+    match_code={"12": CodeMatch("family", "front")}.get,
+    code_digits=2,
+    wrong_codes=2,
+    retry_s=(1.0,),
+    ring_s=2.0,
+    talk_s=2.0,
+    warn_s=1.0,
+    patience_s=2.0,
+    code_pause_s=1.0,
+    announce_s=1.0,
+    closing_s=1.0,
+    stop_s=1.0,
+)
+"""Small on purpose, but with more than one of whatever there can be more than one of. The durations share a unit, so
+that the ways in which deadlines can lie to each other stay few."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One step of the walk."""
+
+    before: State
+    event: Event
+    now: float
+    after: State
+    commands: tuple[Command, ...]
+
+
+def events(state: State) -> list[Event]:
+    """Return everything that could happen now: also what makes no sense, because peers do that."""
+    legs = ["stranger"]
+    if state.visit is not None:
+        legs += [leg.name for leg in state.visit.legs]
+    always: list[Event] = [
+        ButtonPressed("front", "panel"),
+        ButtonPressed("side", "uid 0"),
+        EngineStarted("e"),
+        EngineLost("crash"),
+        LineUp("home", 1.0, 300),
+        LineLost("home", 403, "Forbidden"),
+        CardOpened("card"),
+        CardLost("gone"),
+        CardClosed(),
+        StopRequested("SIGTERM"),
+        CallArrived("in", "home", "201", "127.0.0.20:5060", trusted=True),
+        CallArrived("in", "home", "201", "127.0.0.66:5060", trusted=False),
+        CallArrived("in", "home", "666", "127.0.0.20:5060", trusted=True),
+        TonePlayed("listening"),
+        TonePlayed("closing"),
+        TonePlayed("busy"),
+    ]
+    for leg in legs:
+        always += [CallSent(leg), CallProgressed(leg, 100), CallProgressed(leg, 180), EarlyMediaBegan(leg)]
+        always += [CallAnswered(leg), CallEnded(leg, 486, "Busy Here"), AudioFlowed(leg, "in")]
+        always += [DigitReceived(leg, key, "RFC 4733") for key in "12#*"]
+    return always
+
+
+def canonical(state: State, now: float) -> State:
+    """Return a state without what no decision depends on: names made of counters, past instants, marks, texts."""
+
+    def left(instant: float | None) -> float | None:
+        return None if instant is None else round(instant - now, 3)
+
+    visit = state.visit
+    if visit is not None:
+        renamed = {leg.name: f"leg{place}" for place, leg in enumerate(visit.legs)}
+        visit = replace(
+            visit,
+            id="V",
+            began_at=0.0,
+            marks=(),
+            dialled=min(visit.dialled, 1),
+            failures=(),
+            account="",
+            answered_by="",
+            legs=tuple(replace(leg, name=renamed[leg.name]) for leg in visit.legs),
+            talker=renamed.get(visit.talker, visit.talker and "gone"),
+            early=renamed.get(visit.early, visit.early and "gone"),
+            phase_until=left(visit.phase_until),
+            digits_until=left(visit.digits_until),
+        )
+    return replace(
+        state,
+        visit=visit,
+        visits=0,
+        # Told to the journal, read by nothing that decides.
+        unwell=(),
+        card_fault="",
+        card_open="",
+        engine_fault="",
+        lines=tuple(
+            replace(line, since=0.0, failed=0, fault="", took_ms=0.0, retry_at=left(line.retry_at))
+            for line in state.lines
+        ),
+        doors=tuple(
+            replace(door, released_at=0.0, visit="", released_until=left(door.released_until)) for door in state.doors
+        ),
+        stopping_until=left(state.stopping_until),
+    )
+
+
+@pytest.fixture(scope="module")
+def walk() -> tuple[Way, ...]:
+    """Every way between reachable states: each event in each state, and time to the next deadline."""
+    first, _ = start("boot", RULES)
+    todo: deque[tuple[State, float]] = deque([(first, 0.0)])
+    seen = {canonical(first, 0.0)}
+    ways: list[Way] = []
+    while todo:
+        state, now = todo.popleft()
+        due = next_deadline(state)
+        moves: list[tuple[Event, float]] = [(event, now) for event in events(state)]
+        if due is not None and due != float("inf"):
+            moves.append((TimePassed(), max(now, due)))
+        for event, at in moves:
+            after, commands = step(state, event, now=at, rules=RULES)
+            ways.append(Way(state, event, at, after, tuple(commands)))
+            key = canonical(after, at)
+            if key not in seen:
+                seen.add(key)
+                todo.append((after, at))
+    return tuple(ways)
+
+
+def reports(way: Way, kind: Kind) -> list[dict[str, Any]]:
+    return [dict(order.fields) for order in way.commands if isinstance(order, Report) and order.kind is kind]
+
+
+def test_the_walk_reaches_every_phase_and_follows_every_row(walk: tuple[Way, ...]) -> None:
+    """A row that nothing can follow is dead, and a walk that misses rows proves nothing."""
+    reached = {(way.before.phase, way.after.phase) for way in walk}
+
+    missing = {
+        (phase, entered)
+        for phase, row in NEXT.items()
+        for entered in row.values()
+        if (phase, entered) not in reached
+    }
+    assert missing == set()
+    assert len({canonical(way.after, way.now) for way in walk}) > 500
+
+
+def test_the_microphone_is_heard_only_in_a_conversation(walk: tuple[Way, ...]) -> None:
+    """Nobody listens at the door outside a visit that somebody answered."""
+    for way in walk:
+        sound = audio(way.after)
+        if sound.speak:
+            assert PHASES[way.after.phase].talk
+            assert way.after.visit is not None
+            assert sound.speak == way.after.visit.talker
+
+
+def test_the_card_is_closed_outside_a_visit(walk: tuple[Way, ...]) -> None:
+    """No visit, no open microphone, whatever happened before."""
+    for way in walk:
+        assert audio(way.after).card == (way.after.visit is not None)
+
+
+def test_a_call_from_the_house_is_told_to_the_visitor_before_it_is_answered(walk: tuple[Way, ...]) -> None:
+    """From an incoming call to a conversation there is no way around the warning tone."""
+    for way in walk:
+        if way.after.phase is Phase.ANSWERING and way.before.phase is not Phase.ANSWERING:
+            assert way.before.phase is Phase.ANNOUNCING
+            assert way.event == TonePlayed("listening")
+
+
+def test_only_a_right_code_from_the_talking_leg_releases_a_door(walk: tuple[Way, ...]) -> None:
+    """There is no other way to a released strike."""
+    released = 0
+    for way in walk:
+        if levels(way.after).released - levels(way.before).released:
+            released += 1
+            assert isinstance(way.event, DigitReceived)
+            assert way.event.digit == "2"
+            assert way.before.visit is not None
+            assert way.before.visit.digits == "1"
+            assert way.event.leg == way.before.visit.talker
+            assert PHASES[way.before.phase].talk
+            assert way.before.visit.wrong < RULES.wrong_codes
+    assert released > 0
+
+
+def test_a_released_door_always_has_a_deadline(walk: tuple[Way, ...]) -> None:
+    """Time alone locks every door again, within its pulse."""
+    for way in walk:
+        for door in way.after.doors:
+            if door.released_until is not None:
+                due = next_deadline(way.after)
+                assert due is not None
+                assert due <= door.released_until <= way.now + RULES.pulse_s[door.name]
+
+
+def test_strikes_are_ordered_exactly_when_they_change(walk: tuple[Way, ...]) -> None:
+    """The relay follows the state, and is not nagged."""
+    for way in walk:
+        before, after = levels(way.before).released, levels(way.after).released
+        wanted = {(order.door, order.released) for order in way.commands if isinstance(order, SetStrike)}
+        assert wanted == {(door, True) for door in after - before} | {(door, False) for door in before - after}
+
+
+def test_a_looped_tone_belongs_to_a_phase_that_ends_by_itself(walk: tuple[Way, ...]) -> None:
+    """No tone goes on for ever at a door."""
+    for way in walk:
+        if audio(way.after).loop is not None:
+            assert PHASES[way.after.phase].loop is audio(way.after).loop
+            assert way.after.visit is not None
+            assert way.after.visit.phase_until is not None
+
+
+def test_every_phase_but_idle_has_a_deadline(walk: tuple[Way, ...]) -> None:
+    """Whatever a peer does not do, the visit goes on by the clock."""
+    for way in walk:
+        if way.after.phase is not Phase.IDLE:
+            assert way.after.visit is not None
+            assert way.after.visit.phase_until is not None
+
+
+def test_every_press_is_accepted_or_told_what_it_got_instead(walk: tuple[Way, ...]) -> None:
+    """Promise one, first half: exactly one of the two, at once."""
+    for way in walk:
+        told = len(reports(way, Kind.PRESS_ACCEPTED)) + len(reports(way, Kind.PRESS_ANSWERED))
+        assert told == (1 if isinstance(way.event, ButtonPressed) else 0)
+
+
+def test_every_visit_ends_with_exactly_one_outcome(walk: tuple[Way, ...]) -> None:
+    """Promise one, second half: the outcome is told when the visit ends, not before, and never twice."""
+    for way in walk:
+        running_before = way.before.visit is not None and way.before.visit.outcome is None
+        running_after = way.after.visit is not None and way.after.visit.outcome is None
+        replaced = bool(reports(way, Kind.PRESS_ACCEPTED)) and running_before
+        ended = running_before and (not running_after or replaced)
+        assert len(reports(way, Kind.VISIT_ENDED)) == ended, way
+
+
+def test_an_answer_that_nobody_waits_for_is_hung_up(walk: tuple[Way, ...]) -> None:
+    """A 200 that crossed our CANCEL must not leave a phone talking to nobody."""
+    for way in walk:
+        if isinstance(way.event, CallAnswered) and way.event.leg == "stranger":
+            assert HangUp("stranger") in way.commands
+            assert way.after.phase is way.before.phase
+
+
+def test_a_stranger_never_gets_in(walk: tuple[Way, ...]) -> None:
+    """A call that is not from the account's server, or not from an allowed caller, changes nothing."""
+    for way in walk:
+        if isinstance(way.event, CallArrived) and (not way.event.trusted or way.event.caller == "666"):
+            assert HangUp("in", 403) in way.commands
+            assert way.after == way.before
+
+
+def test_no_state_waits_for_ever_to_stop(walk: tuple[Way, ...]) -> None:
+    """After a stop was asked for, no visit begins and every door is locked."""
+    for way in walk:
+        if way.after.stopping_until is not None:
+            assert not levels(way.after).released
+            assert not reports(way, Kind.PRESS_ACCEPTED)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The voice engine's keeper: starts it, feeds it, listens to it, kills it when it is stuck, starts the next one.
+
+To the daemon this is the telephone and the sound (`ports.Voice`). The engine speaks the core's own words, so nothing
+is translated here.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+
+from intercom.core.commands import EngineCommand, StopEngine
+from intercom.core.events import EngineLost, EngineStarted, Event
+from intercom.engine import wire
+from intercom.errors import WireError
+
+SILENCE_S = 4.0
+"""An engine beats every second; one that was silent this long is stuck and will not come back by itself."""
+START_S = 15.0
+"""The first beat may take longer: a Pi Zero imports slowly."""
+PAUSES_S = (0.0, 0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Waits before engines that die young; the first replacement comes at once."""
+YOUNG_S = 10.0
+
+
+class VoiceEngine:
+    """An engine is running, or on its way."""
+
+    def __init__(self, settings: wire.EngineSettings, post: Callable[[Event, float | None], None]) -> None:
+        self._settings, self._post = settings, post
+        self._writer: asyncio.StreamWriter | None = None
+        self._stopping = False
+        self.pid = 0
+        self.starts = 0
+        self.versions = ""
+
+    def send(self, command: EngineCommand) -> None:
+        """Give an order; one given while no engine runs is dropped."""
+        self._stopping = self._stopping or isinstance(command, StopEngine)
+        if self._writer is not None:
+            self._writer.write(wire.encode(command))
+
+    async def run(self) -> None:
+        """Keep an engine running until one has obeyed `StopEngine`."""
+        young = 0
+        while not self._stopping:
+            born = time.monotonic()
+            reason = await self._live()
+            self._post(EngineLost(reason), None)
+            young = young + 1 if time.monotonic() - born < YOUNG_S else 0
+            if not self._stopping:
+                await asyncio.sleep(PAUSES_S[min(young, len(PAUSES_S) - 1)])
+
+    async def _live(self) -> str:
+        """Run one engine to its end; return why it ended."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-P", "-m", "intercom.engine", str(theirs.fileno()), pass_fds=(theirs.fileno(),)
+            )
+        self.pid, self.starts = process.pid, self.starts + 1
+        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=wire.LONGEST)
+        writer.write(wire.encode(self._settings))
+        self._writer = writer
+        try:
+            reason = await self._listen(reader)
+        finally:
+            self._writer = None
+            with contextlib.suppress(ProcessLookupError):
+                # Whatever it was doing: it is not trusted any more, and must not hold the card.
+                process.kill()
+            writer.close()
+        return reason or _cause(await process.wait())
+
+    async def _listen(self, reader: asyncio.StreamReader) -> str:
+        """Hand on what the engine tells; return why it is given up, or nothing when it ended by itself."""
+        patience = START_S
+        while True:
+            try:
+                async with asyncio.timeout(patience):
+                    line = await reader.readline()
+                if not line:
+                    return ""
+                at, event = wire.decode(line)
+            except TimeoutError:
+                return f"silent for {patience:.0f} s"
+            except (WireError, ValueError) as error:
+                return str(error)
+            except OSError:
+                return ""
+            patience = SILENCE_S
+            if isinstance(event, EngineStarted):
+                self.versions = event.versions
+            self._post(event, at)
+
+
+def _cause(status: int) -> str:
+    """Return a process's end in words."""
+    if status >= 0:
+        return f"ended with status {status}"
+    return f"ended by {signal.Signals(-status).name}"

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`intercom run`: configuration -> adapters -> daemon. The only place that knows every class."""
+
+import asyncio
+import contextlib
+import random
+import secrets
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from intercom import wiring
+from intercom.adapters.control import Control
+from intercom.adapters.engine import VoiceEngine
+from intercom.adapters.gpio import GpioLight, GpioPanel, GpioStrike
+from intercom.adapters.journal import open_journal
+from intercom.adapters.notify import Notify
+from intercom.config import Config
+from intercom.core.commands import Lamp
+from intercom.daemon import Daemon, Ports
+from intercom.desk import Desk
+from intercom.loading import load
+from intercom.ports import Light
+
+
+class Closable(Protocol):
+    """What has to be given back."""
+
+    def close(self) -> None:
+        """Give it back."""
+
+
+_Closable = TypeVar("_Closable", bound=Closable)
+
+
+class NoLight:
+    """A panel without a lamp."""
+
+    def show(self, lamp: Lamp) -> None:
+        """Nothing to show it with."""
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def run(config_path: Path, socket_path: Path) -> int:
+    """Be a door until told to stop. Return the exit status: 0 when asked to end, 1 when something failed.
+
+    Raises ConfigError or HardwareError before anything has begun.
+    """
+    config = load(config_path)
+    for warning in config.warnings:
+        print(warning, file=sys.stderr)
+    reason = asyncio.run(_serve(config, socket_path))
+    if reason:
+        print(f"intercom: {reason}", file=sys.stderr)
+    return 1 if reason else 0
+
+
+async def _serve(config: Config, socket_path: Path) -> str:
+    loop = asyncio.get_running_loop()
+    daemon = Daemon(wiring.rules(config, random.random), secrets.token_hex(3), loop)
+    voice = VoiceEngine(wiring.engine_settings(config), daemon.post)
+    control = Control(socket_path, Desk(daemon, voice, config.name).answer)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, daemon.stop, number.name)
+    with contextlib.ExitStack() as closing:
+        # Strikes first: whatever fails after them leaves the doors locked.
+        strikes = {
+            door.key: _closed_with(closing, GpioStrike(door.key, door.strike_pin, active_high=door.active == "high"))
+            for door in config.doors
+        }
+        light = _closed_with(closing, _light(config))
+        _closed_with(closing, GpioPanel({b.key: (b.pin, b.pull == "up") for b in config.buttons}, daemon.post))
+        await control.start()
+        closing.callback(control.close)
+        ports = Ports(voice, strikes, light, open_journal(), Notify())
+        return await daemon.run(ports, {"voice engine": voice.run()})
+
+
+def _light(config: Config) -> Light:
+    if config.lamp is None:
+        return NoLight()
+    return GpioLight(config.lamp.pin, active_high=config.lamp.active == "high")
+
+
+def _closed_with(closing: contextlib.ExitStack, device: _Closable) -> _Closable:
+    """Have a device closed at the end, whatever happens to the others."""
+    closing.callback(_quietly, device.close)
+    return device
+
+
+def _quietly(close: Callable[[], None]) -> None:
+    try:
+        close()
+    except Exception as error:  # noqa: BLE001  (the next device must be closed too)
+        print(f"closing failed: {error!r}", file=sys.stderr)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The whole shell: an inbox, a clock, and one `match` that hands each order to its port.
+
+Threads may do one thing here: `post`. The event loop's own queue is the inbox; events are taken one by one, in the
+order they came, and nothing on the way waits for anything.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from intercom.core.commands import Command, EngineCommand, Exit, Report, SetLamp, SetStatus, SetStrike
+from intercom.core.events import EngineBeat, Event, StopRequested, TimePassed
+from intercom.core.machine import start, step
+from intercom.core.state import Rules, next_deadline
+from intercom.ports import Journal, Light, Strike, Supervisor, Voice
+
+
+@dataclass(slots=True)
+class Ports:
+    """The world, as far as the daemon knows it."""
+
+    voice: Voice
+    strikes: Mapping[str, Strike]
+    light: Light
+    journal: Journal
+    supervisor: Supervisor
+
+
+class Daemon:
+    """The door."""
+
+    def __init__(self, rules: Rules, boot: str, loop: asyncio.AbstractEventLoop) -> None:
+        """Prepare a door that knows nobody yet; `run` gives it its ports."""
+        self.rules = rules
+        self.state, self._first = start(boot, rules)
+        self.watchers: list[Callable[[Report], None]] = []
+        """Called with every record, on the loop."""
+        self._loop = loop
+        self._ports: Ports | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._over: asyncio.Future[str] = loop.create_future()
+
+    def post(self, event: Event, at: float | None = None) -> None:
+        """Put an event into the inbox, from any thread. `at` is when it happened, now unless told otherwise."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: a pin's last edge finds nobody, rightly
+            self._loop.call_soon_threadsafe(self.take, event, time.monotonic() if at is None else at)
+
+    def take(self, event: Event, at: float) -> None:
+        """Take one event: decide, do, and set the alarm for what is due next. Only on the loop."""
+        self.state, commands = step(self.state, event, now=at, rules=self.rules)
+        self._carry_out(commands)
+        if isinstance(event, EngineBeat) and self._ports is not None:
+            # Through the engine's loop, the socket, the inbox and the core: all of them live.
+            self._ports.supervisor.watchdog()
+        self._set_alarm()
+
+    async def run(self, ports: Ports, tasks: Mapping[str, Coroutine[Any, Any, object]]) -> str:
+        """Be a door until told to stop. Return why it ended: empty when asked to, else what failed, by name.
+
+        `tasks` are the supervised ones: the end of any of them ends the door, because half a door is worse than one
+        that systemd restarts.
+        """
+        self._ports = ports
+        self._loop.set_exception_handler(self._failed)
+        self._carry_out(self._first)
+        running = [asyncio.create_task(work, name=name) for name, work in tasks.items()]
+        for task in running:
+            task.add_done_callback(self._task_ended)
+        ports.supervisor.ready()
+        try:
+            return await self._over
+        finally:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    def stop(self, reason: str) -> None:
+        """Ask the door to end in an orderly way."""
+        if self._ports is not None:
+            self._ports.supervisor.stopping()
+        self.post(StopRequested(reason))
+
+    def _carry_out(self, commands: Iterable[Command]) -> None:
+        ports = self._ports
+        assert ports is not None, "an event was taken before the door had its ports"
+        for command in commands:
+            match command:
+                case SetStrike(door, released):
+                    (ports.strikes[door].release if released else ports.strikes[door].lock)()
+                case SetLamp(lamp):
+                    ports.light.show(lamp)
+                case SetStatus(text):
+                    ports.supervisor.status(text)
+                case Report():
+                    ports.journal.record(command)
+                    for watcher in self.watchers:
+                        watcher(command)
+                case Exit():
+                    self._end("")
+                case _:
+                    ports.voice.send(_to_engine(command))
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        due = next_deadline(self.state)
+        self._alarm = None if due is None else self._loop.call_at(due, self._wake)
+
+    def _wake(self) -> None:
+        self.take(TimePassed(), time.monotonic())
+
+    def _task_ended(self, task: asyncio.Task[object]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        self._end(f"{task.get_name()} ended{f': {error!r}' if error else ''}")
+
+    def _failed(self, _: object, context: dict[str, Any]) -> None:
+        """End the door on an error that nobody caught: its state cannot be trusted any more."""
+        self._loop.default_exception_handler(context)
+        self._end(f"{context.get('message', 'error')}: {context.get('exception')!r}")
+
+    def _end(self, reason: str) -> None:
+        if not self._over.done():
+            self._over.set_result(reason)
+
+
+def _to_engine(command: Command) -> EngineCommand:
+    """Return a command that is the engine's own: the type checker proves that no other is left."""
+    assert not isinstance(command, SetStrike | SetLamp | SetStatus | Report | Exit)
+    return command

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The desk: answers what the command line asks of a running daemon."""
+
+import asyncio
+import time
+from collections import deque
+from typing import Any
+
+from intercom import __version__
+from intercom.adapters.control import Peer
+from intercom.adapters.engine import VoiceEngine
+from intercom.core.commands import Kind, Report
+from intercom.core.events import ButtonPressed
+from intercom.core.state import State, conditions, levels
+from intercom.daemon import Daemon
+
+KEPT = 50
+"""Final records kept in memory, for machines without a journal."""
+Answer = dict[str, Any]
+
+
+class Desk:
+    """One question, one answer; nothing here changes the door but by an event."""
+
+    def __init__(self, daemon: Daemon, voice: VoiceEngine, name: str) -> None:
+        """Watch the daemon's records from now on."""
+        self._daemon, self._voice, self._name = daemon, voice, name
+        self._began = time.monotonic()
+        self._visits: deque[Answer] = deque(maxlen=KEPT)
+        self._pressed: list[tuple[str, asyncio.Future[Answer]]] = []
+        self._ended: dict[str, list[asyncio.Future[Answer]]] = {}
+        daemon.watchers.append(self._watch)
+
+    async def answer(self, request: Answer, peer: Peer) -> Answer:
+        """Answer one request; what cannot be done says why in "error"."""
+        match request:
+            case {"do": "status"}:
+                return {"ok": True, "status": self._status()}
+            case {"do": "press", "button": str(button)}:
+                return await self._press(button, f"uid {peer.uid}")
+            case {"do": "visits"}:
+                return {"ok": True, "visits": list(self._visits)}
+            case {"do": "wait", "visit": str(visit)}:
+                return await self._wait(visit)
+        return {"ok": False, "error": f"no such request: {request.get('do')!r}"}
+
+    async def _press(self, button: str, by: str) -> Answer:
+        buttons = self._daemon.rules.buttons
+        if button == "" and len(buttons) == 1:
+            button = next(iter(buttons))
+        if button not in buttons:
+            return {"ok": False, "error": f"no button {button!r}, there is {', '.join(buttons)}"}
+        told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._pressed.append((button, told))
+        self._daemon.post(ButtonPressed(button, by))
+        return {"ok": True, **await told}
+
+    async def _wait(self, visit: str) -> Answer:
+        known = next((record for record in self._visits if record["visit"] == visit), None)
+        if known is not None:
+            return {"ok": True, "visit": known}
+        current = self._daemon.state.visit
+        if current is None or current.id != visit:
+            return {"ok": False, "error": f"no visit {visit!r}"}
+        ended: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._ended.setdefault(visit, []).append(ended)
+        return {"ok": True, "visit": await ended}
+
+    def _watch(self, report: Report) -> None:
+        """See every record: presses and visits that somebody waits for are among them."""
+        if report.kind in (Kind.PRESS_ACCEPTED, Kind.PRESS_ANSWERED):
+            for waiting in [entry for entry in self._pressed if entry[0] == report.fields["button"]][:1]:
+                self._pressed.remove(waiting)
+                if not waiting[1].done():
+                    got = report.fields.get("got", "new")
+                    waiting[1].set_result({"visit": report.fields.get("visit", ""), "got": got})
+        elif report.kind is Kind.VISIT_ENDED:
+            record = {**report.fields, "at": time.time()}
+            self._visits.appendleft(record)
+            for ended in self._ended.pop(str(report.fields["visit"]), []):
+                if not ended.done():
+                    ended.set_result(record)
+
+    def _status(self) -> Answer:
+        state, now = self._daemon.state, time.monotonic()
+        level = levels(state)
+        return {
+            "name": self._name,
+            "version": __version__,
+            "uptime_s": round(now - self._began, 1),
+            "phase": state.phase.value,
+            "lamp": level.lamp.value,
+            "text": level.status,
+            "lines": _lines(state, now),
+            "doors": [{"door": door.name, "released": door.name in level.released} for door in state.doors],
+            "conditions": _conditions(state, now),
+            "card": f"open {state.card_open}" if state.card_open else "closed",
+            "engine": {"pid": self._voice.pid, "versions": self._voice.versions, "starts": self._voice.starts},
+            "visits": list(self._visits)[:5],
+        }
+
+
+def _lines(state: State, now: float) -> list[Answer]:
+    return [
+        {
+            "account": line.account,
+            "state": line.phase.value,
+            "since_s": round(now - line.since, 1) if line.since else 0.0,
+            "took_ms": line.took_ms,
+            "detail": line.fault,
+        }
+        for line in state.lines
+    ]
+
+
+def _conditions(state: State, now: float) -> list[Answer]:
+    since = dict(state.unwell)
+    return [
+        {"condition": name, "detail": detail, "since_s": round(now - since.get(name, now), 1)}
+        for name, detail in conditions(state).items()
+    ]

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The voice engine's process: one loop around PJSIP and the daemon's socket.
+
+`python -m intercom.engine FD`, where FD is one end of a socket pair. The first line is the settings; then orders come
+in and events go out until the daemon says stop or is gone.
+"""
+
+import ctypes
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections import deque
+
+from intercom.core.commands import AnswerCall, HangUp, PlaceCall, PlayTone, Register, SetAudio, StopEngine
+from intercom.core.events import EngineBeat, EngineStarted, Event
+from intercom.engine import sip, wire
+from intercom.engine.conference import Bridge
+from intercom.engine.sound import Sound
+from intercom.engine.tones import Tones
+from intercom.errors import EngineError, WireError
+
+BEAT_S = 1.0
+TICK_MS = 100
+"""PJSIP's timers have no file descriptor: this is how late they may be (RFC 3261's shortest is T1, 500 ms)."""
+SWEEP_S = 60.0
+GOODBYE_S = 1.5
+_PR_SET_PDEATHSIG = 1
+
+
+class Outbox:
+    """Events on their way to the daemon, from any thread."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._events: deque[tuple[float, Event]] = deque()
+        self._rest = b""
+        self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def post(self, event: Event) -> None:
+        """Date an event and wake the loop."""
+        self._events.append((time.monotonic(), event))
+        os.eventfd_write(self.wake_fd, 1)
+
+    def flush(self) -> bool:
+        """Send what the socket takes; return whether something is left."""
+        while self._events:
+            at, event = self._events.popleft()
+            self._rest += wire.encode(event, at)
+        if len(self._rest) > wire.LONGEST:
+            raise WireError("the daemon does not read")
+        if self._rest:
+            try:
+                self._rest = self._rest[self._link.send(self._rest) :]
+            except BlockingIOError:
+                pass
+        return bool(self._rest)
+
+
+class Engine:
+    """Telephone and sound under one loop."""
+
+    def __init__(self, link: socket.socket, settings: wire.EngineSettings) -> None:
+        self._link, self._lines, self._stopping = link, wire.Lines(), False
+        self._outbox = Outbox(link)
+        self._phone = sip.Telephone(settings, self._outbox.post)
+        self._phone.start()
+        bridge = Bridge(sip.library(), settings.rate_hz, settings.period_ms)
+        bridge.attach()
+        self._sound = Sound(
+            bridge=bridge,
+            tones=Tones(settings.rate_hz, settings.country),
+            rate_hz=settings.rate_hz,
+            period_ms=settings.period_ms,
+            card_in=settings.card_in,
+            card_out=settings.card_out,
+            echo=settings.echo,
+            post=self._outbox.post,
+            register_thread=self._phone.register_thread,
+        )
+
+    def run(self) -> None:
+        """Go round until told to stop, or until the daemon is gone."""
+        self._outbox.post(EngineStarted(self._phone.about()))
+        poll = select.poll()
+        poll.register(self._phone.event_fd, select.POLLIN)
+        poll.register(self._outbox.wake_fd, select.POLLIN)
+        beat_at = sweep_at = 0.0
+        while not self._stopping:
+            full = self._outbox.flush()
+            poll.register(self._link, select.POLLIN | (select.POLLOUT if full else 0))
+            ready = {fd for fd, _ in poll.poll(TICK_MS)}
+            if self._outbox.wake_fd in ready:
+                os.eventfd_read(self._outbox.wake_fd)
+            if self._link.fileno() in ready:
+                self._obey()
+            self._phone.pump()
+            now = time.monotonic()
+            if now >= beat_at:
+                self._outbox.post(EngineBeat())
+                beat_at = now + BEAT_S
+            if now >= sweep_at and not self._phone.calls:
+                gc.collect()
+                sweep_at = now + SWEEP_S
+        self._phone.stop(GOODBYE_S)
+        self._sound.close()
+
+    def _obey(self) -> None:
+        try:
+            data = self._link.recv(65536)
+        except BlockingIOError:
+            return
+        self._stopping = self._stopping or not data
+        for line in self._lines.feed(data):
+            self._order(wire.decode(line)[1])
+
+    def _order(self, command: object) -> None:
+        match command:
+            case PlaceCall(leg, account, target):
+                self._phone.place(leg, account, target)
+            case AnswerCall(leg):
+                self._phone.answer(leg)
+            case HangUp(leg, code):
+                self._phone.hang_up(leg, code)
+            case Register(account):
+                self._phone.register(account)
+            case PlayTone(tone):
+                self._sound.play(tone)
+            case SetAudio(audio):
+                self._sound.set(audio)
+                self._phone.set_audio(audio)
+            case StopEngine():
+                self._stopping = True
+
+
+def main(argv: list[str]) -> int:
+    """Run an engine on the given socket, or say what it is made of."""
+    if argv == ["--versions"]:
+        print(sip.versions(), flush=True)
+        os._exit(0)  # PJSIP's wrapper may crash in the interpreter's own clean-up
+    # An engine without its daemon must not hold the sound card.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # Stopping is the daemon's affair; a terminal's Ctrl-C reaches both.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    link = socket.socket(fileno=int(argv[0]))
+    settings = _settings(link)
+    link.setblocking(False)
+    gc.disable()
+    try:
+        Engine(link, settings).run()
+    except EngineError as error:
+        print(f"voice engine: {error}", file=sys.stderr, flush=True)
+        os._exit(1)
+    os._exit(0)
+
+
+def _settings(link: socket.socket) -> wire.EngineSettings:
+    with link.makefile("rb", buffering=0) as lines:
+        _, settings = wire.decode(lines.readline())
+    if not isinstance(settings, wire.EngineSettings):
+        raise WireError("the first line must be the settings")
+    return settings
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

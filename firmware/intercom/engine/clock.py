@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One period of audio, and the clock that drives it while no sound card does."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from intercom.core.commands import Audio
+from intercom.core.events import AudioFlowed, Event, TonePlayed
+from intercom.engine.conference import Bridge
+from intercom.engine.echo import Canceller
+from intercom.engine.tones import Player
+
+Samples = npt.NDArray[np.int16]
+
+# After a stall longer than this (a suspended machine) the missed periods are left out, not made up for in a burst.
+STALL_S = 0.5
+
+
+class Period:
+    """What happens once per period, on the thread of whichever clock runs: nothing waits, nothing piles up."""
+
+    def __init__(
+        self, bridge: Bridge, player: Player, canceller: Canceller | None, samples: int, post: Callable[[Event], None]
+    ) -> None:
+        self.audio = Audio()
+        """How the sound shall be. Replaced whole, by the main thread."""
+        self.beats = 0
+        """Periods driven so far."""
+        self._bridge, self._player, self._canceller, self._post = bridge, player, canceller, post
+        self._turn = threading.Lock()  # tried, never awaited: two threads at once would corrupt the bridge
+        self._down: Samples = np.zeros(samples, np.int16)
+        self._nothing: Samples = np.zeros(samples, np.int16)
+        self.silence = self._nothing.tobytes()
+        """One period for the loudspeaker."""
+        self._heard_leg = self._spoken_leg = ""  # told by AudioFlowed
+
+    def with_card(self, microphone: bytes) -> bytes:
+        """Take one period of the microphone, give one for the loudspeaker: int16, mono."""
+        if not self._turn.acquire(blocking=False):
+            return self.silence
+        try:
+            self._listen(mix=True, card=True)
+            self._speak(np.frombuffer(microphone, np.int16))
+            return self._down.tobytes()
+        finally:
+            self._turn.release()
+
+    def without_card(self, mix: bool) -> None:
+        """Drive the bridge with silence; with `mix`, tones pass as if somebody heard them."""
+        if not self._turn.acquire(blocking=False):
+            return
+        try:
+            self._listen(mix, card=False)
+            self._bridge.put(self._nothing)
+            self.beats += 1
+        finally:
+            self._turn.release()
+
+    def _listen(self, mix: bool, card: bool) -> None:
+        """The calls and the tones, to `_down`."""
+        leg, down = self.audio.hear, self._down
+        heard = self._bridge.get()
+        if leg:
+            down[:] = heard
+            if card and leg != self._heard_leg and heard.any():
+                self._heard_leg = leg
+                self._post(AudioFlowed(leg, "in"))
+        else:
+            down.fill(0)
+        if mix:
+            for tone in self._player.mix_into(down):
+                self._post(TonePlayed(tone))
+
+    def _speak(self, microphone: Samples) -> None:
+        """The microphone to the calls, if they may hear it; else silence."""
+        if self._canceller is not None:
+            # Also while nobody listens: the chime and the ringback teach it the room before the first word.
+            microphone = self._canceller.process(microphone, self._down)
+        audio = self.audio
+        speaking = audio.card and audio.speak != ""
+        self._bridge.put(microphone if speaking else self._nothing)
+        self.beats += 1
+        if speaking and audio.speak != self._spoken_leg:
+            self._spoken_leg = audio.speak
+            self._post(AudioFlowed(audio.speak, "out"))
+
+
+class SilentClock:
+    """Calls a function once per period, on a thread of its own: calls, their digits and the door need no card.
+
+    Period n is due n periods after the start, not one after the last, so an oversleep is made up for and the rate
+    is exact. The thread lives on between uses: PJSIP keeps a little memory for each thread it ever met.
+    """
+
+    def __init__(self, period_ms: int, begin: Callable[[], None], beat: Callable[[], None]) -> None:
+        """`begin` is called once on the thread before the first `beat`. An exception of either ends the clock."""
+        self._period_s = period_ms / 1000
+        self._begin, self._beat = begin, beat
+        self._turn = threading.Lock()  # held during a beat
+        self._going = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it is started; also when an exception has ended it."""
+        return self._going.is_set()
+
+    def start(self) -> None:
+        """Beat from now on. Harmless when it does."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="silent clock", daemon=True)
+            self._thread.start()
+        self._going.set()
+
+    def stop(self, timeout_s: float = -1) -> bool:
+        """Return when no beat runs and none will begin; False when that took longer than `timeout_s` seconds."""
+        self._going.clear()
+        if not self._turn.acquire(timeout=timeout_s):
+            return False
+        self._turn.release()
+        return True
+
+    def _run(self) -> None:
+        self._begin()
+        while self._going.wait():
+            due = time.monotonic()
+            while self._one():
+                due += self._period_s
+                late = time.monotonic() - due
+                if late < 0:
+                    time.sleep(-late)
+                elif late > STALL_S:
+                    due += late
+
+    def _one(self) -> bool:
+        # Asked again inside: `stop` has cleared it before it waits for the turn.
+        with self._turn:
+            if not self._going.is_set():
+                return False
+            self._beat()
+        return True

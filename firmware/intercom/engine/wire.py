@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Events and commands <-> lines of JSON: what the daemon and the voice engine say to each other.
+
+A line is `[instant, "Name", {fields}]`; the instant is CLOCK_MONOTONIC in seconds, which both processes share. The
+first line an engine gets is its settings.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from intercom.core import commands, events
+from intercom.errors import WireError
+
+LONGEST = 1 << 20
+"""A line longer than this, in bytes, is rubbish."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSettings:
+    """One SIP account, ready for PJSIP."""
+
+    name: str
+    id_uri: str
+    """Address of record with display name: `"Front door" <sip:door@pbx>`."""
+    registrar_uri: str
+    """Empty when the account does not register."""
+    user: str
+    password: str
+    proxy_uri: str
+    transport: str
+    """"udp", "tcp" or "tls"."""
+    expires_s: int
+    domain: str
+    """Completes a bare target: "201" is called as sip:201@domain."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Everything a voice engine has to know before it starts."""
+
+    accounts: tuple[AccountSettings, ...]
+    codecs: tuple[str, ...]
+    bind: str
+    """Local IP address to use, or empty for all."""
+    card_in: str
+    card_out: str
+    rate_hz: int
+    period_ms: int
+    echo: bool
+    country: str
+    user_agent: str
+    trace_level: int = 1
+    """PJSIP's own log level, 0 to 5; level 5 holds whole messages."""
+
+
+_KNOWN: dict[str, type] = {
+    kind.__name__: kind for kind in (*get_args(events.Event), *get_args(commands.EngineCommand), EngineSettings)
+}
+
+
+def encode(message: object, at: float | None = None) -> bytes:
+    """Return one line for an event, a command or the settings."""
+    instant = time.monotonic() if at is None else at
+    return (json.dumps([instant, type(message).__name__, _plain(message)], ensure_ascii=False) + "\n").encode()
+
+
+def decode(line: bytes) -> tuple[float, Any]:
+    """Return what a line says and when that was.
+
+    Raises WireError for anything that `encode` would not have written: the other side may have died half-way.
+    """
+    try:
+        instant, name, content = json.loads(line)
+        return float(instant), _build(_KNOWN[name], content)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise WireError(f"not a line of ours ({error}): {line[:80]!r}") from error
+
+
+class Lines:
+    """Cuts a stream of bytes into lines."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield every line that `data` completes. Raises WireError when one grows past `LONGEST`."""
+        self._rest += data
+        while (end := self._rest.find(b"\n")) >= 0:
+            line = bytes(self._rest[:end])
+            del self._rest[: end + 1]
+            yield line
+        if len(self._rest) > LONGEST:
+            raise WireError(f"a line of more than {LONGEST} bytes")
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value.value if isinstance(value, Enum) else value
+
+
+def _build(kind: Any, value: Any) -> Any:
+    """Return `value` as an instance of the annotation `kind`, or raise TypeError/ValueError/KeyError."""
+    origin = get_origin(kind)
+    if origin is UnionType:
+        options = [option for option in get_args(kind) if option is not NoneType]
+        return None if value is None else _build(options[0], value)
+    if origin is tuple:
+        return tuple(_build(get_args(kind)[0], item) for item in value)
+    if is_dataclass(kind) and isinstance(kind, type):
+        hints = _hints(kind)
+        if unknown := value.keys() - hints.keys():
+            raise ValueError(f"{kind.__name__} has no {', '.join(sorted(unknown))}")
+        return kind(**{name: _build(hints[name], item) for name, item in value.items()})
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is not {kind.__name__}")
+    return value
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """Return the annotations of a dataclass; looked up once, because that costs more than all the rest."""
+    return get_type_hints(kind)

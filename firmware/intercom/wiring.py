@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Configuration -> what the core goes by (`Rules`) and what the voice engine starts with (`EngineSettings`)."""
+
+import hmac
+from collections.abc import Callable, Sequence
+
+from intercom import __version__
+from intercom.config import Account, Code, Config
+from intercom.core.state import CodeMatch, Rules
+from intercom.engine.wire import AccountSettings, EngineSettings
+
+RATE_HZ = 16000
+"""Of the conference bridge: wide enough for a voice (G.722, Opus wideband), half the work of 32 kHz."""
+RETRY_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+JITTER = 0.2
+"""Share by which doors of one house differ, so that they do not all come back to a server in the same instant."""
+
+
+def rules(config: Config, chance: Callable[[], float]) -> Rules:
+    """Return what the core goes by. `chance` returns a random number from 0 to 1."""
+    calls = config.calls
+    return Rules(
+        buttons={button.key: button.targets for button in config.buttons},
+        accounts=tuple(account.key for account in config.accounts),
+        callers={account.key: frozenset(account.callers) for account in config.accounts},
+        pulse_s={door.key: door.pulse_s for door in config.doors},
+        match_code=matcher(config.codes),
+        code_digits=max((len(code.secret.reveal()) for code in config.codes), default=0),
+        ring_s=calls.ring_s,
+        talk_s=calls.talk_s,
+        warn_s=calls.warn_s,
+        patience_s=calls.patience_s,
+        debounce_s=calls.debounce_ms / 1000,
+        code_pause_s=calls.code_pause_s,
+        wrong_codes=calls.wrong_codes,
+        retry_s=tuple(wait * (1 + JITTER * (2 * chance() - 1)) for wait in RETRY_S),
+    )
+
+
+def matcher(codes: Sequence[Code]) -> Callable[[str], CodeMatch | None]:
+    """Return the function that tells which code some keyed digits are.
+
+    It looks at every code whatever it finds, so that the time it takes tells nothing about how right a guess was.
+    """
+
+    def match(digits: str) -> CodeMatch | None:
+        found: CodeMatch | None = None
+        for code in codes:
+            if hmac.compare_digest(code.secret.reveal().encode(), digits.encode()):
+                found = CodeMatch(code.key, code.door)
+        return found
+
+    return match
+
+
+def engine_settings(config: Config) -> EngineSettings:
+    """Return what a voice engine has to know. It holds passwords: it goes nowhere but through the engine's socket."""
+    return EngineSettings(
+        accounts=tuple(_account(account, config.name) for account in config.accounts),
+        codecs=config.sound.codecs,
+        bind=config.network.bind,
+        card_in=config.sound.input,
+        card_out=config.sound.output,
+        rate_hz=RATE_HZ,
+        period_ms=config.sound.period_ms,
+        echo=config.sound.echo_cancelling,
+        country=config.sound.country,
+        user_agent=f"intercom/{__version__}",
+    )
+
+
+def _account(account: Account, name: str) -> AccountSettings:
+    transport = "" if account.transport == "udp" else f";transport={account.transport}"
+    shown = name.replace("\\", "\\\\").replace('"', '\\"')
+    return AccountSettings(
+        name=account.key,
+        id_uri=f'"{shown}" <sip:{account.user}@{account.server}>',
+        registrar_uri=f"sip:{account.server}{transport}" if account.register else "",
+        user=account.user,
+        password=account.password.reveal(),
+        proxy_uri=f"sip:{account.proxy}{transport};lr" if account.proxy else "",
+        transport=account.transport,
+        expires_s=account.expires_s,
+        domain=account.server,
+    )

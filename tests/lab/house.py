@@ -1,0 +1,241 @@
+"""A whole house on loopback: the door (the real daemon), the SIP service, a phone, the room at the door, the journal.
+
+`House` holds what may live long (service, card, journal); `house.door(...)` is one start of the daemon.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from lab.baresip import Phone
+from lab.jackd import Jackd
+from lab.journal import Journald, Record
+from lab.kamailio import Kamailio
+from lab.pins import Pins
+from lab.processes import LabError, Process, start
+from lab.room import Room
+from lab.tones import ToneReport, find_tone, read_wav
+
+BUTTON, SIDE_BUTTON, STRIKE, LAMP = 17, 5, 27, 22
+DOOR_IP, REGISTRAR_IP, PHONE_IP, SIPP_IP = "127.0.0.9", "127.0.0.20", "127.0.0.31", "127.0.0.44"
+CODE = "4711"
+PHONE_HZ, VISITOR_HZ = 440.0, 1000.0
+CONFIG = """\
+name = "Front door"
+
+[accounts.home]
+server = "{registrar}"
+user = "door"
+password = "secret"
+callers = ["201"]
+
+[buttons.front]
+pin = {button}
+targets = ["{target}"]
+
+[buttons.side]
+pin = {side_button}
+targets = ["busy"]
+
+[doors.front]
+strike_pin = {strike}
+pulse_s = {pulse_s}
+
+[codes.family]
+secret = "{code}"
+
+[lamp]
+pin = {lamp}
+
+[calls]
+ring_s = {ring_s}
+talk_s = {talk_s}
+warn_s = {warn_s}
+
+[sound]
+input = "system"
+output = "system"
+codecs = {codecs}
+
+[network]
+bind = "{bind}"
+"""
+
+
+class House:
+    """Everything around the door. Made once; needs `namespace.enter()`."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._doors = 0
+        with contextlib.ExitStack() as building:
+            self.journal = Journald(folder)
+            building.callback(self.journal.stop)
+            self.registrar = Kamailio(
+                folder,
+                ip=REGISTRAR_IP,
+                users={"door": "secret", "201": "p201", "202": "p202"},
+                static={"204": f"sip:204@{SIPP_IP}:5060"},
+            )
+            building.callback(self.registrar.stop)
+            self.open_card()
+            building.callback(self.close_card)
+            self._building = building.pop_all()
+
+    def open_card(self) -> None:
+        """Plug the sound card in, and put a room around it."""
+        self.jackd = Jackd(self.folder)
+        self.room = Room(self.jackd, self.folder)
+
+    def close_card(self) -> None:
+        """Pull the sound card out."""
+        self.room.stop()
+        self.jackd.stop()
+
+    def phone(self, number: str = "201", **options: Any) -> Phone:
+        """Return a registered phone. It is the caller's to stop."""
+        password = self.registrar.users[number]
+        phone = Phone(number, self.folder, self.registrar, password, tone_hz=PHONE_HZ, **options)
+        phone.wait_registered()
+        return phone
+
+    def door(self, **options: Any) -> Door:
+        """Start the daemon. It is the caller's to stop."""
+        self._doors += 1
+        return Door(self, self.folder / f"door-{self._doors}", **options)
+
+    def close(self) -> None:
+        """Take the house down."""
+        self._building.close()
+
+
+class Door:
+    """One start of the real daemon, on mock pins."""
+
+    def __init__(self, house: House, folder: Path, *, wait: bool = True, **config: Any) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.house, self.folder = house, folder
+        self.config, self.socket = folder / "intercom.toml", folder / "control"
+        self.config.write_text(configuration(**config))
+        self.config.chmod(0o600)
+        self.pins = Pins(folder / "pins")
+        self.began = time.time()
+        self._since = self.began
+        self.process = self._start()
+        if wait:
+            self.await_record("line-up", 15)
+
+    def _start(self) -> Process:
+        argv = [sys.executable, "-m", "lab.mock_door", self.pins.path, "run"]
+        argv += ["--config", self.config, "--socket", self.socket]
+        return start(f"{self.folder.name}", argv, self.folder, env={**os.environ, **self.house.jackd.env})
+
+    def restart(self) -> None:
+        """Start the daemon again after it ended."""
+        self.process = self._start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> int:
+        """End it as systemd would; return its exit status."""
+        try:
+            return self.process.stop(10)
+        finally:
+            self.pins.stop()
+
+    def press(self, pin: int = BUTTON) -> float:
+        """Press and let go; return when."""
+        return self.pins.press(pin)
+
+    def records(self, kind: str = "", **fields: str) -> list[Record]:
+        """Return the records of this door so far."""
+        return [record for record in self._all() if _fits(record, kind, fields)]
+
+    def await_record(self, kind: str, seconds: float = 10, **fields: str) -> Record:
+        """Await a record, already there or to come; the door's own log helps where it does not come."""
+        try:
+            return self.house.journal.await_record(
+                lambda record: _fits(record, kind, fields), seconds, self.began, SYSLOG_IDENTIFIER="intercom"
+            )
+        except LabError as error:
+            raise LabError(f"no {kind} {fields or ''}: {error}\n{self.process.log_tail()}") from None
+
+    def await_visit(self, seconds: float = 15, **fields: str) -> Visit:
+        """Await the end of a visit."""
+        return Visit(self.await_record("visit-ended", seconds, **fields))
+
+    def _all(self) -> list[Record]:
+        return self.house.journal.records(self.began, SYSLOG_IDENTIFIER="intercom")
+
+
+class Visit:
+    """A visit's final record, read."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.id = str(record["INTERCOM_VISIT"])
+        self.outcome = str(record["INTERCOM_OUTCOME"])
+        self.timeline: dict[str, float] = json.loads(record["INTERCOM_TIMELINE"])
+
+
+def configuration(
+    *,
+    target: str = "201",
+    ring_s: float = 20,
+    talk_s: float = 60,
+    warn_s: float = 5,
+    pulse_s: float = 1.0,
+    codecs: tuple[str, ...] = ("opus", "g722", "pcma", "pcmu"),
+    registrar: str = REGISTRAR_IP,
+    edit: Callable[[str], str] = str,
+) -> str:
+    """Return a configuration file for this house."""
+    text = CONFIG.format(
+        registrar=registrar,
+        button=BUTTON,
+        side_button=SIDE_BUTTON,
+        strike=STRIKE,
+        lamp=LAMP,
+        code=CODE,
+        bind=DOOR_IP,
+        target=target,
+        ring_s=ring_s,
+        talk_s=talk_s,
+        warn_s=warn_s,
+        pulse_s=pulse_s,
+        codecs=json.dumps(codecs),
+    )
+    return edit(text)
+
+
+def heard_by(phone: Phone, hz: float = VISITOR_HZ) -> ToneReport:
+    """Return what the phone recorded of a pitch; the clearest of its recordings counts."""
+    reports = [find_tone(*read_wav(path), hz) for path in phone.recordings() if "dec" in path.name]
+    return max(reports, key=lambda report: report.present_s)
+
+
+@contextlib.contextmanager
+def stopping(peer: Any) -> Iterator[Any]:
+    """Have a peer stopped at the end."""
+    try:
+        yield peer
+    finally:
+        peer.stop()
+
+
+def _fits(record: Record, kind: str, fields: dict[str, str]) -> bool:
+    if kind and record.get("INTERCOM_KIND") != kind:
+        return False
+    return all(str(record.get(f"INTERCOM_{name.upper()}")) == value for name, value in fields.items())

@@ -1,0 +1,135 @@
+"""Kamailio: the service the door registers with, and the proxy all calls go through."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from lab import certificates
+from lab.processes import LabError, Process, start, wait_until
+
+TEMPLATE = Path(__file__).with_name("kamailio.cfg.in")
+PING = (
+    "OPTIONS sip:{ip} SIP/2.0\r\nVia: SIP/2.0/UDP {own}:{port};branch=z9hG4bK{port};rport\r\n"
+    "From: <sip:lab@{own}>;tag={port}\r\nTo: <sip:{ip}>\r\nCall-ID: ping-{port}@{own}\r\n"
+    "CSeq: 1 OPTIONS\r\nMax-Forwards: 5\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+class Kamailio:
+    """A registrar and proxy on `ip`, port 5060 (UDP, TCP) and 5061 (TLS).
+
+    `users` maps names to passwords, `static` maps names to fixed contacts that need no registration.
+    Dialling `busy`, `declined` or `unavailable` gives 486, 603 or 503; unknown names give 404, known ones
+    that are not registered 480; calls without the right password are challenged (407).
+    """
+
+    def __init__(
+        self,
+        log_dir: Path,
+        ip: str = "127.0.0.20",
+        users: Mapping[str, str] | None = None,
+        tcp: bool = True,
+        tls: bool = False,
+        static: Mapping[str, str] | None = None,
+    ) -> None:
+        self.ip = ip
+        self.log_dir = log_dir
+        self.users = dict(users if users is not None else {"door": "secret", "201": "p201"})
+        self.static = dict(static or {})
+        self.certificates = certificates.make(log_dir / f"certificates-{ip}", ip) if tls else None
+        self._folder = log_dir / f"kamailio-{ip}"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._config = self._folder / "kamailio.cfg"
+        self._config.write_text(self._configuration(tcp))
+        self.process: Process | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start (again), with empty tables, on the same ports; returns when it answers."""
+        if self.process is not None:
+            raise LabError("Kamailio runs already")
+        folder = self._folder
+        command: list[str | Path] = ["kamailio", "-DD", "-E", "-f", self._config, "-w", folder, "-Y", folder]
+        command += ["-P", folder / "pid", "-m", "32", "-M", "4"]
+        self.process = start(f"kamailio-{self.ip}", command, self.log_dir, death_signal="TERM")
+        wait_until(self.answers, 10, f"Kamailio answers on {self.ip}", self.process)
+
+    def stop(self) -> None:
+        """End it: its port is closed, so the kernel refuses what is sent to it."""
+        if self.process is not None:
+            self.process.stop()
+            self.process = None
+
+    def pause(self) -> None:
+        """Freeze it: it falls silent, as a cut network would."""
+        self._running().signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on; it then answers what waits in its sockets."""
+        self._running().signal(signal.SIGCONT)
+
+    def answers(self, seconds: float = 0.05) -> bool:
+        """Whether an OPTIONS over UDP is answered."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ping:
+            try:
+                ping.connect((self.ip, 5060))
+                own, port = ping.getsockname()
+                ping.settimeout(seconds)
+                ping.send(PING.format(ip=self.ip, own=own, port=port).encode())
+                return ping.recv(2048).startswith(b"SIP/2.0 200")
+            except OSError:  # refused or silent
+                return False
+
+    def mark(self) -> int:
+        """The log's position now; see `await_registered`."""
+        return self._running().mark()
+
+    def await_registered(self, user: str, seconds: float = 5.0, after: int = 0) -> None:
+        """Await a REGISTER of this user that was accepted (after a `mark()`)."""
+        self._running().await_line(rf"REGISTERED user={re.escape(user)} ", seconds, after)
+
+    def await_request(self, method: str, user: str, seconds: float = 5.0, after: int = 0) -> str:
+        """Await a request from this user, authenticated or not; the line that tells of it."""
+        pattern = rf"REQUEST {method} from={re.escape(user)} .*"
+        return self._running().await_line(pattern, seconds, after).group()
+
+    def _running(self) -> Process:
+        if self.process is None:
+            raise LabError("Kamailio is stopped")
+        return self.process
+
+    def _configuration(self, tcp: bool) -> str:
+        listen, tls = [f"listen=udp:{self.ip}:5060"], ""
+        if tcp:
+            listen.append(f"listen=tcp:{self.ip}:5060")
+        if not (tcp or self.certificates):
+            listen.append("disable_tcp=yes")
+        if self.certificates:
+            listen += ["enable_tls=yes", f"listen=tls:{self.ip}:5061"]
+            tls = (
+                'loadmodule "tls.so"\n'
+                f'modparam("tls", "certificate", "{self.certificates.certificate}")\n'
+                f'modparam("tls", "private_key", "{self.certificates.key}")\n'
+                'modparam("tls", "tls_method", "TLSv1.2+")'
+            )
+        tables = [f'    $sht(password=>{name}) = "{word}";' for name, word in self.users.items()]
+        tables += [f'    $sht(static=>{name}) = "{uri}";' for name, uri in self.static.items()]
+        values = {
+            "LISTEN": "\n".join(listen),
+            "MODULES": f"{_modules()}/",
+            "TLS": tls,
+            "TABLES": "\n".join(tables),
+            "REALM": self.ip,
+        }
+        return re.sub(r"@([A-Z]+)@", lambda m: values.get(m[1], m[0]), TEMPLATE.read_text())
+
+
+def _modules() -> Path:
+    for place in sorted(Path("/usr").glob("lib*/**/kamailio/modules")):
+        if (place / "tm.so").exists():
+            return place
+    raise LabError("Kamailio's modules are not under /usr/lib: is kamailio installed?")

@@ -1,0 +1,88 @@
+"""The real daemon on mock pins: `python -m lab.mock_door SOCKET <arguments of intercom …>`.
+
+gpiozero gets its own mock factory before the daemon starts; nothing else is replaced. Every change of
+an output is stamped and written to the socket as one JSON line; every line that arrives drives an input.
+The other end is lab.pins.Pins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+from gpiozero import Device
+from gpiozero.pins.mock import MockFactory, MockPin, MockPWMPin
+
+_line: socket.socket
+_writing = threading.Lock()
+
+
+def tell(pin: MockPin) -> None:
+    """Report the pin's electrical level as it is now."""
+    news = {"pin": pin.info.name, "level": float(pin.state), "function": pin.function, "t": time.monotonic()}
+    with _writing, contextlib.suppress(OSError):  # the tests may have gone
+        _line.sendall(json.dumps(news).encode() + b"\n")
+
+
+class ToldPin(MockPWMPin):  # type: ignore[misc]
+    """A mock pin that reports every change; plain levels and PWM."""
+
+    def _change_state(self, value: float) -> bool:
+        changed: bool = super()._change_state(value)
+        if changed:
+            tell(self)
+        return changed
+
+    def output_with_state(self, state: float) -> None:
+        """As the kernel does it: direction and level in one step, no glitch between."""
+        self._state = float(state)
+        self._set_function("output")
+
+    def _set_function(self, value: str) -> None:
+        before = self._function
+        super()._set_function(value)
+        if value != before:
+            tell(self)
+
+
+def drive(factory: Any, order: dict[str, Any]) -> None:
+    """Put a level on an input, as a finger or a door contact does."""
+    pin = factory.pin(order["pin"])
+    if pin.function != "input":
+        print(f"mock pin {order['pin']} is an output: not driven", file=sys.stderr)
+    elif order["level"]:
+        pin.drive_high()
+    else:
+        pin.drive_low()
+
+
+def listen(factory: Any) -> None:
+    """Drive inputs from this thread: gpiozero's real backends, too, call back from one of their own."""
+    with _line.makefile("rb") as orders:
+        for order in orders:
+            drive(factory, json.loads(order))
+
+
+def main() -> int | None:
+    """Connect, put the pins in place, become the daemon."""
+    global _line
+    path, arguments = sys.argv[1], sys.argv[2:]
+    _line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    _line.connect(path)
+    _line.set_inheritable(False)
+    factory = Device.pin_factory = MockFactory(pin_class=ToldPin)
+    threading.Thread(target=listen, args=[factory], name="pins", daemon=True).start()
+    from intercom.__main__ import main as intercom
+
+    sys.argv = ["intercom", *arguments]
+    result: int | None = intercom(arguments)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

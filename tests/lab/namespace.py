@@ -1,0 +1,76 @@
+"""A private world for the tests: own network with only loopback, own /run and /dev/shm.
+
+Nothing the tests do is seen from outside, fixed addresses and ports cannot collide, and a second
+journald can own /run/systemd/journal. Call `enter()` before any thread starts: the kernel moves
+only the calling thread and what it starts later.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+import threading
+from pathlib import Path
+
+from lab.processes import LabError
+
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
+MS_NOSUID, MS_NODEV, MS_REC, MS_PRIVATE = 2, 4, 0x4000, 1 << 18
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+SIOCSIFADDR, SIOCSIFNETMASK = 0x8916, 0x891C
+
+# What programs take for granted on /run.
+RUN_FOLDERS = ("lock", "log", "systemd", "systemd/journal", "user")
+# All of 127/8 works without this, but a later baresip takes only addresses that an interface lists.
+PHONES = range(31, 40)
+
+
+def enter() -> None:
+    """Move this process into network and mount namespaces of its own."""
+    if threading.active_count() > 1:
+        raise LabError("namespaces must be entered before any thread starts")
+    # os.unshare() came with Python 3.12; Raspberry Pi OS bookworm has 3.11.
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0:
+        raise LabError(f"no namespaces of our own: {_last_error()}{_hint()}")
+    _mount(libc, "none", "/", None, MS_REC | MS_PRIVATE, None)
+    _mount(libc, "tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+    for folder in RUN_FOLDERS:
+        Path("/run", folder).mkdir(exist_ok=True)
+    Path("/run/lock").chmod(0o1777)
+    # JACK servers meet their clients in /dev/shm.
+    _mount(libc, "tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    _raise_loopback()
+
+
+def _mount(libc: ctypes.CDLL, source: str, target: str, kind: str | None, flags: int, data: str | None) -> None:
+    encoded = [text.encode() if text is not None else None for text in (source, target, kind, data)]
+    if libc.mount(*encoded[:3], ctypes.c_ulong(flags), encoded[3]) != 0:
+        raise LabError(f"mounting {target} privately: {_last_error()}{_hint()}")
+
+
+def _raise_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = bytearray(struct.pack("16sH22x", b"lo", 0))
+        fcntl.ioctl(control, SIOCGIFFLAGS, request)
+        flags = struct.unpack_from("H", request, 16)[0]
+        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags | IFF_UP))
+        for last in PHONES:
+            alias = f"lo:{last}".encode()
+            fcntl.ioctl(control, SIOCSIFADDR, _address_request(alias, f"127.0.0.{last}"))
+            fcntl.ioctl(control, SIOCSIFNETMASK, _address_request(alias, "255.255.255.255"))
+
+
+def _address_request(interface: bytes, address: str) -> bytes:
+    return struct.pack("16sHH4s16x", interface, socket.AF_INET, 0, socket.inet_aton(address))
+
+
+def _last_error() -> str:
+    return os.strerror(ctypes.get_errno())
+
+
+def _hint() -> str:
+    return "" if os.geteuid() == 0 else " (the tests must run as root for it)"

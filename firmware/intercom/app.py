@@ -17,6 +17,7 @@ from intercom.adapters.engine import VoiceEngine
 from intercom.adapters.gpio import GpioLight, GpioPanel, GpioStrike
 from intercom.adapters.journal import open_journal
 from intercom.adapters.notify import Notify
+from intercom.adapters.sip_port import kept_port
 from intercom.config import Config
 from intercom.core.commands import Lamp
 from intercom.daemon import Daemon, Ports
@@ -62,7 +63,7 @@ def run(config_path: Path, socket_path: Path) -> int:
 async def _serve(config: Config, socket_path: Path) -> str:
     loop = asyncio.get_running_loop()
     daemon = Daemon(wiring.rules(config, random.random), secrets.token_hex(3), loop)
-    voice = VoiceEngine(wiring.engine_settings(config), daemon.post)
+    voice = VoiceEngine(wiring.engine_settings(config, kept_port(socket_path.parent, config.network.bind)), daemon.post)
     control = Control(socket_path, Desk(daemon, voice, config.name).answer)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop, number.name)

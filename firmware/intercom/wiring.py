@@ -53,12 +53,13 @@ def matcher(codes: Sequence[Code]) -> Callable[[str], CodeMatch | None]:
     return match
 
 
-def engine_settings(config: Config) -> EngineSettings:
+def engine_settings(config: Config, port: int) -> EngineSettings:
     """Return what a voice engine has to know. It holds passwords: it goes nowhere but through the engine's socket."""
     return EngineSettings(
         accounts=tuple(_account(account, config.name) for account in config.accounts),
         codecs=config.sound.codecs,
         bind=config.network.bind,
+        port=port,
         card_in=config.sound.input,
         card_out=config.sound.output,
         rate_hz=RATE_HZ,

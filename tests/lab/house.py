@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,11 +22,14 @@ from lab.kamailio import Kamailio
 from lab.pins import Pins
 from lab.processes import LabError, Process, start
 from lab.room import Room
+from lab.sipp import Sipp
 from lab.tones import ToneReport, find_tone, read_wav
 
 BUTTON, SIDE_BUTTON, STRIKE, LAMP = 17, 5, 27, 22
 DOOR_IP, REGISTRAR_IP, PHONE_IP, SIPP_IP = "127.0.0.9", "127.0.0.20", "127.0.0.31", "127.0.0.44"
 CODE = "4711"
+ODD_PHONES = {name: 5070 + place for place, name in enumerate(("early", "info", "vanish", "rubbish", "ring", "reply"))}
+"""Users whose phone is a sipp scenario, each on a port of its own, so that stray messages hit nobody else."""
 PHONE_HZ, VISITOR_HZ = 440.0, 1000.0
 CONFIG = """\
 name = "Front door"
@@ -83,7 +87,7 @@ class House:
                 folder,
                 ip=REGISTRAR_IP,
                 users={"door": "secret", "201": "p201", "202": "p202"},
-                static={"204": f"sip:204@{SIPP_IP}:5060"},
+                static={name: f"sip:{name}@{SIPP_IP}:{port}" for name, port in ODD_PHONES.items()},
             )
             building.callback(self.registrar.stop)
             self.open_card()
@@ -106,6 +110,10 @@ class House:
         phone = Phone(number, self.folder, self.registrar, password, tone_hz=PHONE_HZ, **options)
         phone.wait_registered()
         return phone
+
+    def odd_phone(self, name: str, scenario: str, **values: Any) -> Sipp:
+        """Return a phone that does what no phone should. It is the caller's to stop."""
+        return Sipp(scenario, self.folder, SIPP_IP, ODD_PHONES[name], user=name, **values)
 
     def door(self, **options: Any) -> Door:
         """Start the daemon. It is the caller's to stop."""
@@ -156,8 +164,10 @@ class Door:
             self.pins.stop()
 
     def press(self, pin: int = BUTTON) -> float:
-        """Press and let go; return when."""
-        return self.pins.press(pin)
+        """Press and let go, long enough for the release to count too; return when it was pressed."""
+        pressed = self.pins.press(pin)
+        time.sleep(0.05)  # a finger's way back
+        return pressed
 
     def records(self, kind: str = "", **fields: str) -> list[Record]:
         """Return the records of this door so far."""
@@ -175,6 +185,21 @@ class Door:
     def await_visit(self, seconds: float = 15, **fields: str) -> Visit:
         """Await the end of a visit."""
         return Visit(self.await_record("visit-ended", seconds, **fields))
+
+    def sip_address(self) -> str:
+        """Return where this door listens for SIP, as only the kernel knows it. Ask while no call is up."""
+        rows = [line.split()[1] for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+        address = bytes(reversed(socket.inet_aton(DOOR_IP))).hex().upper()
+        ports = [int(row.split(":")[1], 16) for row in rows if row.startswith(address)]
+        return f"{DOOR_IP}:{ports[0]}"
+
+    def engine_pid(self) -> int:
+        """Return the voice engine's process."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for pid in children:
+            if b"intercom.engine" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return int(pid)
+        raise LabError("the door has no voice engine")
 
     def _all(self) -> list[Record]:
         return self.house.journal.records(self.began, SYSLOG_IDENTIFIER="intercom")

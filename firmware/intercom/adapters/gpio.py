@@ -5,8 +5,9 @@ gpiozero calls back on threads of its own (one per event source); those calls on
 the core does that, where it is tested.
 """
 
+import time
 from collections.abc import Callable
-from itertools import cycle
+from itertools import cycle, islice
 from threading import Event as Flag
 from threading import Thread
 from typing import TypeVar
@@ -18,6 +19,8 @@ from intercom.core.events import ButtonChanged
 from intercom.errors import HardwareError
 from intercom.ports import Post
 
+BLINK_S = 0.2
+"""A light or dark part this short is finished before another pattern begins: cut shorter, nobody would see it."""
 _Device = TypeVar("_Device")
 
 PATTERNS: dict[Lamp, tuple[float, ...]] = {
@@ -115,13 +118,17 @@ class GpioLight:
         while not self._closing:
             self._changed.clear()
             pattern = self._pattern
-            if len(pattern) < 2:  # noqa: PLR2004
+            if len(pattern) < 2:
                 self._led.value = bool(pattern)
                 self._changed.wait()
                 continue
-            for place, seconds in cycle(enumerate(pattern)):
+            # A lit lamp begins with the dark part: what follows a press must be seen at once.
+            beginning = 1 if self._led.value else 0
+            for place in islice(cycle(range(len(pattern))), beginning, None):
                 self._led.value = place % 2 == 0
-                if self._changed.wait(seconds):
+                if pattern[place] <= BLINK_S:
+                    time.sleep(pattern[place])
+                if self._changed.wait(0 if pattern[place] <= BLINK_S else pattern[place]):
                     break
         self._led.off()
 

@@ -89,7 +89,7 @@ class _Call(pj.Call):  # type: ignore[misc]
     def onCallTsxState(self, prm: Any) -> None:  # noqa: N802
         # A 100 changes no state of the call, but it is the first sign that a server is there.
         tsx = prm.e.body.tsxState.tsx
-        if tsx.method == "INVITE" and tsx.statusCode == 100 and not self.incoming:  # noqa: PLR2004
+        if tsx.method == "INVITE" and tsx.statusCode == 100 and not self.incoming:
             self.phone.post(CallProgressed(self.leg, 100))
 
     @guarded
@@ -134,14 +134,17 @@ class _Account(pj.Account):  # type: ignore[misc]
         super().__init__()
         self.phone, self.settings = phone, settings
         self.asked_at = 0.0
+        self.leaving = False
+        """Whether the answer to our unregistration is still to come."""
         self.servers: set[str] = set()
         """IP addresses that answered our REGISTER: the only ones whose calls are this account's."""
 
     @guarded
     def onRegState(self, prm: Any) -> None:  # noqa: N802
+        self.leaving = False
         took_ms = 1000 * (time.monotonic() - self.asked_at) if self.asked_at else 0.0
         self.asked_at = 0.0
-        if prm.code // 100 != 2:  # noqa: PLR2004
+        if prm.code // 100 != 2:
             self.phone.post(LineLost(self.settings.name, prm.code, prm.reason))
         elif prm.expiration > 0:
             self.servers = {_host(prm.rdata.srcAddress)}
@@ -284,17 +287,16 @@ class Telephone:
 
     def stop(self, seconds: float) -> None:
         """Hang up, unregister, and wait for the answers at most that long. The process must end after this."""
+        accounts = self._accounts.values()
         for leg in tuple(self._calls):
             self.hang_up(leg, 0)
-        for account in self._accounts.values():
-            if account.settings.registrar_uri and account.getInfo().regIsActive:
-                self._try(account.setRegistration, False)  # noqa: FBT003
+        for account in accounts:
+            if account.getInfo().regIsActive:
+                account.leaving = True
+                self._try(account.setRegistration, False)
         until = time.monotonic() + seconds
-        while time.monotonic() < until and (self._calls or self._registered()):
+        while time.monotonic() < until and (self._calls or any(account.leaving for account in accounts)):
             self._endpoint.libHandleEvents(10)
-
-    def _registered(self) -> bool:
-        return any(account.getInfo().regIsActive for account in self._accounts.values())
 
     def _try(self, order: Callable[..., None], *arguments: Any) -> None:
         """Carry out an order that a dying call may refuse."""
@@ -346,7 +348,7 @@ def _host(address: str) -> str:
 
 
 def _call_options() -> Any:
-    options = pj.CallOpParam(True)  # noqa: FBT003
+    options = pj.CallOpParam(True)
     options.opt.audioCount = 1
     # T.140 text is offered by default since 2.16, stalls hang-ups, and some servers refuse it with 488.
     options.opt.videoCount = options.opt.textCount = 0
@@ -368,16 +370,19 @@ def _endpoint_config(settings: EngineSettings, writer: _LogWriter) -> Any:
     # Reading RTP must not wait for Python.
     config.medConfig.threadCnt = 1
     config.logConfig.level = config.logConfig.consoleLevel = settings.trace_level
-    config.logConfig.msgLogging = settings.trace_level > 4  # noqa: PLR2004
+    config.logConfig.msgLogging = settings.trace_level > 4
     config.logConfig.writer = writer
     return config
 
 
 def _create_transports(endpoint: Any, settings: EngineSettings) -> None:
-    """Open one transport of each kind in use, on ports nobody can guess."""
+    """Open one transport of each kind in use, on the port the daemon chose: a random one, but the same for every
+    engine, so that a registrar takes a new engine's Contact for the old one's and does not ring the dead."""
     for kind in sorted({account.transport for account in settings.accounts} or {"udp"}):
         config = pj.TransportConfig()
         config.boundAddress = settings.bind
+        # TLS listens beside TCP, on the next number.
+        config.port = settings.port + (kind == "tls") if settings.port else 0
         if kind == "tls":
             config.tlsConfig.verifyServer = True
             config.tlsConfig.CaListFile = SYSTEM_CAS

@@ -197,12 +197,8 @@ class Sound:
         register_thread: Callable[[str], None],
     ) -> None:
         """Nothing is opened yet. `post` and `register_thread` are called on threads of PortAudio's and of ours."""
-        self._names, self._rate_hz, self._post, self._register_thread = (
-            (card_in, card_out),
-            rate_hz,
-            post,
-            register_thread,
-        )
+        self._names, self._rate_hz = (card_in, card_out), rate_hz
+        self._post, self._register_thread = post, register_thread
         self._player = Player(tones)
         self._canceller = Canceller(rate_hz, period_ms) if echo else None
         self._period = Period(bridge, self._player, self._canceller, rate_hz * period_ms // 1000, post)
@@ -244,7 +240,7 @@ class Sound:
         self._news.set()
 
     def play(self, tone: Tone) -> None:
-        """Play a tone once; TonePlayed is posted when it ended, unless the card's closing cut it short."""
+        """Play a tone once, at once; TonePlayed tells its end, unless another tone or the closing cut it short."""
         self._player.play(tone)
 
     def close(self) -> None:

@@ -48,6 +48,8 @@ class EngineSettings:
     codecs: tuple[str, ...]
     bind: str
     """Local IP address to use, or empty for all."""
+    port: int
+    """Local port of SIP; TLS takes the next one."""
     card_in: str
     card_out: str
     rate_hz: int

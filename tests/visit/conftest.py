@@ -1,0 +1,44 @@
+"""One house for the whole tier; a phone and a door of its own for each test."""
+
+from collections.abc import Iterator
+
+import pytest
+from lab import processes
+from lab.baresip import Phone
+from lab.house import Door, House
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The SIP service, the sound card with its room, and the journal."""
+    house = House(tmp_path_factory.mktemp("house"))
+    try:
+        yield house
+    finally:
+        house.close()
+        processes.stop_all()
+
+
+@pytest.fixture
+def phone(house: House) -> Iterator[Phone]:
+    """Extension 201, registered; it rings until it is told to answer."""
+    phone = house.phone()
+    try:
+        yield phone
+    finally:
+        phone.stop()
+
+
+@pytest.fixture
+def door(house: House) -> Iterator[Door]:
+    """The daemon, registered, with the default configuration."""
+    with house.door() as door:
+        yield door
+
+
+@pytest.fixture(autouse=True)
+def quiet_room(house: House) -> Iterator[None]:
+    """Nobody speaks before a test begins, and the card is closed after it."""
+    house.room.hush()
+    yield
+    house.room.hush()

@@ -1,0 +1,71 @@
+"""The strike: only a right code, keyed in a visit, releases it, and time locks it again."""
+
+import pytest
+from lab.baresip import Phone
+from lab.house import CODE, STRIKE, Door, House, stopping
+
+
+def test_the_strike_is_locked_from_the_first_moment(door: Door) -> None:
+    """No blip at start: an active-high strike never saw a high level."""
+    assert [level for _, level in door.pins.history(STRIKE)] == [0.0]
+
+
+def test_a_right_code_releases_the_strike_for_its_pulse(door: Door, phone: Phone) -> None:
+    """RFC 4733, as phones send it."""
+    door.press()
+    phone.await_event("CALL_INCOMING")
+    phone.answer()
+    door.await_record("call-answered")
+    phone.press_key(CODE)
+    released = door.await_record("door-released")
+    opened = door.pins.await_level(STRIKE, 1)
+    locked = door.pins.await_level(STRIKE, 0, since=opened)
+    phone.hang_up()
+
+    assert released["INTERCOM_METHOD"] == "RFC 4733"
+    assert released["INTERCOM_CODE_NAME"] == "family"
+    assert 0.95 <= locked - opened < 1.5
+    assert "released" in door.await_visit().timeline
+
+
+def test_wrong_codes_open_nothing_and_deafen_the_visit(door: Door, phone: Phone) -> None:
+    """Three guesses, then even the right code does nothing until the next visit."""
+    door.press()
+    phone.await_event("CALL_INCOMING")
+    phone.answer()
+    door.await_record("call-answered")
+    for left in (2, 1, 0):
+        phone.press_key("9999")
+        door.await_record("code-wrong", left=str(left))
+    phone.press_key(CODE)
+    phone.hang_up()
+    door.await_visit()
+
+    assert not door.records("door-released")
+    assert [level for _, level in door.pins.history(STRIKE)] == [0.0]
+    assert all(CODE not in str(record.get("MESSAGE")) for record in door.records())
+
+
+def test_a_code_in_sip_info_counts_too(house: House) -> None:
+    """Some phones key through the signalling (application/dtmf-relay)."""
+    with stopping(house.odd_phone("info", "uas_info_digits", DIGITS=CODE)), house.door(target="info") as door:
+        door.press()
+        released = door.await_record("door-released")
+
+        assert released["INTERCOM_METHOD"] == "SIP INFO"
+        assert door.pins.await_level(STRIKE, 1)
+
+
+@pytest.mark.parametrize("keys", [CODE[:3], f"{CODE[:2]}#{CODE[2:]}"])
+def test_half_a_code_is_no_code(door: Door, phone: Phone, keys: str) -> None:
+    """Neither too short nor in two pieces."""
+    door.press()
+    phone.await_event("CALL_INCOMING")
+    phone.answer()
+    door.await_record("call-answered")
+    phone.press_key(keys + "#")
+    door.await_record("code-wrong")
+    phone.hang_up()
+    door.await_visit()
+
+    assert not door.records("door-released")

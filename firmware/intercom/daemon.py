@@ -41,6 +41,8 @@ class Daemon:
         """Called with every record, on the loop."""
         self._loop = loop
         self._ports: Ports | None = None
+        self._early: list[tuple[Event, float]] = []
+        """What happened before there were ports: a button held down at start."""
         self._alarm: asyncio.TimerHandle | None = None
         self._over: asyncio.Future[str] = loop.create_future()
 
@@ -51,9 +53,12 @@ class Daemon:
 
     def take(self, event: Event, at: float) -> None:
         """Take one event: decide, do, and set the alarm for what is due next. Only on the loop."""
+        if self._ports is None:
+            self._early.append((event, at))
+            return
         self.state, commands = step(self.state, event, now=at, rules=self.rules)
         self._carry_out(commands)
-        if isinstance(event, EngineBeat) and self._ports is not None:
+        if isinstance(event, EngineBeat):
             # Through the engine's loop, the socket, the inbox and the core: all of them live.
             self._ports.supervisor.watchdog()
         self._set_alarm()
@@ -67,6 +72,8 @@ class Daemon:
         self._ports = ports
         self._loop.set_exception_handler(self._failed)
         self._carry_out(self._first)
+        for event, at in self._early:
+            self.take(event, at)
         running = [asyncio.create_task(work, name=name) for name, work in tasks.items()]
         for task in running:
             task.add_done_callback(self._task_ended)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+
 from intercom.core.commands import Command, HangUp, Kind, Report, SetStrike
 from intercom.core.events import (
     AudioFlowed,

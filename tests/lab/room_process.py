@@ -130,7 +130,12 @@ class RoomClient:
                     self._look_around()
 
     def _foreign(self) -> list[jack.Port]:
-        ports = self._client.get_ports(is_audio=True)
+        try:
+            ports = self._client.get_ports(is_audio=True)
+        except jack.JackError:
+            # One of them went while they were listed: its going wakes us again.
+            self._wake()
+            return []
         return [port for port in ports if not port.name.startswith(("system:", f"{self._client.name}:"))]
 
     def _look_around(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from lab import processes
 from lab.baresip import Phone
 from lab.house import Door, House

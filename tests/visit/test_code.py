@@ -1,6 +1,7 @@
 """The strike: only a right code, keyed in a visit, releases it, and time locks it again."""
 
 import pytest
+
 from lab.baresip import Phone
 from lab.house import CODE, STRIKE, Door, House, stopping
 

@@ -68,7 +68,8 @@ def test_a_killed_engine_while_it_rings_rings_again(door: Door, phone: Phone) ->
 
 def test_a_phone_that_vanishes_leaves_no_visit_behind(house: House) -> None:
     """Nobody answers the BYE: the visit ends all the same, and the next press works."""
-    with stopping(house.odd_phone("vanish", "uas_vanish", SECONDS="60")), house.door(target="vanish", talk_s=5, warn_s=1) as door:
+    vanishing = house.odd_phone("vanish", "uas_vanish", SECONDS="60")
+    with stopping(vanishing), house.door(target="vanish", talk_s=5, warn_s=1) as door:
         door.press()
         visit = door.await_visit(20)
         house.room.await_ports(open=False)

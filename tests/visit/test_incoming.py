@@ -3,6 +3,7 @@
 import time
 
 import pytest
+
 from lab.baresip import Phone
 from lab.house import PHONE_HZ, SIPP_IP, VISITOR_HZ, Door, House, heard_by, stopping
 from lab.sipp import Sipp

@@ -7,7 +7,7 @@ from lab.house import BUTTON, LAMP, PHONE_HZ, VISITOR_HZ, Door, House, heard_by,
 from lab.tones import find_tone, read_wav, speech_tone
 
 RINGS_S = 1.5
-"""People take this long to answer. An echo canceller uses it to learn the room; it lets little through before."""
+"""People take this long to answer. The echo canceller uses it to learn the room."""
 MOMENTS = ["accepted", "sent", "ringing", "answered", "ended"]
 
 
@@ -105,7 +105,7 @@ def test_the_phone_may_hold_and_come_back(house: House, door: Door, phone: Phone
 
 def test_early_media_is_heard_instead_of_our_own_ring_back(house: House) -> None:
     """A PBX's announcement ("the number has changed") reaches the visitor."""
-    with stopping(house.odd_phone("early", "uas_early_media")), house.door(target="early") as door:
+    with stopping(house.odd_phone("early", "uas_early_media")), house.door(target="early", talk_s=5, warn_s=1) as door:
         door.press()
         visit = door.await_visit()
         own = find_tone(house.room.heard(time.monotonic() - 5), house.room.rate, 425)

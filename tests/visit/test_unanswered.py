@@ -1,6 +1,7 @@
 """Visits that nobody answers: each way has its own outcome, its own tone, and leaves the door ready."""
 
 import pytest
+
 from lab.baresip import Phone
 from lab.house import BUTTON, SIDE_BUTTON, Door, House, stopping
 

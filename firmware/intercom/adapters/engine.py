@@ -30,8 +30,15 @@ YOUNG_S = 10.0
 class VoiceEngine:
     """An engine is running, or on its way."""
 
-    def __init__(self, settings: wire.EngineSettings, post: Callable[[Event, float | None], None]) -> None:
-        self._settings, self._post = settings, post
+    def __init__(
+        self,
+        settings: wire.EngineSettings,
+        post: Callable[[Event, float | None], None],
+        *,
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        """Give each engine these settings, and hand on what it tells; one silent for `silence_s` is given up."""
+        self._settings, self._post, self._silence_s = settings, post, silence_s
         self._writer: asyncio.StreamWriter | None = None
         self._stopping = False
         self.pid = 0
@@ -87,12 +94,12 @@ class VoiceEngine:
                     return ""
                 at, event = wire.decode(line)
             except TimeoutError:
-                return f"silent for {patience:.0f} s"
+                return f"silent for {patience:g} s"
             except (WireError, ValueError) as error:
                 return str(error)
             except OSError:
                 return ""
-            patience = SILENCE_S
+            patience = self._silence_s
             if isinstance(event, EngineStarted):
                 self.versions = event.versions
             self._post(event, at)

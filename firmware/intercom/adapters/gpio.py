@@ -7,6 +7,7 @@ the core does that, where it is tested.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import cycle, islice
 from threading import Event as Flag
 from threading import Thread
@@ -46,7 +47,7 @@ class GpioPanel:
         """
         self._inputs: list[gpiozero.DigitalInputDevice] = []
         for name, (pin, pull_up) in buttons.items():
-            wire = _claim(f"button {name!r}", pin, lambda pin=pin, up=pull_up: _input(pin, up))
+            wire = _claim(f"button {name!r}", pin, partial(_input, pin, pull_up))
             self._inputs.append(wire)
             wire.when_activated = _poster(post, ButtonChanged(name, pressed=True))
             wire.when_deactivated = _poster(post, ButtonChanged(name, pressed=False))
@@ -61,7 +62,11 @@ class GpioPanel:
 
 
 class GpioStrike:
-    """One strike's relay. Level and direction are set together, so the door does not twitch at start."""
+    """One strike's relay.
+
+    With `active_high` the pin is low from the moment it becomes an output. gpiozero's backends claim an output low and
+    set its level afterwards, so an active-low strike twitches at start: hardware/README.md says which relay to take.
+    """
 
     def __init__(self, door: str, pin: str, *, active_high: bool) -> None:
         """Claim the pin, locked. Raises HardwareError."""

@@ -60,7 +60,8 @@ def _try(turn: Turn, method: str) -> None:
 def _release(turn: Turn, name: str, code_name: str, method: str) -> None:
     door = next(door for door in turn.state.doors if door.name == name)
     until = turn.now + turn.rules.pulse_s[name]
-    _put(turn, replace(door, released_until=until, released_at=turn.now, visit=turn.visit.id))
+    since = turn.now if door.released_until is None else door.released_at
+    _put(turn, replace(door, released_until=until, released_at=since, visit=turn.visit.id))
     turn.mark("released")
     turn.tell(Kind.DOOR_RELEASED, door=name, code_name=code_name, method=method, pulse_s=turn.rules.pulse_s[name])
     turn.order(PlayTone(Tone.DOOR_OPEN))

@@ -8,9 +8,8 @@ from intercom.core.state import State, conditions
 def changes(before: State, after: State, now: float) -> list[Command]:
     """Return the records for conditions that began or ended between two states."""
     old, new = conditions(before), conditions(after)
-    records: list[Command] = []
-    for name in sorted(new.keys() - old.keys()):
-        records.append(Report(Kind.CONDITION_BEGAN, {"condition": name, "detail": new[name]}))
+    began = sorted(new.keys() - old.keys())
+    records: list[Command] = [Report(Kind.CONDITION_BEGAN, {"condition": name, "detail": new[name]}) for name in began]
     for name in sorted(old.keys() - new.keys()):
         lasted_s = round(now - dict(before.unwell).get(name, now), 3)
         records.append(Report(Kind.CONDITION_ENDED, {"condition": name, "detail": old[name], "lasted_s": lasted_s}))

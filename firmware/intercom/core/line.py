@@ -66,6 +66,8 @@ def time_passed(turn: Turn) -> None:
 
 def _try(turn: Turn, line: Line) -> None:
     if turn.state.stopping_until is not None:
+        # A deadline that is kept but not acted on would wake the daemon without end.
+        _put(turn, replace(line, retry_at=None))
         return
     turn.order(Register(line.account))
     _put(turn, replace(line, phase=LinePhase.REGISTERING, retry_at=None))

@@ -65,7 +65,7 @@ def start(boot: str, rules: Rules) -> tuple[State, list[Command]]:
     return state, [*locked, SetLamp(first.lamp), SetStatus(first.status), Report(Kind.STARTED, {"boot": boot})]
 
 
-def _dispatch(turn: Turn, event: Event) -> None:  # noqa: C901, PLR0912  (a table, one row per event)
+def _dispatch(turn: Turn, event: Event) -> None:
     match event:
         case ButtonChanged(button, pressed):
             panel.changed(turn, button, pressed=pressed)

@@ -14,6 +14,8 @@ from intercom.core.turn import Turn
 
 def changed(turn: Turn, name: str, *, pressed: bool) -> None:
     """An edge came: wait until the wire holds still."""
+    # Both edges of a press may lie in the inbox before the alarm between them rings: their dates decide.
+    time_passed(turn)
     button = _button(turn, name)
     if button is None or pressed == button.level:
         return

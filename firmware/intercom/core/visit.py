@@ -83,7 +83,7 @@ def progressed(turn: Turn, leg: str, code: int) -> None:
     if (target := _target(turn, leg)) is None:
         return
     turn.mark("progress")
-    if code >= 180:  # noqa: PLR2004
+    if code >= 180:
         if turn.state.phase is Phase.DIALLING:
             turn.tell(Kind.CALL_RINGING, leg=leg, target=target, code=code)
         turn.mark("ringing")
@@ -150,8 +150,9 @@ def card_back(turn: Turn) -> None:
 
 
 def line_back(turn: Turn) -> None:
-    """A line came up."""
-    go(turn, Signal.LINE_BACK)
+    """A line came up, if the account is one of ours."""
+    if line_up(turn.state):
+        go(turn, Signal.LINE_BACK)
 
 
 def engine_lost(turn: Turn) -> None:

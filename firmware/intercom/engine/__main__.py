@@ -5,6 +5,7 @@
 in and events go out until the daemon says stop or is gone.
 """
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -28,6 +29,8 @@ TICK_MS = 100
 """PJSIP's timers have no file descriptor: this is how late they may be (RFC 3261's shortest is T1, 500 ms)."""
 SWEEP_S = 60.0
 GOODBYE_S = 1.5
+STUCK_S = 5.0
+"""A driver that keeps the card this long is stuck, and only a new process gets the card back."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -53,10 +56,8 @@ class Outbox:
         if len(self._rest) > wire.LONGEST:
             raise WireError("the daemon does not read")
         if self._rest:
-            try:
+            with contextlib.suppress(BlockingIOError):
                 self._rest = self._rest[self._link.send(self._rest) :]
-            except BlockingIOError:
-                pass
         return bool(self._rest)
 
 
@@ -102,9 +103,12 @@ class Engine:
             if now >= beat_at:
                 self._outbox.post(EngineBeat())
                 beat_at = now + BEAT_S
-            if now >= sweep_at and not self._phone.calls:
-                gc.collect()
-                sweep_at = now + SWEEP_S
+            if not self._phone.calls:
+                if self._sound.blocked_s > STUCK_S:
+                    raise EngineError(f"the sound card's driver has not come back for {STUCK_S:.0f} s")
+                if now >= sweep_at:
+                    gc.collect()
+                    sweep_at = now + SWEEP_S
         self._phone.stop(GOODBYE_S)
         self._sound.close()
 

@@ -8,6 +8,7 @@ locks there. A call that ended lies in `_dead` until the next pump, outside all 
 
 import ctypes
 import functools
+import random
 import re
 import sys
 import time
@@ -33,6 +34,10 @@ from intercom.core.events import (
 from intercom.engine.wire import AccountSettings, EngineSettings
 from intercom.errors import EngineError
 
+RTP_PORTS = range(10000, 20000)
+"""Where RTP may live; each start begins somewhere else in it, so that nobody knows where to send."""
+RTP_ROOM = 200
+"""Ports that one engine may use."""
 SYSTEM_CAS = "/etc/ssl/certs/ca-certificates.crt"
 _CODECS = {"opus": "opus/48000", "g722": "G722/16000", "pcma": "PCMA/8000", "pcmu": "PCMU/8000"}
 _TRANSPORTS = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
@@ -331,7 +336,10 @@ def versions() -> str:
 
 def _about(endpoint: Any) -> str:
     codecs = ", ".join(codec.codecId for codec in endpoint.codecEnum2() if codec.priority)
-    return f"PJSIP {endpoint.libVersion().full}; codecs {codecs}"
+    openssl = ctypes.CDLL(library()).OpenSSL_version
+    openssl.restype = ctypes.c_char_p
+    tls = " ".join(openssl(0).decode().split()[:2])
+    return f"PJSIP {endpoint.libVersion().full}; codecs {codecs}; TLS by {tls}"
 
 
 def uri(target: str, account: AccountSettings) -> str:
@@ -360,6 +368,7 @@ def _endpoint_config(settings: EngineSettings, writer: _LogWriter) -> Any:
     config.uaConfig.threadCnt = 0
     config.uaConfig.mainThreadOnly = True
     config.uaConfig.maxCalls = 32
+    config.uaConfig.natTypeInSdp = 0
     config.uaConfig.userAgent = settings.user_agent
     config.medConfig.clockRate = config.medConfig.sndClockRate = settings.rate_hz
     config.medConfig.audioFramePtime = settings.period_ms
@@ -376,8 +385,11 @@ def _endpoint_config(settings: EngineSettings, writer: _LogWriter) -> Any:
 
 
 def _create_transports(endpoint: Any, settings: EngineSettings) -> None:
-    """Open one transport of each kind in use, on the port the daemon chose: a random one, but the same for every
-    engine, so that a registrar takes a new engine's Contact for the old one's and does not ring the dead."""
+    """Open one transport of each kind in use, on the port the daemon chose.
+
+    That is a random one, but the same for every engine, so that a registrar takes a new engine's Contact for the old
+    one's and does not ring the dead.
+    """
     for kind in sorted({account.transport for account in settings.accounts} or {"udp"}):
         config = pj.TransportConfig()
         config.boundAddress = settings.bind
@@ -412,6 +424,11 @@ def _account_config(settings: AccountSettings, bind: str) -> Any:
         config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", settings.user, 0, settings.password))
     if settings.proxy_uri:
         config.sipConfig.proxies.append(settings.proxy_uri)
+    if settings.transport == "udp":
+        # RFC 5626 is for connections; over UDP its ";ob" only confuses phones.
+        config.natConfig.sipOutboundUse = 0
     config.mediaConfig.transportConfig.boundAddress = bind
+    config.mediaConfig.transportConfig.port = random.randrange(RTP_PORTS.start, RTP_PORTS.stop - RTP_ROOM, 2)  # noqa: S311
+    config.mediaConfig.transportConfig.portRange = RTP_ROOM
     config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_DISABLED
     return config

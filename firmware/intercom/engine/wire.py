@@ -6,6 +6,7 @@ first line an engine gets is its settings.
 """
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
@@ -79,8 +80,8 @@ def decode(line: bytes) -> tuple[float, Any]:
     """
     try:
         instant, name, content = json.loads(line)
-        return float(instant), _build(_KNOWN[name], content)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return _finite(float(instant)), _build(_KNOWN[name], content)
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise WireError(f"not a line of ours ({error}): {line[:80]!r}") from error
 
 
@@ -119,16 +120,25 @@ def _build(kind: Any, value: Any) -> Any:
         return tuple(_build(get_args(kind)[0], item) for item in value)
     if is_dataclass(kind) and isinstance(kind, type):
         hints = _hints(kind)
+        if not isinstance(value, dict):
+            raise TypeError(f"{value!r} is no {kind.__name__}")
         if unknown := value.keys() - hints.keys():
             raise ValueError(f"{kind.__name__} has no {', '.join(sorted(unknown))}")
         return kind(**{name: _build(hints[name], item) for name, item in value.items()})
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(value)
-    if kind is float and type(value) is int:
-        return float(value)
+    if kind is float and type(value) in (int, float):
+        return _finite(float(value))
     if type(value) is not kind:
         raise TypeError(f"{value!r} is not {kind.__name__}")
     return value
+
+
+def _finite(number: float) -> float:
+    """Return a number that can be compared and added to; JSON as Python reads it knows others."""
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is no number to reckon with")
+    return number
 
 
 @cache

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Kinds of journal records: for each its MESSAGE_ID, its priority and its sentence.
+
+The numbers were drawn once (uuid4) and stay for ever: scripts match them and systemd/intercom.catalog explains them.
+In a sentence `{field}` is a field of the report, and a `[clause]` is left out when one of its fields is missing.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+from intercom.core.commands import Kind, Report
+
+
+class Priority(IntEnum):
+    """Weights of records, as in syslog (RFC 5424 section 6.2.1)."""
+
+    ERROR = 3
+    WARNING = 4
+    NOTICE = 5
+    INFO = 6
+    DEBUG = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How one kind of record is told."""
+
+    message_id: str
+    """128 random bits in hexadecimal."""
+    priority: Priority
+    sentence: str
+
+
+_ERROR, _WARNING, _NOTICE, _INFO = Priority.ERROR, Priority.WARNING, Priority.NOTICE, Priority.INFO
+
+TABLE: Mapping[Kind, Entry] = {
+    Kind.STARTED: Entry("8faca18b28854c22b091228378aa4d0e", _INFO, "intercom started[, boot {boot}]"),
+    Kind.STOPPING: Entry("a59ade5059354ab085ee1830fb8be7b5", _INFO, "intercom stopping[: {reason}]"),
+    Kind.ENGINE_STARTED: Entry("ef85f018d20e4a4885e13fb591817343", _INFO, "voice engine ready[: {versions}]"),
+    Kind.PRESS_ACCEPTED: Entry(
+        "239a58e598ef406e9caad86d012929ad", _NOTICE, "{button} pressed[ ({by})][: visit {visit}]"
+    ),
+    Kind.PRESS_ANSWERED: Entry("02c21e8ea4994d2ba12aea11eee6b21d", _INFO, "{button} pressed[ ({by})][: {got}]"),
+    Kind.CALL_ARRIVED: Entry(
+        "a9e999c2b4f44cb5b57a4caf51f350f2", _NOTICE, "call from {caller}[ through {account}][ ({source})]"
+    ),
+    Kind.CALL_REFUSED: Entry(
+        "469821816b9745838399ad247307d4b2", _WARNING, "call from {caller}[ ({source})] refused[: {reason}]"
+    ),
+    Kind.CALL_PLACED: Entry("4b182b28f0ba4cdbb03267fbdea03707", _INFO, "calling {target}[ through {account}]"),
+    Kind.CALL_RINGING: Entry("7c0973ce558049bdbd578e35408b5c08", _INFO, "{target} rings"),
+    Kind.CALL_ANSWERED: Entry("319da93b0f8a46429aa64660bb4d0957", _INFO, "{target} answered"),
+    Kind.CALL_ENDED: Entry("847adbb426274787a40c4338347d6fda", _INFO, "call with {target} ended[: {code} {reason}]"),
+    Kind.CODE_WRONG: Entry("fb66a506ba9344158647995f54de0cf2", _WARNING, "wrong code[ on {leg}][, tries left: {left}]"),
+    Kind.DOOR_RELEASED: Entry(
+        "a5927dccf0494cdeb5027331332c318c",
+        _NOTICE,
+        "door {door} released[ by code {code_name}][ by {by}][ for {pulse_s:g} s]",
+    ),
+    Kind.DOOR_LOCKED: Entry("0f18ae8e0cb24cd2a719321c15c50edb", _NOTICE, "door {door} locked[ after {lasted_s:.1f} s]"),
+    Kind.VISIT_ENDED: Entry(
+        "44dbffb25ecb436486e6c9b3a3de2a15", _NOTICE, "visit {visit} ended: {outcome}[ after {total_ms:.0f} ms]"
+    ),
+    Kind.LINE_UP: Entry(
+        "7b9902ac7d004ef892ff275f8ac19ba6", _INFO, "line {account} is up[, registered in {took_ms:.0f} ms]"
+    ),
+    Kind.CONDITION_BEGAN: Entry("9e05a5cf06924a50850ceef27437d885", _ERROR, "trouble with {condition}[: {detail}]"),
+    Kind.CONDITION_ENDED: Entry(
+        "eb65c55ca6d5400f85ba7223d0dfc8f1", _NOTICE, "{condition} is well again[ after {lasted_s:.0f} s]"
+    ),
+    Kind.CARD_OPENED: Entry("c0368224de7a4fb7b638432e84e57e7c", _INFO, "microphone and loudspeaker open[: {card}]"),
+    Kind.CARD_CLOSED: Entry("cb498b838ee34267b9e969defb604e2f", _INFO, "microphone and loudspeaker closed"),
+}
+"""Kind -> how it is told."""
+
+LONGEST = 200
+"""Characters of one field inside a sentence; the field itself is recorded whole."""
+
+_CLAUSE = re.compile(r"\[([^\]]*)\]")
+_FIELD = re.compile(r"\{(?P<name>\w+)(:(?P<format>[^}]*))?\}")
+
+
+def sentence(report: Report) -> str:
+    """Return one line that tells a report to a person. A missing field shows as "?", or takes its clause along."""
+    template = _CLAUSE.sub(
+        lambda clause: clause[1] if all(_given(report, field["name"]) for field in _FIELD.finditer(clause[1])) else "",
+        TABLE[report.kind].sentence,
+    )
+    return _FIELD.sub(lambda field: _shown(report, field["name"], field["format"] or ""), template)
+
+
+def printable(text: str) -> str:
+    """Return text without line breaks and terminal commands: what a stranger's phone sent may hold both."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _given(report: Report, name: str) -> bool:
+    return report.fields.get(name, "") != ""
+
+
+def _shown(report: Report, name: str, form: str) -> str:
+    if not _given(report, name):
+        return "?"
+    try:
+        text = format(report.fields[name], form)
+    except (ValueError, TypeError):
+        text = str(report.fields[name])
+    return printable(text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}...")

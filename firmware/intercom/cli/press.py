@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`intercom press`: presses a button without a finger, and can wait for what comes of it."""
+
+from pathlib import Path
+from typing import Any
+
+from intercom.adapters.records import printable
+from intercom.cli.client import granted
+
+
+def press(socket: Path, button: str, *, wait: bool) -> int:
+    """Press; an empty `button` is the only one. Return 0 when it was accepted, or with `wait` when somebody talked."""
+    answer = granted(socket, {"do": "press", "button": button})
+    visit, got = str(answer.get("visit", "")), str(answer.get("got", ""))
+    print(printable(f"visit {visit}: {got}" if visit else got), flush=True)
+    if not wait:
+        return 0
+    return _await_end(socket, visit) if visit else 1
+
+
+def _await_end(socket: Path, visit: str) -> int:
+    record = granted(socket, {"do": "wait", "visit": visit}, timeout_s=None)["visit"]
+    print(printable(told(record)))
+    return 0 if "answered" in record.get("timeline", {}) else 1
+
+
+def told(record: dict[str, Any]) -> str:
+    """Return a visit's end in one line."""
+    line = record.get("timeline", {})
+    parts = [f"visit {record.get('visit')}: {record.get('outcome')}"]
+    if "ringing" in line:
+        parts.append(f"{record.get('target')} rang after {line['ringing']:.0f} ms")
+    if "answered" in line:
+        parts.append(f"answered after {line['answered'] / 1000:.1f} s")
+        parts.append(f"talked for {record.get('talked_s', 0.0):.1f} s")
+    return ", ".join(parts)

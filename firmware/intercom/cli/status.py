@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`intercom status`: one screen that answers "would it ring now?"."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from intercom.adapters.records import printable
+from intercom.cli.client import granted
+from intercom.cli.screen import BAD, BOLD, DIM, GOOD, Paint, paint_for, span
+from intercom.cli.visits import rows
+from intercom.errors import IntercomError
+
+Status = dict[str, Any]
+
+
+def status(socket: Path, *, as_json: bool) -> int:
+    """Show the daemon's status. Return 0 when a press would ring, else 1."""
+    told: Status = granted(socket, {"do": "status"})["status"]
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return 0 if verdict(told)[0] else 1
+    try:
+        lines = screen(told, paint_for(sys.stdout))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise IntercomError("the daemon is of another version: sudo systemctl restart intercom") from error
+    print("\n".join(lines))
+    return 0 if verdict(told)[0] else 1
+
+
+def verdict(told: Status) -> tuple[bool, str]:
+    """Return whether a press would ring now, and why."""
+    if told["text"] == "stopping":
+        return False, "the intercom is stopping"
+    if not told["engine"]["pid"]:
+        return False, "the voice engine does not run"
+    up = [line["account"] for line in told["lines"] if line["state"] == "registered"]
+    if not up:
+        return False, "no line is registered"
+    if told["conditions"]:
+        troubles = ", ".join(condition["condition"] for condition in told["conditions"])
+        return True, f"through {up[0]}, but there is trouble with {troubles}"
+    return True, f"through {up[0]}"
+
+
+def screen(told: Status, paint: Paint) -> list[str]:
+    """Return the lines of the screen."""
+    rings, why = verdict(told)
+    answer = paint("yes", GOOD) if rings else paint("no", BAD)
+    engine = told["engine"]
+    starts = "once" if engine["starts"] == 1 else f"{engine['starts']} times"
+    lines = [
+        f"{paint(printable(told['name']), BOLD)}: would it ring now? {answer}, {printable(why)}",
+        f"{told['phase']}, lamp {told['lamp']}, sound card {printable(told['card'])}, up {span(told['uptime_s'])}",
+        "",
+        *(_line(line, paint) for line in told["lines"]),
+        *(_door(door, paint) for door in told["doors"]),
+        *(_trouble(condition, paint) for condition in told["conditions"]),
+        _labelled("engine", f"{printable(engine['versions'])} (pid {engine['pid']}, started {starts})"),
+    ]
+    if told["visits"]:
+        lines += ["", *rows(told["visits"], paint)]
+    return lines
+
+
+def _line(line: Status, paint: Paint) -> str:
+    up = line["state"] == "registered"
+    detail = f", in {line['took_ms']:.0f} ms" if up and line["took_ms"] else ""
+    fault = f": {printable(line['detail'])}" if line["detail"] else ""
+    state = paint(line["state"], GOOD if up else BAD)
+    since = paint(f"for {span(line['since_s'])}", DIM)
+    return _labelled("line", f"{line['account']} {state}{detail}{fault} {since}")
+
+
+def _door(door: Status, paint: Paint) -> str:
+    return _labelled("door", f"{door['door']} {paint('released', BAD) if door['released'] else 'locked'}")
+
+
+def _trouble(condition: Status, paint: Paint) -> str:
+    text = printable(f"{condition['condition']}: {condition['detail']}")
+    since = paint(f"for {span(condition['since_s'])}", DIM)
+    return _labelled("trouble", f"{paint(text, BAD)} {since}")
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"{label:<8} {text}"

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The configuration as the program sees it: frozen, complete and checked. `loading.py` makes it from a TOML file.
+
+Every key of the file is a field of the same name here, and its section is the class. `key` is the word after the dot
+of a section's name: "front" in `[buttons.front]`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Transport = Literal["udp", "tcp", "tls"]
+Pull = Literal["up", "down"]
+Active = Literal["high", "low"]
+Country = Literal["eu", "us", "uk"]
+Codec = Literal["opus", "g722", "pcma", "pcmu"]
+
+
+class Secret:
+    """A password or a code. It shows as three asterisks wherever it is printed by accident."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str = "") -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the secret itself: only for the one who has to hand it over or compare with it."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        # A pickled or copied secret would travel in the clear.
+        raise TypeError("a secret is not pickled or copied")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One SIP account, `[accounts.KEY]`. Their order in the file is the order of preference."""
+
+    key: str
+    server: str
+    """Registrar and proxy: host name or IP address, with ":port" where it is not the transport's own."""
+    user: str
+    """User part of the door's own address; it is also the name to log in with."""
+    password: Secret = field(default_factory=Secret)
+    """What to log in with, from `password`, `password_file` or `credential`; empty where the server asks for none."""
+    transport: Transport = "udp"
+    """How SIP travels. The server's certificate is verified with "tls"."""
+    register: bool = True
+    """Whether to register; false for a server that knows the door by its address."""
+    expires_s: int = 300
+    """How long a registration is asked to last, in seconds."""
+    proxy: str = ""
+    """An outbound proxy, host or host:port; empty for none."""
+    callers: tuple[str, ...] = ()
+    """Users who may call the door through this account; "*" is anyone whom the server lets through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """One button of the panel, `[buttons.KEY]`."""
+
+    key: str
+    pin: str
+    """Where it is wired: a BCM number ("GPIO17") or any other name gpiozero knows ("BOARD11", "J8:11")."""
+    targets: tuple[str, ...]
+    """Whom a press calls, all at once: users of the account's server ("201") or whole addresses ("sip:202@host")."""
+    pull: Pull = "up"
+    """The resistor inside the Pi: "up" for a button to ground, "down" for one to 3.3 V."""
+    name: str = ""
+    """What people call it; the key unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One strike, `[doors.KEY]`."""
+
+    key: str
+    strike_pin: str
+    """Where the strike's relay is wired, named like a button's pin."""
+    active: Active = "high"
+    """The level that releases the door. The other one is set from the first moment on."""
+    pulse_s: float = 4.0
+    """How long the strike is released, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One code that releases a door when it is keyed on the phone, `[codes.KEY]`. The journal tells the key."""
+
+    key: str
+    secret: Secret
+    """The digits, from `secret`, `secret_file` or `credential`."""
+    door: str
+    """Key of the door that it releases; may be left out where there is only one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LampConfig:
+    """The lamp at the button, `[lamp]`; a door without this section has none."""
+
+    pin: str
+    """Where the lamp is wired, named like a button's pin."""
+    active: Active = "high"
+    """The level that lights it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """How a visit runs, `[calls]`."""
+
+    ring_s: float = 30.0
+    """How long phones ring before the visitor is told that nobody answers, in seconds."""
+    talk_s: float = 120.0
+    """How long a conversation may last before the warning tone, in seconds."""
+    warn_s: float = 10.0
+    """How long it may go on after the warning tone, in seconds."""
+    patience_s: float = 60.0
+    """How long a press waits for a line that is down, in seconds."""
+    debounce_ms: int = 20
+    """How long a button's wire has to hold still to count, in milliseconds."""
+    code_pause_s: float = 5.0
+    """The longest pause between two digits of a code, in seconds."""
+    wrong_codes: int = 3
+    """How many wrong codes a visit may hear before it is deaf to more."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundConfig:
+    """The sound card and what passes it, `[sound]`."""
+
+    input: str = ""
+    """The microphone's card by its name in /proc/asound/cards; empty for the system's default."""
+    output: str = ""
+    """The loudspeaker's card, likewise."""
+    period_ms: Literal[10, 20] = 10
+    """Length of one piece of sound, in milliseconds: 10 is quicker, 20 kinder to a slow Pi."""
+    echo_cancelling: bool = True
+    """Whether the loudspeaker is taken out of the microphone."""
+    country: Country = "eu"
+    """Whose telephone tones the visitor hears."""
+    codecs: tuple[Codec, ...] = ("opus", "g722", "pcma", "pcmu")
+    """What is offered, the best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The network, `[network]`."""
+
+    bind: str = ""
+    """The local IP address to use; empty for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of it."""
+
+    accounts: tuple[Account, ...]
+    buttons: tuple[Button, ...]
+    doors: tuple[Door, ...] = ()
+    codes: tuple[Code, ...] = ()
+    lamp: LampConfig | None = None
+    calls: Calls = Calls()
+    sound: SoundConfig = SoundConfig()
+    network: Network = Network()
+    name: str = "Door"
+    """What phones show when the door calls."""
+    warnings: tuple[str, ...] = ()
+    """What is allowed but unwise, one line each."""

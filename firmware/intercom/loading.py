@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""TOML file -> `Config`, with every complaint at once, one line each."""
+
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+from intercom import grammar, pins, sections
+from intercom.config import Code, Config
+from intercom.credentials import Vault
+from intercom.errors import ConfigError
+from intercom.reading import Problems, Section, show
+
+LARGEST = 1 << 20
+"""Bytes; a file with more in it is not a configuration."""
+_PLACE = re.compile(r"(?P<what>.*) \(at (?P<where>.*)\)", re.DOTALL)
+
+
+def load(path: Path, *, in_service: bool = True) -> Config:
+    """Return the configuration in `path`.
+
+    Raises ConfigError with all that is wrong. `in_service` is false for who only checks a file: systemd credentials,
+    which nobody but the service is given, are then taken on trust.
+    """
+    content, mode = _read(path)
+    open_to_all = bool(mode & stat.S_IROTH)
+    return parse(_document(path, content), path, in_service=in_service, open_to_all=open_to_all)
+
+
+def parse(
+    document: Mapping[str, object],
+    path: Path,
+    *,
+    in_service: bool = True,
+    open_to_all: bool = False,
+    environ: Mapping[str, str] = os.environ,
+) -> Config:
+    """Return the configuration in a parsed document. `path` names it in complaints; its folder is that of its files."""
+    problems = Problems(str(path))
+    vault = Vault(path.parent, environ, in_service=in_service)
+    config = _config(Section("", document, problems), problems, vault)
+    _check_pins(config, problems)
+    _check_codes(config.codes, problems)
+    if vault.inline and open_to_all:
+        problems.warnings.append(f"{path}: everybody can read the secrets in it; sudo chmod o= {path}")
+    if problems.errors:
+        raise ConfigError(problems.errors)
+    return replace(config, warnings=tuple(problems.warnings))
+
+
+def _config(top: Section, problems: Problems, vault: Vault) -> Config:
+    """Read every section, and close it, so that keys nobody knows are found."""
+    name = top.text("name", sections.default(Config, "name"), grammar.NAME, grammar.is_name)
+    named = {key: top.sections(key, grammar.KEY, grammar.is_key) for key in ("accounts", "buttons", "doors", "codes")}
+    plain = {key: top.section(key) for key in ("calls", "sound", "network", "lamp")}
+    for key in ("accounts", "buttons"):
+        if not top.take(key):
+            problems.error(f"[{key}.NAME]", "missing; a door needs at least one")
+    doors = tuple(sections.door(key, section) for key, section in named["doors"])
+    config = Config(
+        name=name,
+        accounts=tuple(sections.account(key, section, vault) for key, section in named["accounts"]),
+        buttons=tuple(sections.button(key, section) for key, section in named["buttons"]),
+        doors=doors,
+        codes=tuple(sections.code(key, section, vault, doors) for key, section in named["codes"]),
+        lamp=sections.lamp(plain["lamp"]) if "lamp" in top else None,
+        calls=sections.calls(plain["calls"]),
+        sound=sections.sound(plain["sound"]),
+        network=sections.network(plain["network"]),
+    )
+    for section in (top, *(section for group in named.values() for _, section in group), *plain.values()):
+        section.close()
+    return config
+
+
+def _check_pins(config: Config, problems: Problems) -> None:
+    """Complain about a pin with two uses: one of them would not work, and a strike might move by itself."""
+    uses = [(f"[buttons.{button.key}] pin", button.pin) for button in config.buttons]
+    uses += [(f"[doors.{door.key}] strike_pin", door.strike_pin) for door in config.doors]
+    uses += [("[lamp] pin", config.lamp.pin)] if config.lamp else []
+    for (first, one), (second, other) in combinations(uses, 2):
+        name = pins.canonical(other)
+        if name is not None and pins.canonical(one) == name:
+            problems.error(f"{second} = {show(other)}", f"must be a pin of its own; {name} is taken by {first}")
+
+
+def _check_codes(codes: tuple[Code, ...], problems: Problems) -> None:
+    """Complain about codes that begin alike: the shorter one would act before the longer one is keyed."""
+    for first, second in combinations(codes, 2):
+        one, other = first.secret.reveal(), second.secret.reveal()
+        if one and other and (one.startswith(other) or other.startswith(one)):
+            problems.error(
+                f"[codes.{second.key}] secret = ***",
+                f"must not be, begin or continue the code of [codes.{first.key}]",
+            )
+
+
+def _read(path: Path) -> tuple[bytes, int]:
+    """Return what is in a file, and its mode."""
+    try:
+        with path.open("rb") as file:
+            content, mode = file.read(LARGEST + 1), os.fstat(file.fileno()).st_mode
+    except OSError as error:
+        hint = "; try with sudo" if isinstance(error, PermissionError) else ""
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}{hint}"]) from error
+    except ValueError as error:  # a zero byte in the name
+        raise ConfigError([f"{str(path)!r}: not a file's name"]) from error
+    if len(content) > LARGEST:
+        raise ConfigError([f"{path}: larger than {LARGEST} bytes: not a configuration"])
+    return content, mode
+
+
+def _document(path: Path, content: bytes) -> dict[str, object]:
+    """Return the TOML document. Nothing of the content is shown: the place is enough, and a secret may be there."""
+    try:
+        # A byte order mark is what some editors leave; tomllib would trip over it.
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError([f"{path}: line {line}: not text in UTF-8"]) from error
+    except tomllib.TOMLDecodeError as error:
+        place = _PLACE.fullmatch(str(error))
+        what, where = (place["what"], place["where"]) if place else (str(error), "somewhere")
+        raise ConfigError([f"{path}: {where}: not TOML: {what[:1].lower()}{what[1:]}"]) from error
+    except (ValueError, RecursionError) as error:
+        # Python's own limits: numbers of thousands of digits, lists nested a thousand deep.
+        raise ConfigError([f"{path}: not a configuration: a number too long or lists nested too deep"]) from error

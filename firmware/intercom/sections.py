@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One function per section of the configuration: its keys, their limits, their defaults.
+
+The defaults are the dataclasses' own; what is wrong is noted and something harmless returned, so that all of the file
+is read.
+"""
+
+from dataclasses import MISSING, fields
+from typing import Any, get_args
+
+from intercom import grammar, pins
+from intercom.config import (
+    Account,
+    Active,
+    Button,
+    Calls,
+    Code,
+    Codec,
+    Country,
+    Door,
+    LampConfig,
+    Network,
+    Pull,
+    SoundConfig,
+    Transport,
+)
+from intercom.credentials import Vault
+from intercom.reading import Section
+
+CHANGE_ME = "change-me"
+"""The password in sample.toml, which no server should take."""
+EASY = 4
+"""Codes with fewer digits are guessed by hand."""
+
+
+def account(key: str, section: Section, vault: Vault) -> Account:
+    """Read `[accounts.KEY]`."""
+    password = vault.fetch(section, "password", grammar.PASSWORD, grammar.is_password, needed=False)
+    if password.reveal() == CHANGE_ME:
+        section.problems.warn(f"{section.title} password", "is still the sample's")
+    return Account(
+        key=key,
+        server=section.text("server", None, grammar.SERVER, grammar.is_server),
+        user=section.text("user", None, grammar.USER, grammar.is_user),
+        password=password,
+        transport=section.choice("transport", default(Account, "transport"), get_args(Transport)),
+        register=section.flag("register", default(Account, "register")),
+        expires_s=section.whole("expires_s", default(Account, "expires_s"), 60, 3600, "seconds"),
+        proxy=section.text("proxy", default(Account, "proxy"), f'{grammar.SERVER}, or "" for none', grammar.is_proxy),
+        callers=section.texts("callers", default(Account, "callers"), grammar.CALLERS, grammar.is_user),
+    )
+
+
+def button(key: str, section: Section) -> Button:
+    """Read `[buttons.KEY]`."""
+    return Button(
+        key=key,
+        pin=_pin(section, "pin"),
+        pull=section.choice("pull", default(Button, "pull"), get_args(Pull)),
+        targets=section.texts("targets", None, grammar.TARGETS, grammar.is_target),
+        name=section.text("name", key, grammar.NAME, grammar.is_name),
+    )
+
+
+def door(key: str, section: Section) -> Door:
+    """Read `[doors.KEY]`."""
+    return Door(
+        key=key,
+        strike_pin=_pin(section, "strike_pin"),
+        active=section.choice("active", default(Door, "active"), get_args(Active)),
+        pulse_s=section.number("pulse_s", default(Door, "pulse_s"), 0.2, 30, "seconds"),
+    )
+
+
+def code(key: str, section: Section, vault: Vault, doors: tuple[Door, ...]) -> Code:
+    """Read `[codes.KEY]`, which releases one of `doors`."""
+    secret = vault.fetch(section, "secret", grammar.CODE, grammar.is_code, needed=True)
+    if 0 < len(secret.reveal()) < EASY:
+        section.problems.warn(f"{section.title} secret", f"has fewer than {EASY} digits: easily guessed")
+    keys = tuple(one.key for one in doors)
+    if keys:
+        return Code(key, secret, section.choice("door", keys[0], keys, needed=len(keys) > 1))
+    section.take("door")
+    section.problems.error(section.title, "there is no [doors.NAME] that it could release")
+    return Code(key, secret, "")
+
+
+def lamp(section: Section) -> LampConfig:
+    """Read `[lamp]`."""
+    active = section.choice("active", default(LampConfig, "active"), get_args(Active))
+    return LampConfig(pin=_pin(section, "pin"), active=active)
+
+
+def calls(section: Section) -> Calls:
+    """Read `[calls]`."""
+    usual = Calls()
+    return Calls(
+        ring_s=section.number("ring_s", usual.ring_s, 1, 600, "seconds"),
+        talk_s=section.number("talk_s", usual.talk_s, 1, 3600, "seconds"),
+        warn_s=section.number("warn_s", usual.warn_s, 1, 60, "seconds"),
+        patience_s=section.number("patience_s", usual.patience_s, 1, 600, "seconds"),
+        debounce_ms=section.whole("debounce_ms", usual.debounce_ms, 0, 500, "milliseconds"),
+        code_pause_s=section.number("code_pause_s", usual.code_pause_s, 1, 60, "seconds"),
+        wrong_codes=section.whole("wrong_codes", usual.wrong_codes, 1, 10, "tries"),
+    )
+
+
+def sound(section: Section) -> SoundConfig:
+    """Read `[sound]`."""
+    usual = SoundConfig()
+    codecs: tuple[Codec, ...] = get_args(Codec)
+    names = " or ".join(f'"{codec}"' for codec in codecs)
+    chosen = section.texts("codecs", None, names, codecs.__contains__) if "codecs" in section else usual.codecs
+    return SoundConfig(
+        input=section.text("input", usual.input, grammar.CARD, grammar.is_card),
+        output=section.text("output", usual.output, grammar.CARD, grammar.is_card),
+        period_ms=section.choice("period_ms", usual.period_ms, (10, 20)),
+        echo_cancelling=section.flag("echo_cancelling", usual.echo_cancelling),
+        country=section.choice("country", usual.country, get_args(Country)),
+        codecs=tuple(codec for name in chosen for codec in codecs if codec == name),
+    )
+
+
+def network(section: Section) -> Network:
+    """Read `[network]`."""
+    return Network(bind=section.text("bind", Network().bind, grammar.BIND, grammar.is_bind))
+
+
+def default(kind: type[Any], name: str) -> Any:
+    """Return the default of a dataclass' field."""
+    value = next(field.default for field in fields(kind) if field.name == name)
+    assert value is not MISSING
+    return value
+
+
+def _pin(section: Section, key: str) -> str:
+    """Return a pin as it is written, a bare number as gpiozero's own name for it."""
+    value = section.take(key)
+    name = None if isinstance(value, bool) or not isinstance(value, str | int) else pins.canonical(value)
+    if name is None:
+        section.complain(key, pins.ALLOWED)
+        return ""
+    text = str(value).upper()
+    return name if text.isdigit() else text

@@ -1,0 +1,685 @@
+"""The sound card as the clock of all audio: the real PyAudio on a virtual card, and on a card that dies.
+
+Run as a script this file is a small voice engine, for what must not happen in pytest's own process: PortAudio
+never recovers from a JACK server that dies under it, and PJSIP lives once per process.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+
+from intercom.core.commands import Audio, Tone
+from intercom.core.events import AudioFlowed, CardClosed, CardLost, CardOpened, Event, TonePlayed
+from intercom.engine.clock import SilentClock
+from intercom.engine.echo import Canceller
+from intercom.engine.sound import Sound
+from intercom.engine.tones import Tones
+from lab.jackd import Jackd
+from lab.processes import Process, start, wait_until
+from lab.room import Room
+from lab.tones import find_tone, level_dbfs, read_wav, speech_tone
+
+pytestmark = pytest.mark.skipif(not shutil.which("jackd"), reason="no jackd: no virtual card")
+
+RATE, PERIOD_MS = 16000, 10
+PERIOD = RATE * PERIOD_MS // 1000
+T = TypeVar("T", bound=Event)
+
+
+class FakeBridge:
+    """A conference with one call that says `says` over and over, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.says = np.zeros(PERIOD, np.int16)
+        self.told: list[np.ndarray] = []
+        self.trouble: Exception | None = None
+        self.threads: set[int] = set()
+        self._at, self._inside = 0, threading.Lock()
+
+    def get(self) -> np.ndarray:
+        assert self._inside.acquire(blocking=False), "two clocks at once"
+        self.threads.add(threading.get_ident())
+        if self.trouble:
+            trouble, self.trouble = self.trouble, None
+            self._inside.release()
+            raise trouble
+        frame = np.take(self.says, range(self._at, self._at + PERIOD), mode="wrap")
+        self._at = (self._at + PERIOD) % len(self.says)
+        return frame
+
+    def put(self, frame: np.ndarray) -> None:
+        self.told.append(frame.copy())
+        self._inside.release()
+
+    def told_since(self, period: int) -> np.ndarray:
+        return np.concatenate(self.told[period:]) / np.float32(32768)
+
+
+class Door:
+    """A Sound with its events."""
+
+    def __init__(self, bridge: Any, echo: bool = False, card_in: str = "system", card_out: str = "system") -> None:
+        self.bridge = bridge
+        self.events: list[tuple[float, Event]] = []
+        self.registered: list[tuple[str, int]] = []
+        self.sound = Sound(
+            bridge=bridge,
+            tones=Tones(RATE),
+            rate_hz=RATE,
+            period_ms=PERIOD_MS,
+            card_in=card_in,
+            card_out=card_out,
+            echo=echo,
+            post=lambda event: self.events.append((time.monotonic(), event)),
+            register_thread=lambda name: self.registered.append((name, threading.get_ident())),
+        )
+
+    def told(self, kind: type[T]) -> list[T]:
+        return [event for _, event in list(self.events) if isinstance(event, kind)]
+
+    def when(self, event: Event) -> float:
+        return next(at for at, known in self.events if known == event)
+
+    def wait_for(self, kind: type[T], count: int = 1, seconds: float = 8) -> T:
+        wait_until(lambda: len(self.told(kind)) >= count, seconds, f"{kind.__name__} is posted")
+        return self.told(kind)[count - 1]
+
+    def wait_beats(self, count: int, seconds: float = 5) -> None:
+        target = self.sound.beats + count
+        wait_until(lambda: self.sound.beats >= target, seconds, f"{count} periods more")
+
+
+@pytest.fixture(scope="module")
+def shared_jackd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jackd]:
+    card = Jackd(tmp_path_factory.mktemp("card"))
+    yield card
+    card.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_room(shared_jackd: Jackd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    visitor = Room(shared_jackd, tmp_path_factory.mktemp("room"))
+    yield visitor
+    visitor.stop()
+
+
+@pytest.fixture
+def no_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", "nobody")
+
+
+@pytest.fixture
+def room(shared_jackd: Jackd, shared_room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+    """The room, silent, with a card that this process's PortAudio finds."""
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", shared_jackd.name)
+    yield shared_room
+    shared_room.hush()
+    shared_room.echo(gain_db=None)
+
+
+@pytest.fixture
+def door() -> Iterator[Callable[..., Door]]:
+    doors: list[Door] = []
+
+    def make(**options: Any) -> Door:
+        doors.append(Door(options.pop("bridge", FakeBridge()), **options))
+        return doors[-1]
+
+    yield make
+    for each in doors:
+        each.sound.close()
+
+
+def test_nothing_runs_until_sound_is_wanted(room: Room, door: Callable[..., Door]) -> None:
+    idle = door()
+    time.sleep(0.2)
+    assert idle.events == []
+    assert idle.sound.beats == 0
+    assert not room.ports_open()
+
+
+def test_the_card_opens_quickly_and_drives_the_bridge_at_its_rate(room: Room, door: Callable[..., Door]) -> None:
+    it = door()
+    asked = time.monotonic()
+    it.sound.set(Audio(card=True))
+    assert time.monotonic() - asked < 0.05, "set() must not wait for the card"
+    assert it.wait_for(CardOpened).card == "system"
+    assert it.when(CardOpened("system")) - asked < 1.0
+    assert room.ports_open()
+    it.wait_beats(20)
+    since, before = time.monotonic(), it.sound.beats
+    it.wait_beats(200)
+    rate = (it.sound.beats - before) / (time.monotonic() - since)
+    assert rate == pytest.approx(1000 / PERIOD_MS, rel=0.2)  # the virtual card itself loses periods on a busy machine
+    assert not it.told(CardLost)
+
+
+def test_each_thread_is_registered_once_and_before_it_touches_the_bridge(room: Room, door: Callable[..., Door]) -> None:
+    it = door()
+    for turn in (1, 2):
+        it.sound.set(Audio(card=True))
+        it.wait_for(CardOpened, turn)
+        it.wait_beats(20)
+        it.sound.set(Audio())
+        it.wait_for(CardClosed, turn)
+    assert [name for name, _ in it.registered] == ["silent clock", "card", "card"]
+    assert it.bridge.threads <= {thread for _, thread in it.registered}
+
+
+def test_closed_means_no_microphone_and_no_clock(room: Room, door: Callable[..., Door]) -> None:
+    it = door()
+    it.sound.set(Audio(card=True, hear="a", speak="a"))
+    it.wait_for(CardOpened)
+    it.sound.set(Audio())
+    it.wait_for(CardClosed)
+    assert not room.ports_open()
+    # The bridge's clock goes on for a moment: PJSIP removes a call's stream on it.
+    wait_until(lambda: not it.sound._silent.running, 2, "the silent clock stops")
+    after = it.sound.beats
+    time.sleep(0.2)
+    assert it.sound.beats == after
+    assert len(it.told(CardClosed)) == 1
+
+
+def test_the_bridge_is_flushed_after_the_card_closed(room: Room, door: Callable[..., Door]) -> None:
+    it = door()
+    it.sound.set(Audio(card=True))
+    it.wait_for(CardOpened)
+    it.sound.set(Audio())
+    it.wait_for(CardClosed)
+    before = it.sound.beats
+    wait_until(lambda: not it.sound._silent.running, 2, "the silent clock stops")
+    assert 10 <= it.sound.beats - before <= 40
+
+
+def test_it_closes_in_the_middle_of_everything(room: Room, door: Callable[..., Door]) -> None:
+    it = door()
+    it.sound.set(Audio(card=True, loop=Tone.RINGBACK))
+    it.wait_for(CardOpened)
+    since = time.monotonic()
+    it.sound.close()
+    assert time.monotonic() - since < 2.5
+    assert not room.ports_open()
+    assert it.told(CardClosed) == [CardClosed()]
+    after = it.sound.beats
+    time.sleep(0.1)
+    assert it.sound.beats == after
+
+
+def test_flicking_the_level_ends_where_it_was_left(room: Room, door: Callable[..., Door]) -> None:
+    it = door()
+    for number in range(40):
+        it.sound.set(Audio(card=number % 2 == 0))
+        time.sleep(0.002 * (number % 7))
+    it.sound.set(Audio(card=True))
+    wait_until(lambda: len(it.told(CardOpened)) == len(it.told(CardClosed)) + 1, 5, "the card is open")
+    it.wait_beats(50)
+    assert not it.told(CardLost)
+    it.sound.set(Audio())
+    wait_until(lambda: len(it.told(CardOpened)) == len(it.told(CardClosed)), 5, "the card is closed")
+    assert not room.ports_open()
+
+
+def test_a_chime_ordered_with_the_card_is_heard_from_its_first_sample(room: Room, door: Callable[..., Door]) -> None:
+    it, chime = door(), Tones(RATE).samples(Tone.CHIME) / np.float32(32768)
+    for turn in (1, 2, 3):  # a busy machine may cost the card a period, but not three times in the same place
+        began = time.monotonic()
+        it.sound.play(Tone.CHIME)
+        it.sound.set(Audio(card=True))
+        it.wait_for(TonePlayed, turn)
+        it.wait_beats(10)
+        it.sound.set(Audio())
+        it.wait_for(CardClosed, turn)
+        heard = room.heard(since=began)
+        at = int(np.abs(np.correlate(heard, chime, "valid")).argmax())
+        # To the sample: no period was left out, doubled or late.
+        if np.abs(heard[at : at + len(chime)] - chime).max() < 2 / 32768:
+            return
+    pytest.fail("the chime was not heard whole")
+
+
+def test_a_tone_of_the_last_visit_is_not_heard_in_the_next(room: Room, door: Callable[..., Door]) -> None:
+    it = door()
+    it.sound.play(Tone.UNANSWERED)
+    it.sound.set(Audio(card=True, loop=Tone.RINGBACK))
+    it.wait_for(CardOpened)
+    it.wait_beats(20)
+    it.sound.set(Audio())
+    it.wait_for(CardClosed)
+    it.sound.set(Audio(card=True))
+    it.wait_for(CardOpened, 2)
+    since = time.monotonic()
+    it.wait_beats(30)
+    assert level_dbfs(room.heard(since=since)) == -90
+    assert not it.told(TonePlayed)
+
+
+def test_ringback_has_its_pitch_at_the_loudspeaker(room: Room, door: Callable[..., Door]) -> None:
+    it = door()
+    it.sound.set(Audio(card=True, loop=Tone.RINGBACK))
+    it.wait_for(CardOpened)
+    it.wait_beats(80)
+    heard = room.heard(since=it.when(CardOpened("system")) + 0.2)[: RATE // 2]
+    spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
+    assert spectrum.argmax() * RATE / len(heard) == pytest.approx(425, abs=3)
+    assert level_dbfs(heard) == pytest.approx(-15, abs=1)  # a sine of -12 dBFS peak
+    it.sound.set(Audio(card=True))
+    it.wait_beats(10)
+    quiet = time.monotonic()
+    it.wait_beats(20)
+    assert level_dbfs(room.heard(since=quiet)) == -90
+
+
+def test_the_call_is_heard_only_as_the_level_says(room: Room, door: Callable[..., Door]) -> None:
+    it = door()
+    it.bridge.says = (speech_tone(800, 1.0, RATE) * 32767).astype(np.int16)
+    it.sound.set(Audio(card=True))
+    it.wait_for(CardOpened)
+    since = time.monotonic()
+    it.wait_beats(60)
+    assert level_dbfs(room.heard(since=since)) == -90
+    assert not it.told(AudioFlowed)
+    it.sound.set(Audio(card=True, hear="b"))
+    since = time.monotonic()
+    it.wait_beats(100)
+    tone, said = find_tone(room.heard(since=since), RATE, 800), find_tone(it.bridge.says / np.float32(32768), RATE, 800)
+    assert tone.heard
+    assert tone.level_dbfs == pytest.approx(said.level_dbfs, abs=1)
+    assert it.told(AudioFlowed) == [AudioFlowed("b", "in")]
+
+
+def test_the_microphone_goes_out_only_in_a_conversation(room: Room, door: Callable[..., Door]) -> None:
+    it = door()
+    room.say(speech_tone(600, 2.0, RATE), loop=True)
+    it.sound.set(Audio(card=True, hear="a", loop=Tone.RINGBACK))
+    it.wait_for(CardOpened)
+    it.wait_beats(100)
+    assert not np.concatenate(it.bridge.told).any(), "not one sample of the microphone before the conversation"
+    it.sound.set(Audio(card=True, hear="a", speak="a"))
+    it.wait_beats(5)
+    since, began = len(it.bridge.told), time.monotonic()
+    it.wait_beats(100)
+    tone, said = find_tone(it.bridge.told_since(since), RATE, 600), find_tone(room.spoken(since=began), RATE, 600)
+    assert tone.heard
+    assert tone.level_dbfs == pytest.approx(said.level_dbfs, abs=1)
+    it.sound.set(Audio(card=True, hear="a"))
+    it.wait_beats(2)
+    since = len(it.bridge.told)
+    it.wait_beats(50)
+    assert not it.bridge.told_since(since).any()
+
+
+def test_each_leg_is_told_once_each_way(room: Room, door: Callable[..., Door]) -> None:
+    it = door()
+    it.bridge.says = np.ones(PERIOD, np.int16)
+    it.sound.set(Audio(card=True, hear="a"))
+    it.wait_for(AudioFlowed)
+    it.sound.set(Audio(card=True, hear="a", speak="a"))
+    it.wait_for(AudioFlowed, 2)
+    it.sound.set(Audio(card=True, hear="b", speak="b"))
+    it.wait_for(AudioFlowed, 4)
+    it.wait_beats(30)
+    flows = it.told(AudioFlowed)
+    assert flows[:2] == [AudioFlowed("a", "in"), AudioFlowed("a", "out")]
+    assert sorted(flows[2:], key=str) == [AudioFlowed("b", "in"), AudioFlowed("b", "out")]
+
+
+def test_without_a_card_calls_and_tones_go_on_and_nothing_flows(no_card: None, door: Callable[..., Door]) -> None:
+    it = door()
+    it.bridge.says = np.ones(PERIOD, np.int16)
+    it.sound.set(Audio(card=True, hear="a", speak="a"))
+    assert "no sound card 'system'" in it.wait_for(CardLost).reason
+    since, before = time.monotonic(), it.sound.beats
+    it.sound.play(Tone.STILL_RINGING)
+    it.wait_for(TonePlayed)
+    it.wait_beats(300)
+    rate = (it.sound.beats - before) / (time.monotonic() - since)
+    assert rate == pytest.approx(1000 / PERIOD_MS, rel=0.05)
+    assert len(it.told(CardLost)) == 1, "once per outage, however often it is tried again"
+    assert not it.told(AudioFlowed)
+    assert not np.concatenate(it.bridge.told).any()
+    it.sound.set(Audio())
+    wait_until(lambda: not it.sound._silent.running, 3, "the silent clock stops")
+    assert not it.told(CardClosed), "what was not open is not closed"
+    it.sound.set(Audio(card=True))
+    it.wait_for(CardLost, 2)
+
+
+def test_a_card_that_comes_late_is_taken_up(no_card: None, door: Callable[..., Door], tmp_path: Path,
+                                            monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    it = door()
+    it.sound.set(Audio(card=True, loop=Tone.RINGBACK))
+    it.wait_for(CardLost)
+    late = Jackd(tmp_path)
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", late.name)
+    try:
+        it.wait_for(CardOpened)
+        it.wait_beats(50)
+        assert len(it.told(CardLost)) == 1
+        it.sound.set(Audio())
+        it.wait_for(CardClosed)
+    finally:
+        it.sound.close()
+        late.stop()
+
+
+def test_a_wrong_name_tells_the_right_ones(room: Room, door: Callable[..., Door]) -> None:
+    it = door(card_in="USB Audio")
+    it.sound.set(Audio(card=True))
+    reason = it.wait_for(CardLost).reason
+    assert "'USB Audio'" in reason
+    assert "there are: " in reason
+    assert "'system'" in reason
+    assert not room.ports_open()
+
+
+@pytest.mark.parametrize("name", ["", "SYSTEM", "yste"])
+def test_a_card_is_found_by_part_of_its_name_or_by_default(room: Room, door: Callable[..., Door], name: str) -> None:
+    it = door(card_in=name, card_out=name)
+    it.sound.set(Audio(card=True))
+    assert it.wait_for(CardOpened).card == "system"
+
+
+def test_a_card_of_another_rate_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: Callable[..., Door]
+) -> None:
+    other = Jackd(tmp_path, rate=48000, period=480)
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", other.name)
+    try:
+        it = door()
+        it.sound.set(Audio(card=True))
+        assert "refuses 16000 Hz mono (its own: 48000 Hz" in it.wait_for(CardLost).reason
+    finally:
+        it.sound.close()
+        other.stop()
+
+
+def test_an_error_in_the_callback_costs_the_card_but_not_the_clock(room: Room, door: Callable[..., Door]) -> None:
+    it = door()
+    it.sound.set(Audio(card=True))
+    it.wait_for(CardOpened)
+    it.bridge.trouble = RuntimeError("boom")
+    assert it.wait_for(CardLost).reason == "audio failed in the card's callback: RuntimeError: boom"
+    it.wait_beats(50)
+    it.wait_for(CardOpened, 2)
+    it.wait_beats(50)
+    assert len(it.told(CardLost)) == 1
+
+
+def test_the_silent_clock_keeps_time_on_one_thread_for_ever() -> None:
+    beats: list[float] = []
+    begun: list[int] = []
+
+    def beat() -> None:
+        beats.append(time.monotonic())
+        time.sleep(0.004)  # what a beat costs, or oversleeps, must not add up
+
+    clock = SilentClock(10, lambda: begun.append(threading.get_ident()), beat)
+    for turn in (1, 2):
+        beats.clear()
+        clock.start()
+        clock.start()
+        wait_until(lambda: len(beats) > 100, 5, "100 beats")
+        assert clock.stop()
+        assert (beats[100] - beats[0]) / 100 == pytest.approx(0.01, rel=0.05), turn
+    assert len(begun) == 1
+
+
+def test_the_silent_clock_has_stopped_when_it_says_so() -> None:
+    log: list[str] = []
+
+    def beat() -> None:
+        log.append("in")
+        time.sleep(0.05)
+        log.append("out")
+
+    clock = SilentClock(10, lambda: None, beat)
+    clock.start()
+    wait_until(lambda: log[-1:] == ["in"], 5, "a beat has begun")
+    assert not clock.stop(0.001)
+    assert clock.stop()
+    assert log[-1] == "out"
+    count = len(log)
+    time.sleep(0.05)
+    assert len(log) == count
+
+
+def test_the_echo_is_gone_and_the_voice_is_not() -> None:
+    """A room of 30 ms with a -6 dB echo; the far end speaks first, then the visitor."""
+    rng = np.random.default_rng(7)
+    syllables = np.repeat(np.abs(np.sin(np.arange(12 * RATE) * 2 * np.pi * 2 / RATE)), 1)
+    far = (rng.standard_normal(12 * RATE) * 2500 * syllables).astype(np.int16)
+    echo = np.roll(far, 480) // 2
+    voice = (speech_tone(500, 2, RATE) * 32767).astype(np.int16)
+    near = echo.copy()
+    near[10 * RATE :] = voice  # the far end is silent then
+    far[10 * RATE - 480 :] = 0
+    canceller, clean = Canceller(RATE, PERIOD_MS), np.zeros_like(near)
+    for at in range(0, len(near), PERIOD):
+        clean[at : at + PERIOD] = canceller.process(near[at : at + PERIOD], far[at : at + PERIOD])
+    window = slice(6 * RATE, 9 * RATE)
+    assert level_dbfs(clean[window] / 32768) < level_dbfs(near[window] / 32768) - 25
+    assert find_tone((clean[10 * RATE + 4000 :] / 32768).astype(np.float32), RATE, 500).heard
+
+
+def test_a_canceller_needs_whole_frames() -> None:
+    with pytest.raises(ValueError, match="steps of 10 ms"):
+        Canceller(RATE, 15)
+
+
+def test_the_room_does_not_come_back_as_echo(room: Room, door: Callable[..., Door]) -> None:
+    """The same on the real card: loudspeaker, room, microphone, canceller, bridge."""
+    it = door(echo=True)
+    rng = np.random.default_rng(7)
+    it.bridge.says = (rng.standard_normal(4 * RATE) * speech_tone(2, 4.0, RATE) * 12000).astype(np.int16)
+    room.echo(delay_ms=20, gain_db=-6)
+    it.sound.set(Audio(card=True, hear="a", speak="a"))
+    it.wait_for(CardOpened)
+    since = time.monotonic()
+    it.wait_beats(500, 10)
+    half, beat = time.monotonic(), len(it.bridge.told)
+    it.wait_beats(150)
+    assert half - since > 4
+    assert level_dbfs(it.bridge.told_since(beat)) < level_dbfs(room.spoken(since=half)) - 20
+
+
+# ---- engines in a process of their own ----
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    engines: list[Process] = []
+
+    def make(card: Jackd, *what: str) -> Process:
+        engines.append(start("engine", [sys.executable, __file__, *what], tmp_path, card.env))
+        return engines[-1]
+
+    yield make
+    for each in engines:
+        each.stop()
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[Jackd]:
+    """A card that a test may kill."""
+    card = Jackd(tmp_path)
+    yield card
+    card.process.signal(signal.SIGCONT)
+    card.stop()
+
+
+def assert_beating(engine: Process, count: int = 100) -> None:
+    mark = engine.mark()
+    first = int(engine.await_line(r"beats (\d+)", 3, mark)[1])
+    since = time.monotonic()
+    last = first
+    while last < first + count:
+        assert time.monotonic() - since < 5 * count * PERIOD_MS / 1000, f"{last - first} beats only"
+        mark = engine.mark()
+        last = int(engine.await_line(r"beats (\d+)", 3, mark)[1])
+
+
+def test_a_card_that_dies_is_told_and_the_clock_goes_on(engine: Callable[..., Process], mortal: Jackd) -> None:
+    it = engine(mortal, "sound")
+    it.await_line("CardOpened")
+    mark = it.mark()
+    os.kill(mortal.process.pid, signal.SIGKILL)
+    it.await_line("CardLost.*'system' is gone", 3, mark)
+    assert_beating(it)
+    it.await_line(r"blocked [1-9]", 5)  # PortAudio's JACK side does not let go: only a new process gets a card
+    assert not any("TonePlayed" in line for line in it.lines())
+    assert sum("CardLost" in line for line in it.lines()) == 1
+    since = time.monotonic()
+    it.stop()
+    assert time.monotonic() - since < 3.5, "it leaves in time, whatever the driver does"
+
+
+def test_a_card_that_hangs_is_told_and_taken_up_again(engine: Callable[..., Process], mortal: Jackd) -> None:
+    it = engine(mortal, "sound")
+    it.await_line("CardOpened")
+    mark = it.mark()
+    os.kill(mortal.process.pid, signal.SIGSTOP)
+    it.await_line("CardLost.*has stopped", 4, mark)
+    assert_beating(it)
+    os.kill(mortal.process.pid, signal.SIGCONT)
+    it.await_line("CardOpened", 8, mark)
+    assert_beating(it)
+    assert sum("CardLost" in line for line in it.lines()) == 1
+
+
+def test_a_card_that_hangs_while_it_is_opened_is_told(engine: Callable[..., Process], mortal: Jackd) -> None:
+    os.kill(mortal.process.pid, signal.SIGSTOP)
+    it = engine(mortal, "sound")
+    it.await_line("CardLost", 8)
+    assert_beating(it)
+    os.kill(mortal.process.pid, signal.SIGCONT)
+    it.await_line("CardOpened", 30)
+
+
+def test_the_drivers_chatter_stays_out_of_the_journal(engine: Callable[..., Process], shared_jackd: Jackd) -> None:
+    it = engine(shared_jackd, "sound")
+    it.await_line("CardOpened")
+    assert_beating(it, 20)
+    it.await_line("stderr works", 2)
+    ours = ("CardOpened", "beats ", "stderr works")
+    assert [line for line in it.lines() if not line.startswith(ours)] == []
+    assert "stderr works" in it.lines()
+
+
+def test_the_real_bridge_speaks_and_hears(
+    engine: Callable[..., Process], shared_jackd: Jackd, room: Room, tmp_path: Path
+) -> None:
+    pytest.importorskip("pjsua2")
+    room.say(speech_tone(600, 2.0, RATE), loop=True)
+    it = engine(shared_jackd, "bridge", str(tmp_path / "microphone.wav"))
+    it.await_line("CardOpened")
+    since = time.monotonic()
+    it.await_line("recorded", 10)
+    heard = room.heard(since=since + 0.2)[: 2 * RATE]
+    spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
+    assert spectrum.argmax() * RATE / len(heard) == pytest.approx(1000, abs=3)
+    recorded, rate = read_wav(tmp_path / "microphone.wav")
+    assert rate == RATE
+    tone, said = find_tone(recorded, rate, 600), find_tone(room.spoken(since=since), RATE, 600)
+    assert tone.heard
+    assert tone.level_dbfs == pytest.approx(said.level_dbfs, abs=1)
+    cost = float(it.await_line(r"get and put take ([\d.]+) us", 5)[1])
+    assert cost < 1000
+
+
+def test_a_bridge_of_another_period_is_refused(engine: Callable[..., Process], shared_jackd: Jackd) -> None:
+    pytest.importorskip("pjsua2")
+    it = engine(shared_jackd, "bridge", "/dev/null", "20")
+    it.await_line("EngineError: the conference bridge has no periods of 160 samples")
+
+
+def run_sound() -> None:
+    door = Door(FakeBridge())
+    door.sound.set(Audio(card=True, loop=Tone.RINGBACK))
+    told, leaving = 0, threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: leaving.set())
+    while not leaving.wait(0.05):
+        for _, event in door.events[told:]:
+            told += 1
+            print(event, flush=True)
+            if isinstance(event, CardOpened):
+                print("stderr works", file=sys.stderr, flush=True)
+        print(f"beats {door.sound.beats}", flush=True)
+        if door.sound.blocked_s > 1:
+            print(f"blocked {door.sound.blocked_s:.1f}", flush=True)
+        door.bridge.told.clear()
+    door.sound.close()
+    os._exit(0)
+
+
+def run_bridge(wav: str, bridge_period_ms: int = PERIOD_MS) -> None:
+    import _pjsua2
+    import pjsua2 as pj
+
+    from intercom.engine.conference import Bridge
+    from intercom.errors import EngineError
+
+    endpoint, config = pj.Endpoint(), pj.EpConfig()
+    endpoint.libCreate()
+    config.uaConfig.threadCnt, config.uaConfig.mainThreadOnly = 0, True
+    config.logConfig.consoleLevel = 1
+    config.medConfig.clockRate = config.medConfig.sndClockRate = RATE
+    config.medConfig.audioFramePtime = bridge_period_ms
+    endpoint.libInit(config)
+    endpoint.libStart()
+    bridge = Bridge(_pjsua2.__file__, RATE, PERIOD_MS)
+    try:
+        bridge.attach()
+    except EngineError as error:
+        print(f"EngineError: {error}", flush=True)
+        os._exit(1)
+    costs, silence = [], np.zeros(PERIOD, np.int16)
+    for _ in range(2000):
+        before = time.perf_counter()
+        bridge.get()
+        bridge.put(silence)
+        costs.append(1e6 * (time.perf_counter() - before))
+    door = Door(bridge)
+    door.sound._register_thread = endpoint.libRegisterThread
+    generator, desc, descs = pj.ToneGenerator(), pj.ToneDesc(), pj.ToneDescVector()
+    generator.createToneGenerator(RATE, 1)
+    desc.freq1, desc.on_msec, desc.off_msec = 1000, 30000, 0
+    descs.append(desc)
+    generator.play(descs, True)
+    recorder, devices = pj.AudioMediaRecorder(), endpoint.audDevManager()
+    recorder.createRecorder(wav)
+    generator.startTransmit(devices.getPlaybackDevMedia())
+    devices.getCaptureDevMedia().startTransmit(recorder)
+    door.sound.set(Audio(card=True, hear="a", speak="a"))
+    wait_until(lambda: door.told(CardOpened), 5, "the card opens")
+    print("CardOpened", flush=True)
+    until = door.sound.beats + 300
+    while door.sound.beats < until:
+        endpoint.libHandleEvents(10)
+    devices.getCaptureDevMedia().stopTransmit(recorder)
+    generator.stopTransmit(devices.getPlaybackDevMedia())
+    del recorder  # its file is finished by the bridge's clock, in the periods after the card is closed
+    door.sound.set(Audio())
+    wait_until(lambda: door.told(CardClosed) and not door.sound._silent.running, 5, "flushed")
+    print("recorded", flush=True)
+    print(f"get and put take {np.median(costs):.1f} us", flush=True)
+    door.sound.close()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "sound":
+        run_sound()
+    else:
+        run_bridge(sys.argv[2], *map(int, sys.argv[3:]))

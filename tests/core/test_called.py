@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The house calls the door: who may, and what the visitor hears first."""
+
+import pytest
+from door_story import RULES, Story
+
+from intercom.core.commands import (
+    AnswerCall,
+    Audio,
+    HangUp,
+    Kind,
+    Lamp,
+    PlayTone,
+    Report,
+    SetAudio,
+    SetLamp,
+    SetStatus,
+    Tone,
+)
+from intercom.core.events import (
+    ButtonPressed,
+    CallAnswered,
+    CallArrived,
+    CallEnded,
+    CardOpened,
+    EngineLost,
+    StopRequested,
+    TonePlayed,
+)
+from intercom.core.state import Phase, audio
+
+SOURCE = "192.0.2.1:5060"
+CALLED = CallArrived("in-1", "home", "201", SOURCE, trusted=True)
+
+
+def test_an_allowed_call_is_announced_before_anything_else() -> None:
+    """Whoever stands at the door is told that somebody is about to listen."""
+    story = Story().online()
+
+    assert story.tell(CALLED) == [
+        PlayTone(Tone.LISTENING),
+        SetAudio(Audio(card=True)),
+        SetLamp(Lamp.CALLING),
+        SetStatus("announcing; home registered, spare registered"),
+        Report(
+            Kind.CALL_ARRIVED,
+            {"visit": "boot-1", "leg": "in-1", "caller": "201", "account": "home", "source": SOURCE},
+        ),
+    ]
+
+
+def test_a_call_is_answered_only_after_the_listening_tone() -> None:
+    """Another tone's end is no announcement, and the microphone waits for the call to be up."""
+    story = Story().online()
+    story.tell(CALLED, TonePlayed("chime"))
+    announced = story.wanted(AnswerCall)
+    story.tell(TonePlayed("listening"))
+    answering = story.wanted(AnswerCall), audio(story.state)
+    story.tell(CallAnswered("in-1"))
+
+    assert announced == []
+    assert answering == ([AnswerCall("in-1")], Audio(card=True))
+    assert audio(story.state) == Audio(card=True, hear="in-1", speak="in-1")
+
+
+def test_a_card_that_was_silent_during_the_announcement_repeats_it() -> None:
+    """The tone may have played into a dead card: the visitor is told when the microphone comes alive."""
+    story = Story().online()
+    story.tell(CALLED, TonePlayed("listening"), CallAnswered("in-1"))
+    story.diary.clear()
+    story.tell(CardOpened("USB"))
+
+    assert story.wanted(PlayTone) == [PlayTone(Tone.LISTENING)]
+
+
+def test_a_card_that_opens_in_a_visit_from_the_button_announces_nobody() -> None:
+    """Who pressed knows that somebody listens."""
+    story = Story().online()
+    story.tell(ButtonPressed("front", "panel"), CallAnswered("boot-1.1"))
+    story.diary.clear()
+    story.tell(CardOpened("USB"))
+
+    assert story.wanted(PlayTone) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "reason"),
+    [
+        (CallArrived("in-1", "home", "201", SOURCE, trusted=False), 403, "not from the account's server"),
+        (CallArrived("in-1", "home", "666", SOURCE, trusted=True), 403, "not an allowed caller"),
+        (CallArrived("in-1", "spare", "201", SOURCE, trusted=True), 403, "not an allowed caller"),
+        (CallArrived("in-1", "nobody", "201", SOURCE, trusted=True), 403, "not an allowed caller"),
+    ],
+)
+def test_everybody_else_is_refused_and_told_to_the_journal(call: CallArrived, code: int, reason: str) -> None:
+    """A door that answers any call is a microphone for the whole internet."""
+    story = Story().online()
+
+    assert story.tell(call) == [
+        HangUp("in-1", code),
+        Report(
+            Kind.CALL_REFUSED,
+            {
+                "visit": "",
+                "leg": "in-1",
+                "caller": call.caller,
+                "account": call.account,
+                "source": SOURCE,
+                "code": code,
+                "reason": reason,
+            },
+        ),
+    ]
+    assert (story.state.phase, audio(story.state)) == (Phase.IDLE, Audio())
+
+
+def test_a_call_during_a_visit_is_busy_and_no_part_of_it() -> None:
+    """The visitor at the door comes first; the running visit's records stay its own."""
+    story = Story().online()
+    story.tell(ButtonPressed("front", "panel"))
+    orders = story.tell(CALLED)
+
+    assert orders[0] == HangUp("in-1", 486)
+    assert [(told["visit"], told["code"], told["reason"]) for told in story.records(Kind.CALL_REFUSED)] == [
+        ("", 486, "a visit is under way")
+    ]
+    assert story.state.phase is Phase.DIALLING
+
+
+def test_a_call_while_a_closing_tone_plays_is_let_in() -> None:
+    """The visit is told already; who calls back must not hear busy because of a tone."""
+    story = Story().online()
+    story.tell(ButtonPressed("front", "panel"), CallEnded("boot-1.1", 486, "Busy Here"), CALLED)
+
+    assert story.state.phase is Phase.ANNOUNCING
+    assert len(story.records(Kind.VISIT_ENDED)) == 1
+
+
+def test_a_call_while_stopping_is_refused() -> None:
+    """A conversation that the next second ends should not begin."""
+    story = Story().online()
+    story.tell(StopRequested("SIGTERM"))
+
+    assert story.tell(CALLED)[0] == HangUp("in-1", 480)
+
+
+def test_a_press_while_the_house_talks_is_told_busy() -> None:
+    """The visitor hears the house already."""
+    story = Story().online()
+    story.tell(CALLED, ButtonPressed("front", "panel"))
+
+    assert [told["got"] for told in story.records(Kind.PRESS_ANSWERED)] == ["busy talking"]
+    assert story.state.phase is Phase.ANNOUNCING
+
+
+@pytest.mark.parametrize(
+    ("events", "outcome"),
+    [
+        ((CallEnded("in-1", 487, "Request Terminated"),), "no answer"),
+        ((EngineLost("ended by SIGKILL"),), "voice engine lost"),
+        ((TonePlayed("listening"), CallAnswered("in-1"), CallEnded("in-1", 200, "OK")), "talked"),
+    ],
+)
+def test_a_call_from_the_house_ends_in_one_outcome(events: tuple[CallEnded, ...], outcome: str) -> None:
+    """Its record names the caller where a visit from the button names the button."""
+    story = Story().online()
+    story.tell(CALLED, *events)
+
+    (record,) = story.records(Kind.VISIT_ENDED)
+    assert (record["button"], record["by"], record["target"], record["account"]) == ("", "201", "201", "home")
+    assert record["outcome"] == outcome
+
+
+def test_an_announcement_that_nothing_plays_lets_the_caller_go() -> None:
+    """Without the tone there is no listening, however long the caller waits."""
+    story = Story().online()
+    story.tell(CALLED)
+    story.wait(RULES.announce_s + 0.1)
+
+    assert story.wanted(AnswerCall) == []
+    assert story.wanted(HangUp) == [HangUp("in-1")]
+    assert [told["outcome"] for told in story.records(Kind.VISIT_ENDED)] == ["unreachable"]

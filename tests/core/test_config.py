@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The configuration: what is good is loaded whole, what is bad is told at once."""
+
+from pathlib import Path
+
+import pytest
+from config_files import BASE, loaded, problems
+
+from intercom import config, grammar
+from intercom.config import Secret
+from intercom.errors import ConfigError
+from intercom.loading import load
+
+
+def test_the_shortest_file_gets_every_default(tmp_path: Path) -> None:
+    """Who wants a plain door writes eight lines, and nothing is left to chance."""
+    expected = config.Config(
+        name="Door",
+        accounts=(config.Account("home", "pbx.example", "door", Secret(), "udp", True, 300, "", ()),),
+        buttons=(config.Button("front", "GPIO17", ("201",), "up", "front"),),
+        doors=(config.Door("front", "GPIO27", "high", 4.0),),
+        codes=(),
+        lamp=None,
+        calls=config.Calls(30.0, 120.0, 10.0, 60.0, 20, 5.0, 3),
+        sound=config.SoundConfig("", "", 10, True, "eu", ("opus", "g722", "pcma", "pcmu")),
+        network=config.Network(""),
+        warnings=(),
+    )
+
+    assert expected == loaded(tmp_path, BASE)
+
+
+def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
+    """A key that is accepted and then forgotten is worse than one that is refused."""
+    text = """
+    name = "Haustür"
+    [accounts.b]
+    server = "[2001:db8::1]:5061"
+    user = "door+1"
+    password = "p w"
+    transport = "tls"
+    register = false
+    expires_s = 60
+    proxy = "edge.example:5060"
+    callers = ["201", "*"]
+    [accounts.a]
+    server = "192.0.2.1"
+    user = "x"
+    [buttons.front]
+    pin = "board11"
+    pull = "down"
+    targets = ["201", "sip:202@host.example:5070;transport=tcp"]
+    name = "Front door"
+    [doors.gate]
+    strike_pin = "J8:13"
+    active = "low"
+    pulse_s = 30
+    [doors.house]
+    strike_pin = "WPI5"
+    [codes.family]
+    secret = "4711"
+    door = "house"
+    [lamp]
+    pin = "GPIO22"
+    active = "low"
+    [calls]
+    ring_s = 31
+    talk_s = 32
+    warn_s = 33
+    patience_s = 34
+    debounce_ms = 35
+    code_pause_s = 36
+    wrong_codes = 7
+    [sound]
+    input = "Device"
+    output = "hw:CARD=Headphones,DEV=0"
+    period_ms = 20
+    echo_cancelling = false
+    country = "uk"
+    codecs = ["pcmu", "opus"]
+    [network]
+    bind = "192.0.2.2"
+    """
+    callers = ("201", "*")
+    expected = config.Config(
+        name="Haustür",
+        accounts=(
+            config.Account(
+                "b", "[2001:db8::1]:5061", "door+1", Secret("p w"), "tls", False, 60, "edge.example:5060", callers
+            ),
+            config.Account("a", "192.0.2.1", "x"),
+        ),
+        buttons=(
+            config.Button("front", "BOARD11", ("201", "sip:202@host.example:5070;transport=tcp"), "down", "Front door"),
+        ),
+        doors=(config.Door("gate", "J8:13", "low", 30.0), config.Door("house", "WPI5")),
+        codes=(config.Code("family", Secret("4711"), "house"),),
+        lamp=config.LampConfig("GPIO22", "low"),
+        calls=config.Calls(31.0, 32.0, 33.0, 34.0, 35, 36.0, 7),
+        sound=config.SoundConfig("Device", "hw:CARD=Headphones,DEV=0", 20, False, "uk", ("pcmu", "opus")),
+        network=config.Network("192.0.2.2"),
+    )
+
+    assert expected == loaded(tmp_path, text)
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    """Who mounts ten doors does not want to run a check ten times for one file."""
+    text = """
+    nam = "x"
+    [accounts.home]
+    server = "sip:pbx"
+    user = "a b"
+    tranport = "udp"
+    [account.work]
+    [buttons.front]
+    pin = 17
+    targets = []
+    [calls]
+    ring_s = 0
+    [sound]
+    country = "ue"
+    """
+
+    assert problems(tmp_path, text) == [
+        f'[accounts.home] server = "sip:pbx": must be {grammar.SERVER}',
+        '[accounts.home] user = "a b": must be a SIP user such as "201" or "front-door"',
+        f"[buttons.front] targets = []: must be a list of {grammar.TARGETS}, none of them twice",
+        "[calls] ring_s = 0: must be a number of seconds from 1 to 600",
+        '[sound] country = "ue": must be "eu" or "us" or "uk"',
+        'nam: no such key; did you mean "name"?',
+        '[account]: no such section; did you mean "accounts"?',
+        '[accounts.home] tranport: no such key; did you mean "transport"?',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("name = \n", "line 1, column 8: not TOML: invalid value"),
+        ("[a]\nb = 1\nb = 2\n", "line 3, column 6: not TOML: cannot overwrite a value"),
+        ('name = "', "end of document: not TOML: "),
+        (b'name = "\n\xff"', "line 2: not text in UTF-8"),
+        (f"a = {'[' * 5000}", "not a configuration: a number too long or lists nested too deep"),
+        (f"a = {'1' * 5000}", "not a configuration: a number too long or lists nested too deep"),
+        (b"#" * (1 << 20) + b"#", "larger than 1048576 bytes: not a configuration"),
+    ],
+)
+def test_what_is_no_toml_is_told_with_its_place(tmp_path: Path, content: str | bytes, complaint: str) -> None:
+    """No traceback, but where to look."""
+    (told,) = problems(tmp_path, content)
+
+    assert told.startswith(complaint)
+
+
+def test_an_empty_file_is_told_what_a_door_needs(tmp_path: Path) -> None:
+    """An empty file is a beginning, not a riddle."""
+    assert problems(tmp_path, "") == [
+        "[accounts.NAME]: missing; a door needs at least one",
+        "[buttons.NAME]: missing; a door needs at least one",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"), [("none.toml", "No such file or directory"), (".", "Is a directory"), ("a\0b", "not a file")]
+)
+def test_a_file_that_cannot_be_read_is_told_with_the_reason(tmp_path: Path, path: str, reason: str) -> None:
+    """A slip in a path is the most likely mistake of all."""
+    with pytest.raises(ConfigError, match=reason):
+        load(tmp_path / path)
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    """Some editors write one and nobody sees it."""
+    assert loaded(tmp_path, BASE) == loaded(tmp_path, b"\xef\xbb\xbf" + BASE.replace("\n", "\r\n").encode())
+
+
+def test_a_code_belongs_to_the_only_door_or_says_to_which(tmp_path: Path) -> None:
+    """With one door nothing has to be said; with two, guessing would open the wrong one; with none, it is a mistake."""
+    code = '[codes.a]\nsecret = "4711"\n'
+    none = BASE[: BASE.index("[doors")]
+
+    assert loaded(tmp_path, BASE + code).codes == (config.Code("a", Secret("4711"), "front"),)
+    assert problems(tmp_path, BASE + "[doors.gate]\nstrike_pin = 5\n" + code) == [
+        '[codes.a] door: missing; must be "front" or "gate"'
+    ]
+    assert problems(tmp_path, none + code) == ["[codes.a]: there is no [doors.NAME] that it could release"]

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Secrets of the configuration: from wherever they come, they are never told."""
+
+import copy
+import json
+import os
+import pickle
+import tomllib
+from pathlib import Path
+
+import pytest
+from config_files import BASE, loaded, problems, written
+
+from intercom.config import Secret
+from intercom.errors import ConfigError
+from intercom.loading import load, parse
+
+
+def test_no_code_begins_with_another_and_neither_is_told(tmp_path: Path) -> None:
+    """The shorter one would open before the longer one is keyed."""
+    codes = '[codes.a]\nsecret = "47112"\n[codes.b]\nsecret = "4711"\n[codes.c]\nsecret = "5711"\n'
+
+    assert problems(tmp_path, BASE + codes) == [
+        "[codes.b] secret = ***: must not be, begin or continue the code of [codes.a]"
+    ]
+
+
+def test_a_password_inside_an_address_is_not_told(tmp_path: Path) -> None:
+    """Some providers hand out addresses that hold one; pasted here, it is a mistake."""
+    (told,) = problems(tmp_path, BASE.replace("pbx.example", "sip:door:hunter2@pbx.example"))
+
+    assert told.startswith('[accounts.home] server = "sip:door:***@pbx.example": must be')
+
+
+def test_a_secret_may_live_in_a_file_beside_the_configuration(tmp_path: Path) -> None:
+    """A configuration can then be shown around."""
+    (tmp_path / "code").write_text("4711\n")
+    (tmp_path / "code").chmod(0o600)
+
+    got = loaded(tmp_path, BASE + '[codes.a]\nsecret_file = "code"')
+
+    assert (got.codes[0].secret, got.warnings) == (Secret("4711"), ())
+
+
+def test_a_secret_may_be_a_credential_of_systemd(tmp_path: Path) -> None:
+    """The service manager can keep it encrypted on the disk."""
+    (tmp_path / "home.password").write_text("hunter2")
+    (tmp_path / "home.password").chmod(0o400)
+    document = tomllib.loads(BASE)
+    document["accounts"]["home"]["credential"] = "home.password"
+
+    got = parse(document, Path("/f"), environ={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+    assert (got.accounts[0].password, got.warnings) == (Secret("hunter2"), ())
+
+
+def test_a_credential_missing_stops_the_service_but_not_who_only_checks() -> None:
+    """Only the service is given credentials, so nobody else can tell whether they are there."""
+    document = tomllib.loads(BASE)
+    document["accounts"]["home"]["credential"] = "x"
+    with pytest.raises(ConfigError, match=r"add LoadCredential=x:FILE to intercom\.service"):
+        parse(document, Path("f"), environ={})
+
+    got = parse(document, Path("f"), environ={}, in_service=False)
+
+    assert got.warnings == ("f: [accounts.home] credential: not checked: only the service itself is given credentials",)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "code cannot be read: No such file or directory"),
+        (b"\xff\n", "code is not text in UTF-8"),
+        (b"4711\n4712\n", "code must be one line of at most 4096 bytes"),
+        (b"4711" * 1025, "code must be one line of at most 4096 bytes"),
+        (b"", "what is in it must be 2 to 12 digits, each 0 to 9"),
+        (b"hunter2", "what is in it must be 2 to 12 digits, each 0 to 9"),
+    ],
+)
+def test_a_bad_secret_file_is_told_without_what_is_in_it(tmp_path: Path, content: bytes | None, complaint: str) -> None:
+    """Complaints are read by more people than secrets."""
+    if content is not None:
+        (tmp_path / "code").write_bytes(content)
+    (told,) = problems(tmp_path, BASE + '[codes.a]\nsecret_file = "code"')
+
+    assert told.startswith("[codes.a] secret_file: ")
+    assert told.endswith(complaint)
+
+
+def test_a_pipe_instead_of_a_secret_file_does_not_hold_up_the_door(tmp_path: Path) -> None:
+    """Opening one waits for a writer, by default for ever."""
+    os.mkfifo(tmp_path / "code", 0o600)
+
+    assert problems(tmp_path, BASE + '[codes.a]\nsecret_file = "code"') == [
+        "[codes.a] secret_file: what is in it must be 2 to 12 digits, each 0 to 9"
+    ]
+
+
+def test_secrets_that_everybody_can_read_are_warned_of(tmp_path: Path) -> None:
+    """It works, so it is no error; but it should be told."""
+    secret = tmp_path / "code"
+    secret.write_text("4711")
+    secret.chmod(0o644)
+    text = BASE.replace('user = "door"', 'user = "door"\npassword = "x"') + '[codes.a]\nsecret_file = "code"'
+    path = written(tmp_path, text)
+    path.chmod(0o644)
+
+    assert load(path).warnings == (
+        f"{path}: [codes.a] secret_file: everybody can read {secret}; sudo chmod o= {secret}",
+        f"{path}: everybody can read the secrets in it; sudo chmod o= {path}",
+    )
+
+
+def test_a_short_code_is_warned_of(tmp_path: Path) -> None:
+    """A hundred tries are an evening's work."""
+    (told,) = loaded(tmp_path, BASE + '[codes.a]\nsecret = "47"').warnings
+
+    assert told.endswith("[codes.a] secret: has fewer than 4 digits: easily guessed")
+
+
+def test_a_secret_does_not_show(tmp_path: Path) -> None:
+    """Neither in a log, nor in a traceback, nor on the way to another process."""
+    secret = Secret("hunter2")
+    shown = f"{secret} {secret!r} {secret!s:>3} {[secret]} %s" % secret
+    got = loaded(tmp_path, BASE.replace('user = "door"', 'user = "door"\npassword = "hunter2"'))
+
+    assert "hunter2" not in shown + repr(got) + str(vars(type(secret)))
+    assert secret.reveal() == "hunter2"
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(secret)
+    with pytest.raises(TypeError, match="not pickled"):
+        copy.copy(secret)
+    with pytest.raises(TypeError):
+        json.dumps(secret)

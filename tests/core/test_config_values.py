@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Single values of the configuration: each limit is told, and nothing misspelt gets through."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from config_files import BASE, problems
+
+from intercom import pins
+from intercom.errors import ConfigError
+from intercom.loading import parse
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        ('[calls]\nring_s = "30"', '[calls] ring_s = "30": must be a number of seconds from 1 to 600'),
+        ("[calls]\nring_s = nan", "[calls] ring_s = nan: must be a number of seconds from 1 to 600"),
+        ("[calls]\nring_s = inf", "[calls] ring_s = inf: must be a number of seconds from 1 to 600"),
+        ("[calls]\nring_s = true", "[calls] ring_s = true: must be a number of seconds from 1 to 600"),
+        (f"[calls]\nring_s = 1{'0' * 400}", "[calls] ring_s = a huge number: must be a number of seconds"),
+        (f"[calls]\nring_s = 0x1{'0' * 9000}", "[calls] ring_s = a huge number: must be a number of seconds"),
+        ("[calls]\nwrong_codes = 3.0", "[calls] wrong_codes = 3.0: must be a whole number of tries from 1 to 10"),
+        ("[calls]\nring_s = 2001-01-01", "[calls] ring_s = a date or time: must be a number of seconds"),
+        ("[sound]\nperiod_ms = 10.0", "[sound] period_ms = 10.0: must be 10 or 20"),
+        ("[sound]\nperiod_ms = true", "[sound] period_ms = true: must be 10 or 20"),
+        ("[sound]\necho_cancelling = 1", "[sound] echo_cancelling = 1: must be true or false"),
+        ("[sound]\ncodecs = []", '[sound] codecs = []: must be a list of "opus" or'),
+        ('[sound]\ncodecs = ["opus", "opus"]', '[sound] codecs = ["opus", "opus"]: must be a list of'),
+        (f"[sound]\ncodecs = {'[' * 90}{']' * 90}", "[sound] codecs = [...]: must be a list of"),
+        ('[network]\nbind = "localhost"', '[network] bind = "localhost": must be an IP address'),
+        ("[network]\nbind = 1", "[network] bind = 1: must be an IP address of this machine"),
+        ('[lamp]\nactive = "hihg"', '[lamp] active = "hihg": must be "high" or "low"; did you mean "high"?'),
+        ("[lamp]", "[lamp] pin: missing; must be a BCM number (17)"),
+        ("[[lamp]]", "[lamp]: must be a section of keys, not a list"),
+        ("[codes]\nhome = 1", "[codes.home]: must be a section of keys, not a number"),
+        ('[codes."1234"]', "[codes.***]: the name must be letters"),
+        ('[doors."a\\nb"]', '[doors."a\\u000ab"]: the name must be letters'),
+        ('"a\\nb" = 1', '"a\\u000ab": no such key'),
+        ("[codes.a]\nsecret = 4711", "[codes.a] secret = ***: must be text in quotes"),
+        ('[codes.a]\nsecret = "47 11"', "[codes.a] secret = ***: must be 2 to 12 digits"),
+        ('[codes.a]\nsecret = "٤٧١١"', "[codes.a] secret = ***: must be 2 to 12 digits"),
+        ("[codes.a]", "[codes.a] secret: missing; must be 2 to 12 digits, each 0 to 9; or give secret_file"),
+        ('[codes.a]\nsecret = "4711"\nsecret_file = "x"', "[codes.a]: secret and secret_file exclude each other"),
+        ('[codes.a]\nsecret = "4711"\ndoor = "frnot"', '[codes.a] door = "frnot": must be "front"; did you mean'),
+    ],
+)  # fmt: skip
+def test_a_bad_value_is_told_with_its_section_key_value_and_limit(tmp_path: Path, lines: str, complaint: str) -> None:
+    """The line alone says what to write instead."""
+    whole = BASE + lines if lines.startswith("[") else lines + BASE
+    told = [line for line in problems(tmp_path, whole) if line.startswith(complaint)]
+
+    assert len(told) == 1, problems(tmp_path, whole)
+
+
+@pytest.mark.parametrize(
+    "pin", [-1, 54, "", "GPIO", "GPIO99", "BOARD1", "BOARD39", "J8:99", "P1:11", "17 ", "\u0661\u0667", 1.5, True]
+)
+def test_what_is_no_pin_is_refused(pin: object) -> None:
+    """Power, ground and slips of the pen are found before anything is wired to them."""
+    document = {**tomllib.loads(BASE), "lamp": {"pin": pin}}
+    with pytest.raises(ConfigError, match=r"\[lamp\] pin = .*: must be a BCM number"):
+        parse(document, Path("f"))
+
+
+def test_the_two_tables_of_pins_agree() -> None:
+    """Both name the same wires of one header, so each has to hold all 28 of them once."""
+    assert sorted(pins.HEADER.values()) == sorted(pins.WIRING_PI.values()) == list(range(28))
+
+
+@pytest.mark.parametrize(
+    "server", ["pbx.example", "pbx", "192.0.2.1:5060", "[::1]", "[::1]:5060", "a-b.c_d.example.:1"]
+)
+def test_servers_are_hosts_with_or_without_a_port(server: str) -> None:
+    """All spellings that a provider's letter may hold."""
+    document = tomllib.loads(BASE)
+    document["accounts"]["home"]["server"] = server
+
+    assert parse(document, Path("f")).accounts[0].server == server
+
+
+@pytest.mark.parametrize(
+    "server",
+    ["", "sip:pbx", "a b", "a\r\nb", "pbx:0", "pbx:65536", "pbx:", "[::1", "[1.2.3.4]", "1.2.3", "-a", "a..b", "a@b",
+     "[::1%lo]", "a" * 64, "pbx:\u0665", "x" + ".y" * 127],
+)  # fmt: skip
+def test_what_is_no_server_is_refused(server: str) -> None:
+    """A line break here would become a header of its own in every request."""
+    document = tomllib.loads(BASE)
+    document["accounts"]["home"]["server"] = server
+    with pytest.raises(ConfigError, match=r"\[accounts.home\] server = "):
+        parse(document, Path("f"))
+
+
+@pytest.mark.parametrize(
+    "target", ["", "a b", "sip:@x", "sip:a@", "tel:201", "201@pbx", "sip:a@b\r\nX: y", 'a"', "sip:a@b?X=y"]
+)
+def test_what_cannot_be_called_is_refused(target: str) -> None:
+    """It would be found out when somebody stands in the rain."""
+    document = tomllib.loads(BASE)
+    document["buttons"]["front"]["targets"] = [target]
+    with pytest.raises(ConfigError, match=r"\[buttons.front\] targets = "):
+        parse(document, Path("f"))

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The wiring that hardware/ tells people to make is the one that the firmware expects."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from config_files import loaded
+
+from intercom import config
+from intercom.pins import HEADER
+
+HARDWARE = Path(__file__).parents[2] / "hardware"
+PINS: list[dict[str, Any]] = tomllib.loads((HARDWARE / "pins.toml").read_text())["pin"]
+SAMPLE = Path(config.__file__).with_name("sample.toml")
+PULLED_DOWN_AT_RESET = range(9, 28)
+
+
+def by_use(use: str) -> dict[str, Any]:
+    (found,) = (pin for pin in PINS if pin["use"] == use)
+    return found
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> config.Config:
+    """The sample with everything switched on that it shows."""
+    return loaded(tmp_path, re.sub(r"^#(?=[\w\[])", "", SAMPLE.read_text(), flags=re.MULTILINE))
+
+
+def test_the_table_is_the_sample_s(sample: config.Config) -> None:
+    """Who wires by the table and starts with the sample has a door."""
+    assert sample.lamp is not None
+    wired = {f"GPIO{pin['bcm']}": pin["use"] for pin in PINS if "setting" in pin}
+
+    assert wired == {sample.buttons[0].pin: "button", sample.doors[0].strike_pin: "strike", sample.lamp.pin: "lamp"}
+    assert (by_use("button")["direction"], by_use("strike")["direction"], by_use("lamp")["direction"]) == (
+        "in",
+        "out",
+        "out",
+    )
+
+
+def test_every_setting_is_a_key_of_the_sample() -> None:
+    """The table names sections and keys as the configuration does."""
+    shown = SAMPLE.read_text()
+
+    for pin in PINS:
+        if "setting" in pin:
+            section, key = pin["setting"].split()
+            body = re.split(rf"^#?{re.escape(section)}$", shown, flags=re.MULTILINE)[1].split("\n[")[0]
+            assert re.search(rf"^#?{key} = {pin['bcm']}$", body, re.MULTILINE), pin
+
+
+def test_the_safe_level_is_the_one_that_the_firmware_starts_with(sample: config.Config) -> None:
+    """An output at its safe level releases nothing and lights nothing; an open button is not pressed."""
+    assert sample.lamp is not None
+    opposite = {"high": "low", "low": "high"}
+
+    assert by_use("strike")["safe"] == opposite[sample.doors[0].active]
+    assert by_use("lamp")["safe"] == opposite[sample.lamp.active]
+    assert by_use("button")["safe"] == {"up": "high", "down": "low"}[sample.buttons[0].pull]
+
+
+def test_places_on_the_header_are_right() -> None:
+    """A number off by one is 5 V on an input."""
+    for pin in PINS:
+        assert 1 <= pin["header"] <= 40
+        assert HEADER.get(pin["header"]) == pin.get("bcm"), pin
+    assert {pin["header"] for pin in PINS if pin["direction"] == "ground"} <= {6, 9, 14, 20, 25, 30, 34, 39}
+    assert {pin["header"] for pin in PINS if pin["direction"] == "power"} <= {2, 4}
+
+
+def test_no_two_wires_share_a_pin() -> None:
+    """Also not with what is kept free for I2S."""
+    places = [pin["header"] for pin in PINS]
+
+    assert len(set(places)) == len(places)
+    assert {pin["bcm"] for pin in PINS if pin["direction"] == "reserved"} == {18, 19, 20, 21}
+
+
+def test_the_strike_is_locked_from_power_on() -> None:
+    """Before any program runs, only the resistor inside the Pi speaks: it has to say the safe level."""
+    strike = by_use("strike")
+
+    assert strike["bcm"] in PULLED_DOWN_AT_RESET
+    assert strike["safe"] == "low"
+    assert f"\ngpio={strike['bcm']}=op,dl\n" in (HARDWARE / "README.md").read_text()
+
+
+def test_what_is_generated_is_fresh() -> None:
+    """Picture and tables are made from pins.toml; `python hardware/draw.py` makes them again."""
+    check = [sys.executable, HARDWARE / "draw.py", "--check"]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_picture_shows_every_pin() -> None:
+    """It is well-formed, stays inside its frame, and names what the table names."""
+    picture = ElementTree.parse(HARDWARE / "wiring.svg").getroot()
+    words = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+
+    for pin in PINS:
+        if pin["direction"] in ("in", "out"):
+            assert words.count(f"GPIO{pin['bcm']}") == 1
+    assert words.count("I2S") == 4
+    assert words.count("GND") == 1 + sum(pin["direction"] == "ground" for pin in PINS)  # the relay module has one
+    assert [str(number) for number in range(1, 41)] == [word for word in words if word and word.isdigit()][:40]

@@ -71,28 +71,24 @@ def folder(keep: Path | None) -> Iterator[Path]:
         yield Path(path)
 
 
-def version(*argv: str) -> str:
-    """Return the first line a peer says of itself."""
+def version(*argv: str, until: str) -> str:
+    """Return what a peer says of itself in its first line, up to `until`."""
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     lines = (done.stdout + done.stderr).strip().splitlines()
-    return lines[0].strip() if lines else argv[0]
-
-
-def peers() -> str:
-    """Return who takes part."""
-    kamailio = version("kamailio", "-v").split("(")[0].removeprefix("version: ").strip()
-    baresip = version("baresip", "-h").split("Copyright")[0].strip()
-    return f"{kamailio}; {baresip}; {version('jackd', '--version').split(' Copyright')[0]}"
+    return lines[0].split(until)[0].strip() if lines else argv[0]
 
 
 def visit(place: Path, show: Show) -> None:
     """Play one visit from the press to the closed card, and measure it."""
-    from lab.house import CODE, LAMP, PHONE_HZ, STRIKE, VISITOR_HZ, House, heard_by, stopping
+    from lab.house import CODE, LAMP, PHONE_HZ, REGISTRAR_IP, STRIKE, VISITOR_HZ, House, heard_by, stopping
     from lab.tones import find_tone, speech_tone
 
+    show.say("house", "SIP service, sound card and phone are starting, all on loopback")
     house = House(place)
-    show.say("house", f"{peers()}; all on loopback")
+    show.say("service", f"{version('kamailio', '-v', until=' (').removeprefix('version: ')} answers on {REGISTRAR_IP}")
+    show.say("card", f"{version('jackd', '--version', until=' tmpdir')}, with a room around it")
     with stopping(house.phone()) as phone, house.door(pulse_s=2) as door:
+        show.say("phone", f"{version('baresip', '-h', until=' Copyright')} registered as {phone.number}")
         line = door.await_record("line-up")
         engine = door.await_record("engine-started")["INTERCOM_VERSIONS"]
         show.say("door", f"{engine.split(';')[0]}; {line['MESSAGE']}")
@@ -131,7 +127,7 @@ def visit(place: Path, show: Show) -> None:
         gone = True
         with contextlib.suppress(Exception):
             gone = False
-            house.registrar.await_request("REGISTER", "door", after=mark)
+            house.registrar.await_unregistered("door", after=mark)
             gone = True
     house.close()
 

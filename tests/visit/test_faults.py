@@ -24,7 +24,7 @@ def test_sigterm_in_a_call_says_goodbye_to_everybody(house: House, door: Door, p
     mark = house.registrar.mark()
     status = door.process.stop(10)
     phone.await_event("CALL_CLOSED")
-    house.registrar.await_request("REGISTER", "door", after=mark)
+    house.registrar.await_unregistered("door", after=mark)
 
     assert status == 0
     assert door.await_visit().outcome == "stopped"

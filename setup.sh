@@ -215,6 +215,7 @@ enter_lab() {
     cd "$ROOT"
     # Compiled Python and lgpio's notification pipe go to the cache: root leaves nothing in the checkout.
     exec env PYTHONPATH="$ROOT/firmware:$ROOT/tests" PYTHONPYCACHEPREFIX="$CACHE/pycache" LG_WD="$CACHE" \
+        HYPOTHESIS_STORAGE_DIRECTORY="$CACHE/hypothesis" \
         PATH="$VENV/bin:$PATH" "$VENV/bin/python" "$@"
 }
 
@@ -340,7 +341,7 @@ main() {
 
 if [[ -n ${INTERCOM_CACHE:-} ]]; then CACHE=$INTERCOM_CACHE
 elif ((EUID == 0)); then CACHE=/var/cache/intercom
-else CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/intercom; fi
+else CACHE=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/intercom; fi
 readonly CACHE
 
 main "$@"

@@ -17,13 +17,16 @@ from intercom.adapters.engine import VoiceEngine
 from intercom.adapters.gpio import GpioLight, GpioPanel, GpioStrike
 from intercom.adapters.journal import open_journal
 from intercom.adapters.notify import Notify
+from intercom.adapters.pending import PendingFile
 from intercom.adapters.sip_port import kept_port
 from intercom.config import Config
 from intercom.core.commands import Lamp
+from intercom.core.events import VisitRestored
 from intercom.daemon import Daemon, Ports
 from intercom.desk import Desk
 from intercom.loading import load
 from intercom.ports import Light
+from intercom.watch import watchers
 
 
 class Closable(Protocol):
@@ -62,8 +65,9 @@ def run(config_path: Path, socket_path: Path) -> int:
 
 async def _serve(config: Config, socket_path: Path) -> str:
     loop = asyncio.get_running_loop()
+    folder = socket_path.parent
     daemon = Daemon(wiring.rules(config, random.random), secrets.token_hex(3), loop)
-    voice = VoiceEngine(wiring.engine_settings(config, kept_port(socket_path.parent, config.network.bind)), daemon.post)
+    voice = VoiceEngine(wiring.engine_settings(config, kept_port(folder, config.network.bind)), daemon.post)
     control = Control(socket_path, Desk(daemon, voice, config.name).answer)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop, number.name)
@@ -77,8 +81,11 @@ async def _serve(config: Config, socket_path: Path) -> str:
         _closed_with(closing, GpioPanel({b.key: (b.pin, b.pull == "up") for b in config.buttons}, daemon.post))
         await control.start()
         closing.callback(control.close)
-        ports = Ports(voice, strikes, light, open_journal(), Notify())
-        return await daemon.run(ports, {"voice engine": voice.run()})
+        pending = PendingFile(folder / "pending")
+        if (left := pending.load()) is not None:
+            daemon.post(VisitRestored(left))
+        ports = Ports(voice, strikes, light, open_journal(), Notify(), pending.keep)
+        return await daemon.run(ports, {"voice engine": voice.run(), **watchers(config, daemon.post, folder)})
 
 
 def _light(config: Config) -> Light:

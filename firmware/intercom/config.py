@@ -2,15 +2,21 @@
 """The configuration as the program sees it: frozen, complete and checked. `loading.py` makes it from a TOML file.
 
 Every key of the file is a field of the same name here, and its section is the class. `key` is the word after the dot
-of a section's name: "front" in `[buttons.front]`.
+of a section's name: "front" in `[buttons.front]`. Three keys are worked out at once: `targets` of a button become its
+only stage, `from` and `to` of a profile become minutes.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
+
+from intercom import grammar
 
 Transport = Literal["udp", "tcp", "tls"]
 Pull = Literal["up", "down"]
 Active = Literal["high", "low"]
+Holidays = Literal["also", "never", "only"]
 Country = Literal["eu", "us", "uk"]
 Codec = Literal["opus", "g722", "pcma", "pcmu"]
 
@@ -70,18 +76,63 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class StageConfig:
+    """Whom a press calls at once, before the next stage's turn: one entry of a button's `stages`."""
+
+    targets: tuple[str, ...]
+    """Whom to call, all at once: users of the account's server ("201") or whole addresses ("sip:202@host")."""
+    ring_s: float
+    """How long they ring before it is the next stage's turn, in seconds; that of `[calls]` unless told otherwise."""
+    when: str = ""
+    """Key of the profile in whose hours this stage counts; empty: always."""
+
+
+@dataclass(frozen=True, slots=True)
 class Button:
     """One button of the panel, `[buttons.KEY]`."""
 
     key: str
     pin: str
     """Where it is wired: a BCM number ("GPIO17") or any other name gpiozero knows ("BOARD11", "J8:11")."""
-    targets: tuple[str, ...]
-    """Whom a press calls, all at once: users of the account's server ("201") or whole addresses ("sip:202@host")."""
+    stages: tuple[StageConfig, ...]
+    """Whom a press calls, one stage after the other; plain `targets` are one stage that always counts."""
+    fallback: tuple[str, ...]
+    """Whom a press calls, all at once, when no stage counts at that hour; everybody unless told otherwise."""
+    confirm: bool = False
+    """Whether who answers must press 1 before the visitor is through: for targets with an answering machine."""
     pull: Pull = "up"
     """The resistor inside the Pi: "up" for a button to ground, "down" for one to 3.3 V."""
     name: str = ""
     """What people call it; the key unless told otherwise."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Everybody whom a press may ever call, each once, in the order of the stages and the fallback last."""
+        groups = [*(stage.targets for stage in self.stages), self.fallback]
+        return tuple(dict.fromkeys(target for group in groups for target in group))
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Hours of the week, `[profiles.KEY]`, in which a stage counts. All in local time."""
+
+    key: str
+    days: frozenset[int] = frozenset(range(7))
+    """The days on which these hours begin; Monday is 0."""
+    start_minute: int = 0
+    """The first minute that belongs to it, from `from`, in minutes after midnight, 0 to 1439."""
+    end_minute: int = 1440
+    """The first minute that no longer does, from `to`, likewise, 0 to 1440; at or before the start: of the next day."""
+    holidays: Holidays = "also"
+    """What a day's being a holiday changes: "also" nothing, "never" begins on none, "only" begins on no other day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The days that are special, `[calendar]`."""
+
+    holidays: frozenset[date] = frozenset()
+    """The days that profiles may treat as holidays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +174,7 @@ class Calls:
     """How a visit runs, `[calls]`."""
 
     ring_s: float = 30.0
-    """How long phones ring before the visitor is told that nobody answers, in seconds."""
+    """How long phones ring, in seconds, in a stage that does not say; after the last stage the visitor is told."""
     talk_s: float = 120.0
     """How long a conversation may last before the warning tone, in seconds."""
     warn_s: float = 10.0
@@ -136,6 +187,14 @@ class Calls:
     """The longest pause between two digits of a code, in seconds."""
     wrong_codes: int = 3
     """How many wrong codes a visit may hear before it is deaf to more."""
+    text_missed_to: str = ""
+    """Who gets a text after an outage in which somebody pressed for nothing: one target; empty for nobody."""
+    deaf_days: int = 3
+    """How long a target may be called without ever ringing before that is reported, in days."""
+    stuck_s: float = 60.0
+    """How long a button may be held before it is reported as stuck, in seconds."""
+    probe_s: float = 20.0
+    """How often a server is asked whether it lives, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +232,8 @@ class Config:
     doors: tuple[Door, ...] = ()
     codes: tuple[Code, ...] = ()
     lamp: LampConfig | None = None
+    profiles: tuple[Profile, ...] = ()
+    calendar: Calendar = Calendar()
     calls: Calls = Calls()
     sound: SoundConfig = SoundConfig()
     network: Network = Network()
@@ -180,3 +241,22 @@ class Config:
     """What phones show when the door calls."""
     warnings: tuple[str, ...] = ()
     """What is allowed but unwise, one line each."""
+
+
+_USUAL_PORTS = {0, 5060, 5061}
+
+
+def is_direct(target: str, servers: Collection[str]) -> bool:
+    """Whether a target is called straight at its IP address, past the accounts' `servers`.
+
+    A host name never is: nobody can tell from it whether it leads to one of the servers.
+    """
+    address, port = grammar.place(grammar.server_of(target))
+    if address is None:
+        return False
+    for server in servers:
+        other, its = grammar.place(server)
+        # Who leaves the port out means the transport's own.
+        if other == address and (its == port or (0 in {its, port} and {its, port} <= _USUAL_PORTS)):
+            return False
+    return True

@@ -12,10 +12,23 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from intercom.core.commands import Command, EngineCommand, Exit, Report, SetLamp, SetStatus, SetStrike
+from intercom.core.commands import (
+    Command,
+    EngineCommand,
+    Exit,
+    KeepPending,
+    Report,
+    SendText,
+    SetLamp,
+    SetStatus,
+    SetStrike,
+    TellOutage,
+)
 from intercom.core.events import EngineBeat, Event, StopRequested, TimePassed
 from intercom.core.machine import start, step
+from intercom.core.pending import Pending
 from intercom.core.state import Rules, next_deadline
+from intercom.letters import outage_text
 from intercom.ports import Journal, Light, Strike, Supervisor, Voice
 
 
@@ -28,6 +41,8 @@ class Ports:
     light: Light
     journal: Journal
     supervisor: Supervisor
+    keep: Callable[[Pending | None], object] = lambda _: None
+    """Notes the visit under way where the next daemon finds it."""
 
 
 class Daemon:
@@ -108,6 +123,11 @@ class Daemon:
                     ports.journal.record(command)
                     for watcher in self.watchers:
                         watcher(command)
+                case KeepPending(pending):
+                    ports.keep(pending)
+                case TellOutage():
+                    text = outage_text(command, time.time() - time.monotonic())
+                    ports.voice.send(SendText(command.account, command.target, text))
                 case Exit():
                     self._end("")
                 case _:
@@ -140,5 +160,5 @@ class Daemon:
 
 def _to_engine(command: Command) -> EngineCommand:
     """Return a command that is the engine's own: the type checker proves that no other is left."""
-    assert not isinstance(command, SetStrike | SetLamp | SetStatus | Report | Exit)
+    assert not isinstance(command, SetStrike | SetLamp | SetStatus | KeepPending | TellOutage | Report | Exit)
     return command

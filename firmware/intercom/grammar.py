@@ -6,16 +6,23 @@ Nothing here lets a control character, a quote or a space through to SIP, where 
 
 import ipaddress
 import re
+from datetime import date
 
 NAME = "text of 1 to 60 printable characters without quotes or angle brackets"
 KEY = "letters, digits, - and _, beginning with a letter, at most 32 of them"
 SERVER = 'a host or host:port without "sip:", such as "pbx.example" or "192.0.2.1:5060"'
 USER = 'a SIP user such as "201" or "front-door"'
 TARGETS = 'users ("201") or addresses ("sip:201@pbx.example")'
+TEXTED = 'a user ("201") or an address ("sip:201@pbx.example"), or "" for nobody'
+STAGES = 'a list of stages like { targets = ["201"], ring_s = 15 }'
 CALLERS = 'users ("201"), or "*" for anyone the server lets through'
 PASSWORD = "1 to 128 printable characters"  # noqa: S105  (it only says what one is)
 CODE = "2 to 12 digits, each 0 to 9"
 CARD = 'the name of a card in /proc/asound/cards, or "" for the default'
+DAYS = 'days such as "mon-fri" or "mon,wed,fri-sun"'
+FROM = 'a time from "00:00" to "23:59"'
+TO = 'a time from "00:00" to "24:00"'
+DATES = 'dates such as "2026-12-25"'
 BIND = 'an IP address of this machine, or "" for all'
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
@@ -24,6 +31,10 @@ _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _USER = re.compile(r"[A-Za-z0-9_.!~*'+$&=-]{1,64}")
 _ADDRESS = re.compile(r"sips?:(?P<user>[^@;?]+)@(?P<server>[^@;?]+)(?P<parameters>(;[A-Za-z0-9_.=-]{1,64}){0,8})")
 _CARD = re.compile(r"[A-Za-z0-9_:,=. -]{0,64}")
+_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_TIME = re.compile(r"([0-9]{1,2}):([0-5][0-9])")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def is_name(text: str) -> bool:
@@ -61,6 +72,24 @@ def is_target(text: str) -> bool:
     return is_user(text) if address is None else is_user(address["user"]) and is_server(address["server"])
 
 
+def is_texted(text: str) -> bool:
+    """Whether a text is somebody who can be sent a text, or nobody."""
+    return not text or is_target(text)
+
+
+def server_of(target: str) -> str:
+    """Return host or host:port of a whole address; empty for a mere user, or what is no target at all."""
+    address = _ADDRESS.fullmatch(target)
+    return address["server"] if address is not None and is_target(target) else ""
+
+
+def place(server: str) -> tuple[_Address | None, int]:
+    """Return the IP address and the port of what `is_server`: None for a host name, 0 where no port is given."""
+    host, _, port = server[1:].partition("]") if server.startswith("[") else server.partition(":")
+    port = port.removeprefix(":")
+    return ipaddress.ip_address(host) if _is_address(host) else None, int(port) if _is_port(port) else 0
+
+
 def is_proxy(text: str) -> bool:
     """Whether a text is an outbound proxy, or none."""
     return not text or is_server(text)
@@ -79,6 +108,49 @@ def is_code(text: str) -> bool:
 def is_card(text: str) -> bool:
     """Whether a text can be a card's name."""
     return _CARD.fullmatch(text) is not None
+
+
+def weekdays(text: str) -> frozenset[int]:
+    """Return the days that a text names, Monday as 0; none of them where it names anything else."""
+    found: set[int] = set()
+    for part in text.lower().split(","):
+        first, dash, last = (word.strip() for word in part.partition("-"))
+        if not {first, last if dash else first} <= set(_WEEK):
+            return frozenset()
+        start, end = _WEEK.index(first), _WEEK.index(last or first)
+        # "sat-mon" goes over the end of the week.
+        found.update((start + step) % 7 for step in range((end - start) % 7 + 1))
+    return frozenset(found)
+
+
+def minute(text: str) -> int:
+    """Return a time as minutes after midnight, 1440 for "24:00"; -1 where it is none."""
+    time = _TIME.fullmatch(text)
+    minutes = 60 * int(time[1]) + int(time[2]) if time else -1
+    return minutes if minutes <= 1440 else -1
+
+
+def day(text: str) -> date | None:
+    """Return a date; None where it is none. Of ISO 8601's many spellings only the one that everybody knows counts."""
+    try:
+        return date.fromisoformat(text) if _DATE.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def is_days(text: str) -> bool:
+    """Whether a text names days of the week."""
+    return bool(weekdays(text))
+
+
+def is_from(text: str) -> bool:
+    """Whether a text is a time at which something can begin."""
+    return 0 <= minute(text) < 1440
+
+
+def is_to(text: str) -> bool:
+    """Whether a text is a time at which something can end."""
+    return minute(text) >= 0
 
 
 def is_bind(text: str) -> bool:

@@ -11,7 +11,7 @@ from itertools import combinations
 from pathlib import Path
 
 from intercom import grammar, pins, sections
-from intercom.config import Code, Config
+from intercom.config import Code, Config, is_direct
 from intercom.credentials import Vault
 from intercom.errors import ConfigError
 from intercom.reading import Problems, Section, show
@@ -56,26 +56,44 @@ def parse(
 def _config(top: Section, problems: Problems, vault: Vault) -> Config:
     """Read every section, and close it, so that keys nobody knows are found."""
     name = top.text("name", sections.default(Config, "name"), grammar.NAME, grammar.is_name)
-    named = {key: top.sections(key, grammar.KEY, grammar.is_key) for key in ("accounts", "buttons", "doors", "codes")}
-    plain = {key: top.section(key) for key in ("calls", "sound", "network", "lamp")}
-    for key in ("accounts", "buttons"):
-        if not top.take(key):
-            problems.error(f"[{key}.NAME]", "missing; a door needs at least one")
+    named = {
+        key: top.sections(key, grammar.KEY, grammar.is_key)
+        for key in ("accounts", "buttons", "profiles", "doors", "codes")
+    }
+    plain = {key: top.section(key) for key in ("calendar", "calls", "sound", "network", "lamp")}
+    if not top.take("buttons"):
+        problems.error("[buttons.NAME]", "missing; a door needs at least one")
+    calls, calendar = sections.calls(plain["calls"]), sections.calendar(plain["calendar"])
+    profiles = tuple(key for key, _ in named["profiles"])
     doors = tuple(sections.door(key, section) for key, section in named["doors"])
     config = Config(
         name=name,
         accounts=tuple(sections.account(key, section, vault) for key, section in named["accounts"]),
-        buttons=tuple(sections.button(key, section) for key, section in named["buttons"]),
+        buttons=tuple(sections.button(key, section, calls.ring_s, profiles) for key, section in named["buttons"]),
+        profiles=tuple(sections.profile(key, section, calendar) for key, section in named["profiles"]),
+        calendar=calendar,
         doors=doors,
         codes=tuple(sections.code(key, section, vault, doors) for key, section in named["codes"]),
         lamp=sections.lamp(plain["lamp"]) if "lamp" in top else None,
-        calls=sections.calls(plain["calls"]),
+        calls=calls,
         sound=sections.sound(plain["sound"]),
         network=sections.network(plain["network"]),
     )
+    if not top.take("accounts") and not _does_without(config):
+        problems.error(
+            "[accounts.NAME]",
+            "missing; a door needs at least one, unless it calls only IP addresses (sip:201@192.0.2.7)",
+        )
     for section in (top, *(section for group in named.values() for _, section in group), *plain.values()):
         section.close()
     return config
+
+
+def _does_without(config: Config) -> bool:
+    """Whether nobody whom the door calls or texts is behind an account's server."""
+    calls = [target for button in config.buttons for target in button.targets]
+    texts = [config.calls.text_missed_to] if config.calls.text_missed_to else []
+    return bool(calls) and all(is_direct(target, ()) for target in calls + texts)
 
 
 def _check_pins(config: Config, problems: Problems) -> None:

@@ -8,6 +8,7 @@ complaint too, so a slip of the pen cannot hide. Values of unknown keys are neve
 import difflib
 import re
 from collections.abc import Callable, Iterable
+from datetime import date
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -63,7 +64,8 @@ class Section:
 
     def take(self, key: str) -> object:
         """Return a key's raw value, or None where it is left out."""
-        self._asked.append(key)
+        if key not in self._asked:
+            self._asked.append(key)
         return self._table.get(key)
 
     def text(self, key: str, default: str | None, allowed: str, check: _Check, *, secret: bool = False) -> str:
@@ -128,6 +130,34 @@ class Section:
                 return tuple(good)
         self.complain(key, f"a list of {allowed}, none of them twice")
         return default or ()
+
+    def dates(self, key: str, allowed: str, parse: Callable[[str], date | None]) -> frozenset[date]:
+        """Return different days, TOML's own dates or texts that `parse` takes; none where the key is left out."""
+        value = self.take(key)
+        allowed = f"a list of {allowed}, none of them twice"
+        if not isinstance(value, list):
+            if key in self._table:
+                self.complain(key, allowed)
+            return frozenset()
+        found: set[date] = set()
+        for item in value:
+            # A time of day would make a `datetime`, which is a `date` too.
+            given = parse(item) if isinstance(item, str) else item
+            if type(given) is date and given not in found:
+                found.add(given)
+            else:  # by itself: a year's holidays are too many to show
+                told = str(item) if type(item) is date else show(item)
+                self.problems.error(f"{self.title} {key}: {told}", f"must be {allowed}")
+        return frozenset(found)
+
+    def tables(self, key: str, word: str, allowed: str) -> "list[Section]":
+        """Return a list of tables, each titled with its `word` and number ("stage 2"); at least one is needed."""
+        value = self.take(key)
+        if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            titles = (f"{self.title} {word} {number}" for number in range(1, len(value) + 1))
+            return [Section(title, item, self.problems) for title, item in zip(titles, value, strict=True)]
+        self.complain(key, allowed)
+        return []
 
     def section(self, key: str) -> "Section":
         """Return a section of this one (`[calls]`); it is empty where the file has none."""

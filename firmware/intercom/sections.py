@@ -13,15 +13,19 @@ from intercom.config import (
     Account,
     Active,
     Button,
+    Calendar,
     Calls,
     Code,
     Codec,
     Country,
     Door,
+    Holidays,
     LampConfig,
     Network,
+    Profile,
     Pull,
     SoundConfig,
+    StageConfig,
     Transport,
 )
 from intercom.credentials import Vault
@@ -51,15 +55,75 @@ def account(key: str, section: Section, vault: Vault) -> Account:
     )
 
 
-def button(key: str, section: Section) -> Button:
-    """Read `[buttons.KEY]`."""
+def button(key: str, section: Section, ring_s: float, profiles: tuple[str, ...]) -> Button:
+    """Read `[buttons.KEY]`. Its phones ring for `ring_s` where it does not say; `profiles` are keys."""
+    pin = _pin(section, "pin")
+    pull = section.choice("pull", default(Button, "pull"), get_args(Pull))
+    stages = _stages(section, ring_s, profiles)
+    fallback = tuple(dict.fromkeys(target for stage in stages for target in stage.targets))
+    if "fallback" in section and any(not stage.when for stage in stages):
+        section.problems.warn(f"{section.title} fallback", "is never called: a stage without `when` counts at any hour")
     return Button(
         key=key,
-        pin=_pin(section, "pin"),
-        pull=section.choice("pull", default(Button, "pull"), get_args(Pull)),
-        targets=section.texts("targets", None, grammar.TARGETS, grammar.is_target),
+        pin=pin,
+        stages=stages,
+        fallback=_targets(section, "fallback") if section.take("fallback") is not None else fallback,
+        confirm=section.flag("confirm", default(Button, "confirm")),
+        pull=pull,
         name=section.text("name", key, grammar.NAME, grammar.is_name),
     )
+
+
+def _stages(section: Section, ring_s: float, profiles: tuple[str, ...]) -> tuple[StageConfig, ...]:
+    """Read whom a button calls: `stages`, or `targets` for a single one."""
+    staged, plain = (section.take(key) is not None for key in ("stages", "targets"))
+    if staged and plain:
+        section.problems.error(section.title, "targets and stages exclude each other; keep one")
+        return ()
+    if staged:
+        return tuple(_stage(one, ring_s, profiles) for one in section.tables("stages", "stage", grammar.STAGES))
+    if plain:
+        return (StageConfig(_targets(section, "targets"), ring_s),)
+    section.complain("targets", f"a list of {grammar.TARGETS}, none of them twice; or give stages")
+    return ()
+
+
+def _stage(section: Section, ring_s: float, profiles: tuple[str, ...]) -> StageConfig:
+    """Read one of a button's `stages`."""
+    stage = StageConfig(
+        targets=_targets(section, "targets"),
+        ring_s=section.number("ring_s", ring_s, 3, 300, "seconds"),
+        when=_when(section, profiles),
+    )
+    section.close()
+    return stage
+
+
+def _when(section: Section, profiles: tuple[str, ...]) -> str:
+    if section.take("when") not in (None, "") and not profiles:
+        section.problems.error(f"{section.title} when", "there is no [profiles.NAME] that it could mean")
+        return ""
+    return section.choice("when", "", ("", *profiles))
+
+
+def _targets(section: Section, key: str) -> tuple[str, ...]:
+    return section.texts(key, None, grammar.TARGETS, grammar.is_target)
+
+
+def profile(key: str, section: Section, calendar: Calendar) -> Profile:
+    """Read `[profiles.KEY]`, whose holidays are those of `calendar`."""
+    days = section.text("days", "mon-sun", grammar.DAYS, grammar.is_days)
+    start = section.text("from", "00:00", grammar.FROM, grammar.is_from)
+    end = section.text("to", "24:00", grammar.TO, grammar.is_to)
+    holidays = section.choice("holidays", default(Profile, "holidays"), get_args(Holidays))
+    if holidays == "only" and not calendar.holidays:
+        section.problems.warn(f"{section.title} holidays", 'is "only", but [calendar] has none: it never counts')
+    return Profile(key, grammar.weekdays(days), grammar.minute(start), grammar.minute(end), holidays)
+
+
+def calendar(section: Section) -> Calendar:
+    """Read `[calendar]`."""
+    return Calendar(holidays=section.dates("holidays", grammar.DATES, grammar.day))
 
 
 def door(key: str, section: Section) -> Door:
@@ -102,6 +166,10 @@ def calls(section: Section) -> Calls:
         debounce_ms=section.whole("debounce_ms", usual.debounce_ms, 0, 500, "milliseconds"),
         code_pause_s=section.number("code_pause_s", usual.code_pause_s, 1, 60, "seconds"),
         wrong_codes=section.whole("wrong_codes", usual.wrong_codes, 1, 10, "tries"),
+        text_missed_to=section.text("text_missed_to", usual.text_missed_to, grammar.TEXTED, grammar.is_texted),
+        deaf_days=section.whole("deaf_days", usual.deaf_days, 1, 60, "days"),
+        stuck_s=section.number("stuck_s", usual.stuck_s, 10, 3600, "seconds"),
+        probe_s=section.number("probe_s", usual.probe_s, 5, 25, "seconds"),
     )
 
 

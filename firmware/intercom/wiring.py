@@ -4,9 +4,11 @@
 import hmac
 from collections.abc import Callable, Sequence
 
-from intercom import __version__
-from intercom.config import Account, Code, Config
+from intercom import __version__, grammar
+from intercom.config import Account, Code, Config, is_direct
+from intercom.core.pending import Stage
 from intercom.core.state import CodeMatch, Rules
+from intercom.core.visit import DIRECT
 from intercom.engine.wire import AccountSettings, EngineSettings
 
 RATE_HZ = 16000
@@ -20,7 +22,18 @@ def rules(config: Config, chance: Callable[[], float]) -> Rules:
     """Return what the core goes by. `chance` returns a random number from 0 to 1."""
     calls = config.calls
     return Rules(
-        buttons={button.key: button.targets for button in config.buttons},
+        buttons={
+            button.key: tuple(Stage(stage.targets, stage.ring_s, stage.when) for stage in button.stages)
+            for button in config.buttons
+        },
+        fallback={button.key: button.fallback for button in config.buttons},
+        confirm=frozenset(button.key for button in config.buttons if button.confirm),
+        direct=_direct(config),
+        named=frozenset(named_servers(config)),
+        text_missed_to=calls.text_missed_to,
+        deaf_s=calls.deaf_days * 86400.0,
+        stuck_s=calls.stuck_s,
+        probe_s=calls.probe_s,
         accounts=tuple(account.key for account in config.accounts),
         callers={account.key: frozenset(account.callers) for account in config.accounts},
         pulse_s={door.key: door.pulse_s for door in config.doors},
@@ -56,7 +69,7 @@ def matcher(codes: Sequence[Code]) -> Callable[[str], CodeMatch | None]:
 def engine_settings(config: Config, port: int) -> EngineSettings:
     """Return what a voice engine has to know. It holds passwords: it goes nowhere but through the engine's socket."""
     return EngineSettings(
-        accounts=tuple(_account(account, config.name) for account in config.accounts),
+        accounts=(*(_account(account, config.name) for account in config.accounts), *_nobodys_account(config)),
         codecs=config.sound.codecs,
         bind=config.network.bind,
         port=port,
@@ -70,9 +83,43 @@ def engine_settings(config: Config, port: int) -> EngineSettings:
     )
 
 
+def named_servers(config: Config) -> dict[str, tuple[str, int | None, str]]:
+    """Return where to look for the accounts whose server is a name: account -> host, port, transport.
+
+    With TLS the name is what the certificate is checked against, so there PJSIP finds the server itself.
+    """
+    found: dict[str, tuple[str, int | None, str]] = {}
+    for account in config.accounts:
+        server = account.proxy or account.server
+        address, port = grammar.place(server)
+        if account.transport != "tls" and address is None:
+            found[account.key] = (server.partition(":")[0], port or None, account.transport)
+    return found
+
+
+def _direct(config: Config) -> frozenset[str]:
+    """Return the targets that are called at their own address."""
+    servers = [account.server for account in config.accounts]
+    targets = [target for button in config.buttons for target in button.targets]
+    return frozenset(target for target in (*targets, config.calls.text_missed_to) if is_direct(target, servers))
+
+
+def _nobodys_account(config: Config) -> tuple[AccountSettings, ...]:
+    """Return the account of those who are called directly, where there are any: it registers nowhere."""
+    if not _direct(config):
+        return ()
+    host = config.network.bind or "127.0.0.1"
+    shown = _quoted(config.name)
+    return (AccountSettings(DIRECT, f'"{shown}" <sip:door@{host}>', "", "", "", "", "udp", 300, host),)
+
+
+def _quoted(name: str) -> str:
+    return name.replace("\\", "\\\\").replace('"', '\\"')
+
+
 def _account(account: Account, name: str) -> AccountSettings:
     transport = "" if account.transport == "udp" else f";transport={account.transport}"
-    shown = name.replace("\\", "\\\\").replace('"', '\\"')
+    shown = _quoted(name)
     return AccountSettings(
         name=account.key,
         id_uri=f'"{shown}" <sip:{account.user}@{account.server}>',

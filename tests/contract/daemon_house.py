@@ -12,11 +12,12 @@ from fakes_voice import FakeVoice
 
 from intercom.core.commands import Kind, Report
 from intercom.core.events import ButtonPressed, CallAnswered, CallProgressed, EngineStarted, Event, LineUp
+from intercom.core.pending import Stage
 from intercom.core.state import CodeMatch, Rules
 from intercom.daemon import Daemon, Ports
 
 RULES = Rules(
-    buttons={"front": ("201",)},
+    buttons={"front": (Stage(("201",), 0.05),)},
     accounts=("home",),
     callers={},
     pulse_s={"front": 0.05},

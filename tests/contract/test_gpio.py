@@ -88,6 +88,15 @@ def test_a_button_held_at_the_start_is_posted(rig: Rig) -> None:
     assert posted == [ButtonChanged("front", pressed=True), ButtonChanged("front", pressed=False)]
 
 
+def test_gpiozero_is_asked_for_no_debouncing(factory: MockFactory) -> None:
+    """Its own would swallow edges, and date the others late."""
+    panel = GpioPanel({"front": ("17", True)}, lambda _: None)
+    bounce = factory.pin("GPIO17").bounce
+    panel.close()
+
+    assert bounce is None
+
+
 def test_a_closed_panel_posts_nothing(rig: Rig) -> None:
     """The inbox is gone by then."""
     posted: list[Event] = []

@@ -3,12 +3,13 @@
 from intercom.core.commands import Command, Kind, Report
 from intercom.core.events import EngineStarted, Event, LineUp, TimePassed
 from intercom.core.machine import start, step
+from intercom.core.pending import Stage
 from intercom.core.state import CodeMatch, Rules, State, next_deadline
 
 CODES = {"1234": CodeMatch("family", "front"), "77": CodeMatch("post", "yard")}
 
 RULES = Rules(
-    buttons={"front": ("201",), "flat": ("202", "203")},
+    buttons={"front": (Stage(("201",), 30.0),), "flat": (Stage(("202", "203"), 30.0),)},
     accounts=("home", "spare"),
     callers={"home": frozenset({"201"}), "spare": frozenset()},
     pulse_s={"front": 4.0, "yard": 2.0},
@@ -46,7 +47,7 @@ class Story:
 
     def online(self) -> "Story":
         """Have a voice engine and both lines."""
-        self.tell(EngineStarted("test"), LineUp("home", 1.0, 300), LineUp("spare", 1.0, 300))
+        self.tell(EngineStarted("test"), *(LineUp(account, 1.0, 300) for account in self.rules.accounts))
         self.diary.clear()
         return self
 

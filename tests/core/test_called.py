@@ -8,6 +8,7 @@ from intercom.core.commands import (
     AnswerCall,
     Audio,
     HangUp,
+    KeepPending,
     Kind,
     Lamp,
     PlayTone,
@@ -27,6 +28,7 @@ from intercom.core.events import (
     StopRequested,
     TonePlayed,
 )
+from intercom.core.pending import Pending
 from intercom.core.state import Phase, audio
 
 SOURCE = "192.0.2.1:5060"
@@ -38,6 +40,7 @@ def test_an_allowed_call_is_announced_before_anything_else() -> None:
     story = Story().online()
 
     assert story.tell(CALLED) == [
+        KeepPending(Pending("boot-1", "", "201", story.now, 0, (), called_back=True)),
         PlayTone(Tone.LISTENING),
         SetAudio(Audio(card=True)),
         SetLamp(Lamp.CALLING),
@@ -157,7 +160,7 @@ def test_a_press_while_the_house_talks_is_told_busy() -> None:
     ("events", "outcome"),
     [
         ((CallEnded("in-1", 487, "Request Terminated"),), "no answer"),
-        ((EngineLost("ended by SIGKILL"),), "voice engine lost"),
+        ((EngineLost("ended by SIGKILL"),), "cut off"),
         ((TonePlayed("listening"), CallAnswered("in-1"), CallEnded("in-1", 200, "OK")), "talked"),
     ],
 )

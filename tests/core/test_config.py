@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The configuration: what is good is loaded whole, what is bad is told at once."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,17 +12,21 @@ from intercom.config import Secret
 from intercom.errors import ConfigError
 from intercom.loading import load
 
+RINGS_201 = config.StageConfig(("201",), 30.0, "")
+
 
 def test_the_shortest_file_gets_every_default(tmp_path: Path) -> None:
     """Who wants a plain door writes eight lines, and nothing is left to chance."""
     expected = config.Config(
         name="Door",
         accounts=(config.Account("home", "pbx.example", "door", Secret(), "udp", True, 300, "", ()),),
-        buttons=(config.Button("front", "GPIO17", ("201",), "up", "front"),),
+        buttons=(config.Button("front", "GPIO17", (RINGS_201,), ("201",), False, "up", "front"),),
         doors=(config.Door("front", "GPIO27", "high", 4.0),),
         codes=(),
         lamp=None,
-        calls=config.Calls(30.0, 120.0, 10.0, 60.0, 20, 5.0, 3),
+        profiles=(),
+        calendar=config.Calendar(frozenset()),
+        calls=config.Calls(30.0, 120.0, 10.0, 60.0, 20, 5.0, 3, "", 3, 60.0, 20.0),
         sound=config.SoundConfig("", "", 10, True, "eu", ("opus", "g722", "pcma", "pcmu")),
         network=config.Network(""),
         warnings=(),
@@ -51,6 +56,18 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     pull = "down"
     targets = ["201", "sip:202@host.example:5070;transport=tcp"]
     name = "Front door"
+    confirm = true
+    [buttons.back]
+    pin = 5
+    stages = [{ targets = ["201"], ring_s = 15, when = "office" }, { targets = ["202", "201"], when = "office" }]
+    fallback = ["203"]
+    [profiles.office]
+    days = "mon-fri"
+    from = "08:00"
+    to = "18:30"
+    holidays = "never"
+    [calendar]
+    holidays = ["2026-12-25", 2026-12-26]
     [doors.gate]
     strike_pin = "J8:13"
     active = "low"
@@ -71,6 +88,10 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     debounce_ms = 35
     code_pause_s = 36
     wrong_codes = 7
+    text_missed_to = "209"
+    deaf_days = 8
+    stuck_s = 37
+    probe_s = 9
     [sound]
     input = "Device"
     output = "hw:CARD=Headphones,DEV=0"
@@ -82,6 +103,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     bind = "192.0.2.2"
     """
     callers = ("201", "*")
+    targets = ("201", "sip:202@host.example:5070;transport=tcp")
     expected = config.Config(
         name="Haustür",
         accounts=(
@@ -91,12 +113,23 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
             config.Account("a", "192.0.2.1", "x"),
         ),
         buttons=(
-            config.Button("front", "BOARD11", ("201", "sip:202@host.example:5070;transport=tcp"), "down", "Front door"),
+            config.Button(
+                "front", "BOARD11", (config.StageConfig(targets, 31.0),), targets, True, "down", "Front door"
+            ),
+            config.Button(
+                "back",
+                "GPIO5",
+                (config.StageConfig(("201",), 15.0, "office"), config.StageConfig(("202", "201"), 31.0, "office")),
+                ("203",),
+                name="back",
+            ),
         ),
+        profiles=(config.Profile("office", frozenset({0, 1, 2, 3, 4}), 480, 1110, "never"),),
+        calendar=config.Calendar(frozenset({date(2026, 12, 25), date(2026, 12, 26)})),
         doors=(config.Door("gate", "J8:13", "low", 30.0), config.Door("house", "WPI5")),
         codes=(config.Code("family", Secret("4711"), "house"),),
         lamp=config.LampConfig("GPIO22", "low"),
-        calls=config.Calls(31.0, 32.0, 33.0, 34.0, 35, 36.0, 7),
+        calls=config.Calls(31.0, 32.0, 33.0, 34.0, 35, 36.0, 7, "209", 8, 37.0, 9.0),
         sound=config.SoundConfig("Device", "hw:CARD=Headphones,DEV=0", 20, False, "uk", ("pcmu", "opus")),
         network=config.Network("192.0.2.2"),
     )
@@ -123,10 +156,10 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     """
 
     assert problems(tmp_path, text) == [
+        "[calls] ring_s = 0: must be a number of seconds from 1 to 600",
         f'[accounts.home] server = "sip:pbx": must be {grammar.SERVER}',
         '[accounts.home] user = "a b": must be a SIP user such as "201" or "front-door"',
         f"[buttons.front] targets = []: must be a list of {grammar.TARGETS}, none of them twice",
-        "[calls] ring_s = 0: must be a number of seconds from 1 to 600",
         '[sound] country = "ue": must be "eu" or "us" or "uk"',
         'nam: no such key; did you mean "name"?',
         '[account]: no such section; did you mean "accounts"?',
@@ -156,8 +189,8 @@ def test_what_is_no_toml_is_told_with_its_place(tmp_path: Path, content: str | b
 def test_an_empty_file_is_told_what_a_door_needs(tmp_path: Path) -> None:
     """An empty file is a beginning, not a riddle."""
     assert problems(tmp_path, "") == [
-        "[accounts.NAME]: missing; a door needs at least one",
         "[buttons.NAME]: missing; a door needs at least one",
+        "[accounts.NAME]: missing; a door needs at least one, unless it calls only IP addresses (sip:201@192.0.2.7)",
     ]
 
 

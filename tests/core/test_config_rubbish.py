@@ -23,13 +23,16 @@ def test_a_pin_has_many_names_and_is_used_once(tmp_path: Path, pin: str | int) -
 
 
 SECRET = "73190246"
-SECTIONS = ["accounts", "buttons", "doors", "codes", "lamp", "calls", "sound", "network", "name", "nmae"]
+SECTIONS = ["accounts", "buttons", "profiles", "calendar", "doors", "codes", "lamp", "calls", "sound", "network",
+            "name", "nmae"]  # fmt: skip
 KEYS = ["server", "user", "transport", "register", "expires_s", "proxy", "callers", "pin", "pull", "targets",
         "name", "strike_pin", "active", "pulse_s", "door", "ring_s", "debounce_ms", "input", "period_ms", "codecs",
-        "bind"]  # fmt: skip
+        "bind", "stages", "fallback", "confirm", "when", "days", "from", "to", "holidays", "text_missed_to",
+        "deaf_days", "stuck_s", "probe_s"]  # fmt: skip
 SCALARS = (
     st.booleans() | st.integers() | st.integers(10**4000, 10**5000) | st.floats() | st.text(max_size=40)
-    | st.datetimes() | st.dates() | st.times() | st.sampled_from(["201", "udp", "up", "high", "front", "eu", "a:5060"])
+    | st.datetimes() | st.dates() | st.times()
+    | st.sampled_from(["201", "udp", "up", "high", "front", "eu", "a:5060", "mon-fri", "08:00", "2026-12-25"])
 )  # fmt: skip
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
@@ -39,7 +42,11 @@ HIDDEN = st.dictionaries(
     st.sampled_from(["password", "secret", "pasword", "secert"]),
     st.sampled_from([SECRET, int(SECRET), [SECRET], " " + SECRET]),
 )
-TABLES = st.builds(lambda plain, hidden: {**plain, **hidden}, PLAIN, HIDDEN)
+STAGES = st.dictionaries(
+    st.just("stages"),
+    st.lists(st.dictionaries(st.sampled_from(["targets", "ring_s", "when", "wehn"]), VALUES, max_size=4), max_size=3),
+)
+TABLES = st.builds(lambda plain, staged, hidden: {**plain, **staged, **hidden}, PLAIN, STAGES, HIDDEN)
 DOCUMENTS = st.dictionaries(
     st.sampled_from(SECTIONS) | st.text(max_size=12),
     VALUES

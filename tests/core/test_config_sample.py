@@ -2,7 +2,8 @@
 """The shipped sample: it loads, and it is the whole reference."""
 
 import re
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from config_files import loaded, written
@@ -21,7 +22,7 @@ def test_the_sample_loads_as_it_is(tmp_path: Path) -> None:
 
     assert got.warnings == (f"{path}: [accounts.home] password: is still the sample's",)
     assert got.calls == config.Calls()
-    assert got.codes == ()
+    assert (got.codes, got.profiles, got.calendar) == ((), (), config.Calendar())
 
 
 def test_the_sample_loads_with_everything_in_it(tmp_path: Path) -> None:
@@ -34,14 +35,29 @@ def test_the_sample_loads_with_everything_in_it(tmp_path: Path) -> None:
     assert got.doors == plain.doors
     assert got.codes == (config.Code("family", Secret("4711"), "front"),)
     assert got.lamp == config.LampConfig("GPIO22")
+    assert replace(got.buttons[0], name="front") == plain.buttons[0]
+    assert got.calendar.holidays == {date(2026, 12, 25), date(2026, 12, 26)}
+    assert got.buttons[1] == config.Button(
+        key="back",
+        pin="GPIO23",
+        stages=(config.StageConfig(("201",), 15.0, "office"), config.StageConfig(("201", "202"), 30.0, "office")),
+        fallback=("202", "sip:203@192.0.2.7"),
+        name="back",
+    )
+    assert got.profiles == (config.Profile("office", frozenset(range(5)), 480, 1080, "never"),)
+    assert [line for line in got.warnings if not line.endswith("is still the sample's")] == []
 
 
 def test_the_sample_shows_every_key_there_is() -> None:
     """A key that is in no sample does not exist for anybody."""
     sample = SAMPLE.read_text()
     sections = {kind for kind in vars(config).values() if isinstance(kind, type) and is_dataclass(kind)}
-    keys = {field.name for kind in sections - {config.Config} for field in fields(kind)} - {"key"}
+    inner = {config.Config, config.StageConfig}
+    keys = {field.name for kind in sections - inner for field in fields(kind)} - {"key", "start_minute", "end_minute"}
+    keys |= {"from", "to", "targets"}
+    (stages,) = re.findall(r"^#stages = .*", sample, re.MULTILINE)
 
     assert [key for key in sorted(keys) if not re.search(rf"^#?{key} = ", sample, re.MULTILINE)] == []
+    assert [field.name for field in fields(config.StageConfig) if f" {field.name} = " not in stages] == []
     # Each key's sentence stands under it.
     assert re.findall(r"^#?\w+ = .*\n(?!# )", sample, re.MULTILINE) == []

@@ -115,7 +115,7 @@ def test_the_status_says_what_is_wrong() -> None:
     story.tell(StopRequested("SIGTERM"))
 
     assert starting == "idle; home down, spare down"
-    assert degraded == "idle; home registered, spare down (403 Forbidden); card: gone"
+    assert degraded == "idle; home registered, spare down (403 Forbidden); sound card: gone"
     assert engineless == "voice engine down: ended by SIGSEGV"
     assert status(story.state) == "stopping"
     assert [order.text for order in story.wanted(SetStatus) if isinstance(order, SetStatus)][-1] == "stopping"

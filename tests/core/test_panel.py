@@ -52,6 +52,18 @@ def test_a_release_that_bounces_is_not_another_press() -> None:
     assert presses(story) == 1
 
 
+def test_a_contact_that_slips_while_held_is_not_another_press() -> None:
+    """A finger that trembles on the button has not let go."""
+    story = Story().online()
+    story.tell(DOWN)
+    story.wait(0.5)
+    story.tell(UP)
+    story.tell(DOWN, after=STILL * 0.5)
+    story.wait(1)
+
+    assert presses(story) == 1
+
+
 def test_a_spike_is_no_press() -> None:
     """A long cable beside a strike picks up more than fingers."""
     story = Story().online()

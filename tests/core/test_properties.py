@@ -75,6 +75,7 @@ ANSWERED = (*UP, ButtonPressed("flat", "panel"), CallAnswered("boot-1.1"))
 PLAYS: tuple[tuple[Event, ...], ...] = (
     # Ways into the middle of things, so that the random rest meets more than an idle door.
     (),
+    (EngineStarted("e"), ButtonPressed("front", "panel")),
     UP,
     (*UP, ButtonPressed("flat", "panel"), CallProgressed("boot-1.1", 180)),
     (*ANSWERED, *(DigitReceived("boot-1.1", key, "RFC 4733") for key in "1234")),
@@ -100,8 +101,9 @@ class Told:
     def story(self, story: Story) -> None:
         play, rest, ends, after = story
         for event, wait in [*((event, 0.01) for event in play), *rest, *((event, 0.1) for event in [*ends, *after])]:
-            self.alarms(self.newest + wait)
-            self.now = self.newest + wait
+            at = self.newest + wait
+            self.alarms(at)
+            self.now = at
             self.take(event)
 
     def alarms(self, until: float) -> None:

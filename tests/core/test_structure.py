@@ -14,6 +14,8 @@ FOREIGN = {
     "gpiozero": {"adapters/gpio.py"},
     "pjsua2": {"engine/sip.py"},
     "pyaudio": {"engine/card.py"},
+    "pyroute2": {"adapters/network.py"},
+    "dns": {"adapters/names.py"},
     "pywebrtc_audio": {"engine/echo.py"},
     "systemd.daemon": {"adapters/notify.py"},
     "systemd.journal": {"adapters/journal.py"},

@@ -9,6 +9,7 @@ from door_story import RULES, Story
 from intercom.core.commands import (
     Audio,
     HangUp,
+    KeepPending,
     Kind,
     Lamp,
     PlaceCall,
@@ -30,6 +31,7 @@ from intercom.core.events import (
     LineUp,
     TonePlayed,
 )
+from intercom.core.pending import Pending, Stage
 from intercom.core.state import Phase, audio, lamp
 
 FRONT, FLAT = ButtonPressed("front", "panel"), ButtonPressed("flat", "panel")
@@ -44,6 +46,7 @@ def test_a_press_places_the_call_first_and_chimes_next() -> None:
     story = Story().online()
 
     assert story.tell(FRONT) == [
+        KeepPending(Pending("boot-1", "front", "panel", story.now, 1, (Stage(("201",), 30.0),))),
         PlaceCall("boot-1.1", "home", "201"),
         PlayTone(Tone.CHIME),
         SetAudio(Audio(card=True)),
@@ -86,7 +89,8 @@ def test_another_button_before_the_answer_begins_a_visit_of_its_own() -> None:
     story.tell(FRONT, CallProgressed("boot-1.1", 180))
     orders = story.tell(FLAT)
 
-    assert [order for order in orders if not isinstance(order, Report | SetStatus | SetLamp | SetAudio)] == [
+    levels = KeepPending | Report | SetStatus | SetLamp | SetAudio
+    assert [order for order in orders if not isinstance(order, levels)] == [
         HangUp("boot-1.1"),
         PlaceCall("boot-2.1", "home", "202"),
         PlaceCall("boot-2.2", "home", "203"),
@@ -190,7 +194,7 @@ def test_the_same_button_again_while_waiting_hears_why() -> None:
     story.tell(FRONT)
 
     assert PlayTone(Tone.NO_LINE) in story.tell(FRONT)
-    assert [told["got"] for told in story.records(Kind.PRESS_ANSWERED)] == ["still ringing"]
+    assert [told["got"] for told in story.records(Kind.PRESS_ANSWERED)] == ["still waiting for a line"]
 
 
 def test_patience_ends_and_the_visitor_is_told() -> None:

@@ -40,6 +40,8 @@ from intercom.core.state import OUTCOME_TONES, Outcome, Phase, audio, lamp
 
 FRONT, FLAT = ButtonPressed("front", "panel"), ButtonPressed("flat", "panel")
 ANSWERED = (FRONT, CallProgressed("boot-1.1", 180), CallAnswered("boot-1.1"))
+ALONE = replace(RULES, accounts=("home",))
+"""One account only: nothing is tried another way."""
 CALLED = CallArrived("in-1", "home", "201", "192.0.2.1:5060", trusted=True)
 
 
@@ -68,7 +70,7 @@ def outcomes(story: Story) -> list[tuple[object, object]]:
 )
 def test_a_failure_is_told_as_what_it_means_to_the_visitor(code: int, outcome: Outcome, tone: Tone) -> None:
     """Who rings in vain should know whether to wait, to come again, or to try another way."""
-    story = Story().online()
+    story = Story(ALONE).online()
     story.tell(FRONT, CallEnded("boot-1.1", code, "x"))
 
     assert outcomes(story) == [("boot-1", outcome.value)]
@@ -89,7 +91,7 @@ def test_a_failure_is_told_as_what_it_means_to_the_visitor(code: int, outcome: O
 def test_of_many_failures_the_one_closest_to_a_person_is_told(codes: Sequence[int], outcome: Outcome, way: int) -> None:
     """Somebody is at home and will not come: that says more than a mobile without a network."""
     first, second = codes[::way]
-    story = Story().online()
+    story = Story(ALONE).online()
     story.tell(FLAT, CallEnded("boot-1.1", first, "x"), CallEnded("boot-1.2", second, "x"))
 
     assert outcomes(story) == [("boot-1", outcome.value)]
@@ -173,15 +175,17 @@ def test_an_engine_lost_while_ringing_is_replaced_and_dials_again() -> None:
     assert outcomes(story) == [("boot-1", "talked")]
 
 
-def test_an_engine_lost_in_a_conversation_ends_the_visit_with_that_reason() -> None:
-    """Who talked knows that somebody is there and presses again; dialling by itself would open a microphone."""
+def test_a_conversation_cut_by_the_engine_is_called_back_once() -> None:
+    """Both still stand there; but an engine that dies in every call must not ring all night."""
     story = Story().online()
-    story.tell(*ANSWERED, EngineLost("ended by SIGSEGV"))
-    story.tell(EngineStarted("test"), LineUp("home", 9.0, 300))
+    story.tell(*ANSWERED, EngineLost("ended by SIGSEGV"), EngineStarted("test"), LineUp("home", 9.0, 300))
+    again = story.wanted(PlaceCall)
+    story.tell(CallAnswered("boot-1.2"), EngineLost("ended by SIGSEGV"))
 
-    assert outcomes(story) == [("boot-1", "voice engine lost")]
+    assert again == [PlaceCall("boot-1.1", "home", "201"), PlaceCall("boot-1.2", "home", "201")]
+    assert outcomes(story) == [("boot-1", "cut off")]
     assert story.wanted(PlayTone)[-1] == PlayTone(Tone.UNREACHABLE)
-    assert story.wanted(PlaceCall) == [PlaceCall("boot-1.1", "home", "201")]
+    assert story.wanted(PlaceCall) == again
 
 
 WARNED_AFTER = RULES.talk_s + 1.0

@@ -25,11 +25,14 @@ from intercom.core.events import (
     Event,
     LineLost,
     LineUp,
+    NetworkChanged,
     StopRequested,
     TimePassed,
     TonePlayed,
+    VisitRestored,
 )
 from intercom.core.machine import start, step
+from intercom.core.pending import Pending, Stage
 from intercom.core.state import (
     NEXT,
     PHASES,
@@ -43,13 +46,15 @@ from intercom.core.state import (
 )
 
 RULES = Rules(
-    buttons={"front": ("201", "202"), "side": ("203",)},
+    buttons={"front": (Stage(("201", "202"), 2.0), Stage(("direct",), 2.0)), "side": (Stage(("203",), 2.0, "day"),)},
+    direct=frozenset({"direct"}),
+    text_missed_to="200",
     accounts=("home",),
     callers={"home": frozenset({"201"})},
     pulse_s={"front": 1.0},
     match_code={"12": CodeMatch("family", "front")}.get,
     code_digits=2,
-    wrong_codes=2,
+    wrong_codes=1,
     retry_s=(1.0,),
     ring_s=2.0,
     talk_s=2.0,
@@ -59,6 +64,8 @@ RULES = Rules(
     announce_s=1.0,
     closing_s=1.0,
     stop_s=1.0,
+    silent_s=1.0,
+    probe_s=float("inf"),  # told as a story in test_line.py
 )
 """Small on purpose, but with more than one of whatever there can be more than one of. The durations share a unit, so
 that the ways in which deadlines can lie to each other stay few."""
@@ -83,14 +90,21 @@ def events(state: State) -> list[Event]:
     always: list[Event] = [
         ButtonPressed("front", "panel"),
         ButtonPressed("side", "uid 0"),
-        EngineStarted("e"),
+        StopRequested("SIGTERM"),
+        VisitRestored(Pending("old-1", "front", "panel", 0.0, 2, (Stage(("201",), 2.0),), called_back=True)),
+        VisitRestored(Pending("old-2", "front", "panel", 0.0, 2, (), called_back=True)),
+    ]
+    if not state.engine_up:
+        # Everything else comes through a voice engine.
+        return [*always, EngineStarted("e")]
+    always += [
         EngineLost("crash"),
         LineUp("home", 1.0, 300),
         LineLost("home", 403, "Forbidden"),
         CardOpened("card"),
         CardLost("gone"),
         CardClosed(),
-        StopRequested("SIGTERM"),
+        NetworkChanged("eth0"),
         CallArrived("in", "home", "201", "127.0.0.20:5060", trusted=True),
         CallArrived("in", "home", "201", "127.0.0.66:5060", trusted=False),
         CallArrived("in", "home", "666", "127.0.0.20:5060", trusted=True),
@@ -121,6 +135,8 @@ def canonical(state: State, now: float) -> State:
             marks=(),
             dialled=min(visit.dialled, 1),
             failures=(),
+            tried=frozenset(),
+            silent_until=left(visit.silent_until),
             account="",
             answered_by="",
             legs=tuple(replace(leg, name=renamed[leg.name]) for leg in visit.legs),
@@ -138,8 +154,19 @@ def canonical(state: State, now: float) -> State:
         card_fault="",
         card_open="",
         engine_fault="",
+        down_since=None,
+        missed=(),
+        unheard=(),
         lines=tuple(
-            replace(line, since=0.0, failed=0, fault="", took_ms=0.0, retry_at=left(line.retry_at))
+            replace(
+                line,
+                since=0.0,
+                failed=0,
+                fault="",
+                took_ms=0.0,
+                retry_at=left(line.retry_at),
+                probe_at=None,
+            )
             for line in state.lines
         ),
         doors=tuple(
@@ -279,7 +306,9 @@ def test_every_visit_ends_with_exactly_one_outcome(walk: tuple[Way, ...]) -> Non
         running_after = way.after.visit is not None and way.after.visit.outcome is None
         replaced = bool(reports(way, Kind.PRESS_ACCEPTED)) and running_before
         ended = running_before and (not running_after or replaced)
-        assert len(reports(way, Kind.VISIT_ENDED)) == ended, way
+        # What a crash left behind and nobody can take up again begins and ends in one step.
+        found_over = isinstance(way.event, VisitRestored) and way.before.visit is None and not running_after
+        assert len(reports(way, Kind.VISIT_ENDED)) == (ended or found_over), way
 
 
 def test_an_answer_that_nobody_waits_for_is_hung_up(walk: tuple[Way, ...]) -> None:

@@ -21,6 +21,8 @@ CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_NOSUID, MS_NODEV, MS_REC, MS_PRIVATE = 2, 4, 0x4000, 1 << 18
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 SIOCSIFADDR, SIOCSIFNETMASK = 0x8916, 0x891C
+# Capabilities and their bits (linux/capability.h): one raises the loopback, the other makes and fills namespaces.
+NEEDED = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
 
 # What programs take for granted on /run.
 RUN_FOLDERS = ("lock", "log", "systemd", "systemd/journal", "user")
@@ -32,6 +34,8 @@ def enter() -> None:
     """Move this process into network and mount namespaces of its own."""
     if threading.active_count() > 1:
         raise LabError("namespaces must be entered before any thread starts")
+    if lacking := _lacking():
+        raise LabError(f"no namespaces of our own: without {' and '.join(lacking)}{_hint()}")
     # os.unshare() came with Python 3.12; Raspberry Pi OS bookworm has 3.11.
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0:
@@ -72,5 +76,14 @@ def _last_error() -> str:
     return os.strerror(ctypes.get_errno())
 
 
+def _lacking() -> list[str]:
+    """What a container may have taken away even from root. Asked first: half a private world is worse than none."""
+    status = Path("/proc/self/status").read_text()
+    held = int(status.partition("CapEff:")[2].split()[0], 16)
+    return [name for name, bit in NEEDED.items() if not held >> bit & 1]
+
+
 def _hint() -> str:
-    return "" if os.geteuid() == 0 else " (the tests must run as root for it)"
+    if os.geteuid() != 0:
+        return " (it needs root)"
+    return " (a container? it needs docker run --privileged, or systemd-nspawn --capability=CAP_NET_ADMIN)"

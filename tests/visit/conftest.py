@@ -1,8 +1,13 @@
 """One house for the whole tier; a phone and a door of its own for each test."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import fault_table
 
 from lab import processes
 from lab.baresip import Phone
@@ -43,3 +48,11 @@ def quiet_room(house: House) -> Iterator[None]:
     house.room.hush()
     yield
     house.room.hush()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of faults that this run has played."""
+    if fault_table.ROWS:
+        terminalreporter.section("faults")
+        for line in fault_table.lines():
+            terminalreporter.line(line)

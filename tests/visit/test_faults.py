@@ -32,23 +32,25 @@ def test_sigterm_in_a_call_says_goodbye_to_everybody(house: House, door: Door, p
     assert not house.room.ports_open()
 
 
-def test_a_killed_voice_engine_costs_the_call_and_nothing_else(house: House, door: Door, phone: Phone) -> None:
-    """Registered again at once, the visit told, the next press rings."""
+def test_a_killed_voice_engine_costs_a_second_of_talk_and_no_more(house: House, door: Door, phone: Phone) -> None:
+    """Registered again at once, the phone called back once, one visit told, the strike and the ledger untouched."""
     talk(door, phone)
-    killed = time.time()
+    killed, cut = time.time(), time.monotonic()
     os.kill(door.engine_pid(), signal.SIGKILL)
-    visit = door.await_visit()
+    phone.hang_up()
     back = house.journal.await_record(
         lambda record: record.get("INTERCOM_KIND") == "line-up", 10, killed, SYSLOG_IDENTIFIER="intercom"
     )
+    phone.await_event("CALL_INCOMING", 10, since=cut)
+    phone.answer()
+    first = door.records("press-accepted")[0]["INTERCOM_VISIT"]
+    door.await_record("call-answered", leg=f"{first}.2")
     phone.hang_up()
-    phone.await_event("CALL_CLOSED")
-    door.press()
-    door.await_record("call-ringing", leg=f"{visit.id[:-1]}2.1")
+    visit = door.await_visit()
 
-    assert visit.outcome == "voice engine lost"
-    assert visit.record["INTERCOM_REASON"] == "the calls are gone with the voice engine"
     print(f"registered again {back['__REALTIME_TIMESTAMP'].timestamp() - killed:.2f} s after SIGKILL")
+    assert (visit.id, visit.outcome) == (first, "talked")
+    assert len(door.records("visit-ended")) == 1
     assert len(door.records("condition-began", condition="voice engine")) == 1
     assert len(door.records("condition-ended", condition="voice engine")) == 1
 

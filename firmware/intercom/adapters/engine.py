@@ -7,6 +7,7 @@ is translated here.
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -78,8 +79,9 @@ class VoiceEngine:
         finally:
             self._writer = None
             with contextlib.suppress(ProcessLookupError):
-                # Whatever it was doing: it is not trusted any more, and must not hold the card.
-                process.kill()
+                # Whatever it was doing: it is not trusted any more, and must not hold the card. Not by `process.kill`,
+                # which polls first and may so take the exit status away from asyncio.
+                os.kill(process.pid, signal.SIGKILL)
             writer.close()
         return reason or _cause(await process.wait())
 

@@ -32,6 +32,7 @@ PATTERNS: dict[Lamp, tuple[float, ...]] = {
     Lamp.RINGING: (0.5, 0.5),
     Lamp.TALKING: (1.4, 0.1),
     Lamp.DOOR_OPEN: (0.05, 0.05),
+    Lamp.FAULT: (2.0, 0.1, 0.1, 0.1),
 }
 """Seconds on, off, on, off ... for ever; a single number is steady light, none is darkness."""
 
@@ -120,8 +121,10 @@ class GpioLight:
         self._led.close()
 
     def _walk(self) -> None:
-        while not self._closing:
+        while True:
             self._changed.clear()
+            if self._closing:
+                break
             pattern = self._pattern
             if len(pattern) < 2:
                 self._led.value = bool(pattern)

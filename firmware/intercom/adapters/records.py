@@ -52,6 +52,7 @@ TABLE: Mapping[Kind, Entry] = {
     Kind.CALL_PLACED: Entry("4b182b28f0ba4cdbb03267fbdea03707", _INFO, "calling {target}[ through {account}]"),
     Kind.CALL_RINGING: Entry("7c0973ce558049bdbd578e35408b5c08", _INFO, "{target} rings"),
     Kind.CALL_ANSWERED: Entry("319da93b0f8a46429aa64660bb4d0957", _INFO, "{target} answered"),
+    Kind.CALL_UNCONFIRMED: Entry("f04aafd8c17344b699369989b91e51a7", _INFO, "{target} answered, and has yet to key 1"),
     Kind.CALL_ENDED: Entry("847adbb426274787a40c4338347d6fda", _INFO, "call with {target} ended[: {code} {reason}]"),
     Kind.CODE_WRONG: Entry("fb66a506ba9344158647995f54de0cf2", _WARNING, "wrong code[ on {leg}][, tries left: {left}]"),
     Kind.DOOR_RELEASED: Entry(
@@ -63,6 +64,8 @@ TABLE: Mapping[Kind, Entry] = {
     Kind.VISIT_ENDED: Entry(
         "44dbffb25ecb436486e6c9b3a3de2a15", _NOTICE, "visit {visit} ended: {outcome}[ after {total_ms:.0f} ms]"
     ),
+    Kind.VISIT_RESUMED: Entry("bdd8fc35a5034ac5a78553936bad2ca5", _NOTICE, "visit {visit} goes on[: {reason}]"),
+    Kind.OUTAGE_TOLD: Entry("1995d4468a1b452fa9aeb83e92300dd8", _NOTICE, "{target} told of {presses} missed presses"),
     Kind.LINE_UP: Entry(
         "7b9902ac7d004ef892ff275f8ac19ba6", _INFO, "line {account} is up[, registered in {took_ms:.0f} ms]"
     ),

@@ -8,6 +8,8 @@ shall be from now on). Levels are idempotent, so they can be sent again to a voi
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from intercom.core.pending import Pending
+
 
 class Tone(StrEnum):
     """Sounds of the door, by what they tell the visitor. Each tells one thing only."""
@@ -37,6 +39,7 @@ class Lamp(StrEnum):
     RINGING = "ringing"
     TALKING = "talking"
     DOOR_OPEN = "door-open"
+    FAULT = "fault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,62 @@ class Register:
     """Try to register `account` now."""
 
     account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Ask the account's server whether it lives, with OPTIONS; `LineAnswered` follows, or nothing."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class UseServer:
+    """Send everything of `account` to this address from now on, whatever its name says."""
+
+    account: str
+    server: str
+    """"192.0.2.1:5060"; empty: find it by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshNetwork:
+    """The machine's addresses are others now: bind anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskToConfirm:
+    """Play the leg that just answered a sign to press 1, over and over, until it is connected or gone."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendText:
+    """Send a MESSAGE (RFC 3428) to `target` through `account`; `TextAnswered` follows."""
+
+    account: str
+    target: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TellOutage:
+    """Tell an extension which presses reached nobody, and between which instants; the shell knows the hours."""
+
+    account: str
+    target: str
+    presses: tuple[tuple[str, float], ...]
+    """Button and when it was pressed."""
+    began_at: float
+    ended_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeepPending:
+    """Note the visit where the next daemon finds it, before anything else happens to it; None when it is over."""
+
+    pending: Pending | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +198,16 @@ class Kind(StrEnum):
     CALL_PLACED = "call-placed"
     CALL_RINGING = "call-ringing"
     CALL_ANSWERED = "call-answered"
+    CALL_UNCONFIRMED = "call-unconfirmed"
+    """Something answered, and has yet to show that it is a person."""
     CALL_ENDED = "call-ended"
     CODE_WRONG = "code-wrong"
     DOOR_RELEASED = "door-released"
     DOOR_LOCKED = "door-locked"
     VISIT_ENDED = "visit-ended"
+    VISIT_RESUMED = "visit-resumed"
+    """A visit goes on that was cut by a crash: of the voice engine or of the daemon."""
+    OUTAGE_TOLD = "outage-told"
     LINE_UP = "line-up"
     CONDITION_BEGAN = "condition-began"
     CONDITION_ENDED = "condition-ended"
@@ -165,7 +229,10 @@ class Exit:
 
 
 Command = (
-    PlaceCall | AnswerCall | HangUp | Register | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus
-    | Report | Exit
+    PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendText
+    | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus | KeepPending | TellOutage | Report | Exit
 )  # fmt: skip
-EngineCommand = PlaceCall | AnswerCall | HangUp | Register | StopEngine | PlayTone | SetAudio
+EngineCommand = (
+    PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendText
+    | StopEngine | PlayTone | SetAudio
+)  # fmt: skip

@@ -7,6 +7,8 @@ which both processes share. Do not subclass these. News of a call carries its le
 
 from dataclasses import dataclass
 
+from intercom.core.pending import Pending
+
 
 @dataclass(frozen=True, slots=True)
 class ButtonChanged:
@@ -23,6 +25,54 @@ class ButtonPressed:
     button: str
     by: str
     """"panel", or who asked for it over the control socket ("uid 0")."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRestored:
+    """The daemon before this one died in a visit; this is what it left behind."""
+
+    pending: Pending
+
+
+@dataclass(frozen=True, slots=True)
+class ProfilesChanged:
+    """Other time profiles are active from now on."""
+
+    active: tuple[str, ...]
+    known: bool
+    """False while the clock is not set: then nobody knows, and everybody is rung."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionBegan:
+    """Something about the machine is wrong. Told again with another detail, it goes on."""
+
+    condition: str
+    """"disk", "temperature", "supply", "clock", "network", "names home" ..."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionEnded:
+    """It is well again. Told without a beginning, it changes nothing."""
+
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChanged:
+    """An address or a route came or went, and there is a network now."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServersFound:
+    """A name server told where an account's server is (RFC 3263): the best first."""
+
+    account: str
+    servers: tuple[str, ...]
+    """"192.0.2.1:5060", "[2001:db8::1]:5060"; never empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +125,23 @@ class LineLost:
     code: int
     """SIP status, or 408/503 where PJSIP stands in for an answer that never came."""
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineAnswered:
+    """The account's server answered an OPTIONS: it lives (RFC 3261 section 11)."""
+
+    account: str
+    took_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class TextAnswered:
+    """A MESSAGE got its final answer (RFC 3428)."""
+
+    account: str
+    target: str
+    code: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +241,9 @@ class TonePlayed:
 
 
 Event = (
-    ButtonChanged | ButtonPressed | TimePassed | StopRequested | EngineStarted | EngineLost | EngineBeat | LineUp
+    ButtonChanged | ButtonPressed | VisitRestored | ProfilesChanged | ConditionBegan | ConditionEnded | NetworkChanged
+    | ServersFound | LineAnswered | TextAnswered | TimePassed | StopRequested | EngineStarted | EngineLost | EngineBeat
+    | LineUp
     | LineLost | CallSent | CallProgressed | EarlyMediaBegan | CallAnswered | CallEnded | CallArrived | DigitReceived
     | AudioFlowed | CardOpened | CardClosed | CardLost | TonePlayed
 )  # fmt: skip

@@ -5,6 +5,7 @@ from intercom.core import door, health, line, panel, visit
 from intercom.core.commands import (
     Command,
     Exit,
+    KeepPending,
     Kind,
     Report,
     SetAudio,
@@ -25,17 +26,25 @@ from intercom.core.events import (
     CardClosed,
     CardLost,
     CardOpened,
+    ConditionBegan,
+    ConditionEnded,
     DigitReceived,
     EarlyMediaBegan,
     EngineBeat,
     EngineLost,
     EngineStarted,
     Event,
+    LineAnswered,
     LineLost,
     LineUp,
+    NetworkChanged,
+    ProfilesChanged,
+    ServersFound,
     StopRequested,
+    TextAnswered,
     TimePassed,
     TonePlayed,
+    VisitRestored,
 )
 from intercom.core.state import Levels, Rules, State, levels, new
 from intercom.core.turn import Turn
@@ -53,8 +62,12 @@ def step(state: State, event: Event, *, now: float, rules: Rules) -> tuple[State
     turn.order(*_changed(before, levels(turn.state), anew=isinstance(event, EngineStarted)))
     turn.order(*health.changes(state, turn.state, now))
     turn.set(unwell=health.dated(state, turn.state, now))
-    # The world first, its description after: a record costs time that a visitor would wait.
-    return turn.state, sorted(turn.commands, key=lambda command: isinstance(command, Report | Exit))
+    return turn.state, sorted(turn.commands, key=_rank)
+
+
+def _rank(command: Command) -> int:
+    """Return how urgent a command is: what a crash must not lose, then the world, then its description."""
+    return 0 if isinstance(command, KeepPending) else 2 if isinstance(command, Report | Exit) else 1
 
 
 def start(boot: str, rules: Rules) -> tuple[State, list[Command]]:
@@ -77,7 +90,15 @@ def _dispatch(turn: Turn, event: Event) -> None:
             line.up(turn, event)
             visit.line_back(turn)
         case LineLost():
-            line.lost(turn, event)
+            _line_lost(turn, event)
+        case LineAnswered(account):
+            line.answered_probe(turn, account)
+        case ServersFound(account, servers):
+            line.servers_found(turn, account, servers)
+        case NetworkChanged():
+            line.network_changed(turn)
+        case TextAnswered():
+            pass
         case CallSent(leg):
             visit.sent(turn, leg)
         case CallProgressed(leg, code):
@@ -91,7 +112,8 @@ def _dispatch(turn: Turn, event: Event) -> None:
         case CallArrived():
             visit.called(turn, event)
         case DigitReceived(leg, digit, method):
-            door.digit(turn, leg, digit, method)
+            if not visit.confirmed(turn, leg, digit):
+                door.digit(turn, leg, digit, method)
         case AudioFlowed(leg, direction):
             visit.audio_flowed(turn, leg, direction)
         case TonePlayed(tone):
@@ -109,17 +131,32 @@ def _dispatch(turn: Turn, event: Event) -> None:
             turn.tell(Kind.ENGINE_STARTED, versions=versions)
             turn.set(engine_up=True, engine_fault="")
             line.engine_started(turn)
+            visit.line_back(turn)
         case EngineLost(reason):
             _engine_lost(turn, reason)
         case StopRequested(reason):
             _stop(turn, reason)
+        case ConditionBegan(name, detail):
+            turn.set(wrong=tuple(sorted({**dict(turn.state.wrong), name: detail}.items())))
+        case ConditionEnded(name):
+            turn.set(wrong=tuple(entry for entry in turn.state.wrong if entry[0] != name))
+        case ProfilesChanged(active, known):
+            turn.set(profiles=active if known else None)
+        case VisitRestored(pending):
+            visit.restored(turn, pending)
         case EngineBeat():
             pass
 
 
+def _line_lost(turn: Turn, event: LineLost) -> None:
+    line.lost(turn, event)
+    visit.line_lost(turn, event.account)
+
+
 def _time_passed(turn: Turn) -> None:
     panel.time_passed(turn)
-    line.time_passed(turn)
+    for silent in line.time_passed(turn):
+        _line_lost(turn, silent)
     door.time_passed(turn)
     visit.time_passed(turn)
     if turn.state.stopping_until is not None and turn.now >= turn.state.stopping_until:
@@ -155,6 +192,8 @@ def _leave(turn: Turn) -> None:
 def _changed(before: Levels, after: Levels, *, anew: bool) -> list[Command]:
     """Return the orders that bring the levels from `before` to `after`; a new voice engine is told its own anew."""
     orders: list[Command] = []
+    if before.pending != after.pending:
+        orders.append(KeepPending(after.pending))
     orders += [SetStrike(name, released=False) for name in sorted(before.released - after.released)]
     orders += [SetStrike(name, released=True) for name in sorted(after.released - before.released)]
     if before.audio != after.audio or (anew and after.audio.card):

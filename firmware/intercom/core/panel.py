@@ -34,11 +34,21 @@ def changed(turn: Turn, name: str, *, pressed: bool) -> None:
 def time_passed(turn: Turn) -> None:
     """Take what has held still long enough."""
     for button in turn.state.buttons:
-        if button.settles_at is None or turn.now < button.settles_at:
-            continue
-        _put(turn, replace(button, pressed=button.level, settles_at=None))
-        if button.level and not button.pressed:
-            visit.pressed(turn, button.name, "panel", edge_at=button.since)
+        if button.settles_at is not None and turn.now >= button.settles_at:
+            _settled(turn, button)
+        elif button.stuck_at is not None and turn.now >= button.stuck_at:
+            _put(turn, replace(button, stuck=True, stuck_at=None))
+
+
+def _settled(turn: Turn, button: Button) -> None:
+    if button.level == button.pressed:
+        _put(turn, replace(button, settles_at=None))
+    elif button.level:
+        stuck_at = turn.now + turn.rules.stuck_s
+        _put(turn, replace(button, pressed=True, settles_at=None, stuck_at=stuck_at))
+        visit.pressed(turn, button.name, "panel", edge_at=button.since)
+    else:
+        _put(turn, replace(button, pressed=False, settles_at=None, stuck_at=None, stuck=False))
 
 
 def _button(turn: Turn, name: str) -> Button | None:

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who is called when a button is pressed."""
+"""Who is called when a button is pressed, in which order, and what it means when nobody was reached."""
 
-from intercom.core.state import Outcome, Rules
+from intercom.core.pending import Stage
+from intercom.core.state import Line, Outcome, Rules
 
 _BY_CODE = {
     403: Outcome.DECLINED,
     404: Outcome.NOT_FOUND,
-    408: Outcome.UNREACHABLE,
     410: Outcome.NOT_FOUND,
-    480: Outcome.UNREACHABLE,
     484: Outcome.NOT_FOUND,
     486: Outcome.BUSY,
     600: Outcome.BUSY,
@@ -16,11 +15,37 @@ _BY_CODE = {
     604: Outcome.NOT_FOUND,
 }
 _BEST_FIRST = (Outcome.DECLINED, Outcome.BUSY, Outcome.NOT_FOUND, Outcome.UNREACHABLE)
+SERVER_FAILURES = frozenset({408, 500, 502, 503, 504})
+"""Answers that say more of the server than of the phone: another account may do better."""
 
 
-def targets(button: str, rules: Rules) -> tuple[str, ...]:
-    """Return whom to ring, all at once."""
-    return rules.buttons[button]
+def stages(button: str, rules: Rules, profiles: tuple[str, ...] | None) -> tuple[Stage, ...]:
+    """Return whom to ring, stage by stage.
+
+    A door that does not know the hour rings everybody, and one for whose hour nothing was planned rings the fall-back:
+    never nobody.
+    """
+    planned = rules.buttons[button]
+    if profiles is None:
+        return planned
+    counting = tuple(stage for stage in planned if not stage.profile or stage.profile in profiles)
+    if counting:
+        return counting
+    everybody = tuple(dict.fromkeys(target for stage in planned for target in stage.targets))
+    return (Stage(rules.fallback.get(button) or everybody, rules.ring_s),)
+
+
+def callable_now(stage: Stage, rules: Rules, line: Line | None) -> tuple[str, ...]:
+    """Return the targets of a stage that can be rung: without a line only those with an address of their own."""
+    return tuple(target for target in stage.targets if line is not None or target in rules.direct)
+
+
+def from_callable(planned: tuple[Stage, ...], rules: Rules, line: Line | None) -> tuple[Stage, ...]:
+    """Return the stages from the first one on of which somebody can be rung; empty when there is none."""
+    for place, stage in enumerate(planned):
+        if callable_now(stage, rules, line):
+            return planned[place:]
+    return ()
 
 
 def outcome(failures: tuple[int, ...]) -> Outcome:

@@ -13,10 +13,11 @@ means to the visit once it has been checked that the event is about *this* visit
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
 from intercom.core.commands import Audio, Lamp, Tone
+from intercom.core.pending import Pending, Stage
 
 
 class Phase(StrEnum):
@@ -40,7 +41,10 @@ class Signal(Enum):
     PRESSED_WITHOUT_LINE = "somebody pressed and there is none"
     CALLED = "an allowed caller calls the door"
     LINE_BACK = "a line is there"
-    LINE_GONE = "the calls are gone with the voice engine"
+    LINE_GONE = "nobody can be rung until a line is back"
+    CALL_BACK = "the conversation was cut, and is called back once"
+    CUT = "the conversation was cut for good"
+    NEXT_STAGE = "others are rung now"
     RINGS = "a phone rings"
     ANSWERED = "a phone answered"
     ANNOUNCED = "the warning that somebody listens was played"
@@ -55,13 +59,16 @@ _RINGS_OUT = {
     Signal.ANSWERED: Phase.TALKING,
     Signal.GONE: Phase.CLOSING,
     Signal.TIME_UP: Phase.CLOSING,
+    Signal.NEXT_STAGE: Phase.DIALLING,
     Signal.LINE_GONE: Phase.WAITING,
+    Signal.CUT: Phase.CLOSING,
     Signal.STOPPED: Phase.CLOSING,
     Signal.SUPERSEDED: Phase.CLOSING,
 }
 _TALKS = {
     Signal.GONE: Phase.CLOSING,
-    Signal.LINE_GONE: Phase.CLOSING,
+    Signal.CALL_BACK: Phase.WAITING,
+    Signal.CUT: Phase.CLOSING,
     Signal.STOPPED: Phase.CLOSING,
 }
 
@@ -74,6 +81,7 @@ NEXT: Mapping[Phase, Mapping[Signal, Phase]] = {
     Phase.WAITING: {
         Signal.LINE_BACK: Phase.DIALLING,
         Signal.TIME_UP: Phase.CLOSING,
+        Signal.CUT: Phase.CLOSING,
         Signal.STOPPED: Phase.CLOSING,
         Signal.SUPERSEDED: Phase.CLOSING,
     },
@@ -83,13 +91,19 @@ NEXT: Mapping[Phase, Mapping[Signal, Phase]] = {
         Signal.ANNOUNCED: Phase.ANSWERING,
         Signal.GONE: Phase.CLOSING,
         Signal.TIME_UP: Phase.CLOSING,
-        Signal.LINE_GONE: Phase.CLOSING,
+        Signal.CUT: Phase.CLOSING,
         Signal.STOPPED: Phase.CLOSING,
     },
-    Phase.ANSWERING: {Signal.ANSWERED: Phase.TALKING, Signal.TIME_UP: Phase.CLOSING, **_TALKS},
+    Phase.ANSWERING: {
+        Signal.ANSWERED: Phase.TALKING,
+        Signal.GONE: Phase.CLOSING,
+        Signal.TIME_UP: Phase.CLOSING,
+        Signal.CUT: Phase.CLOSING,
+        Signal.STOPPED: Phase.CLOSING,
+    },
     Phase.TALKING: {Signal.TIME_UP: Phase.WARNED, **_TALKS},
     Phase.WARNED: {Signal.TIME_UP: Phase.CLOSING, **_TALKS},
-    Phase.CLOSING: {Signal.TOLD: Phase.IDLE, Signal.TIME_UP: Phase.IDLE, Signal.LINE_GONE: Phase.IDLE},
+    Phase.CLOSING: {Signal.TOLD: Phase.IDLE, Signal.TIME_UP: Phase.IDLE, Signal.CUT: Phase.IDLE},
 }
 """Phase -> signal -> phase. A signal that its row does not name changes nothing."""
 
@@ -104,7 +118,7 @@ class Outcome(StrEnum):
     NOT_FOUND = "not found"
     UNREACHABLE = "unreachable"
     SUPERSEDED = "superseded"
-    ENGINE_LOST = "voice engine lost"
+    CUT = "cut off"
     STOPPED = "stopped"
 
 
@@ -115,7 +129,7 @@ OUTCOME_TONES: Mapping[Outcome, Tone] = {
     Outcome.DECLINED: Tone.DECLINED,
     Outcome.NOT_FOUND: Tone.NOT_FOUND,
     Outcome.UNREACHABLE: Tone.UNREACHABLE,
-    Outcome.ENGINE_LOST: Tone.UNREACHABLE,
+    Outcome.CUT: Tone.UNREACHABLE,
 }
 """What the visitor hears at the end. An outcome without a tone is told by what follows at once."""
 
@@ -132,8 +146,8 @@ class CodeMatch:
 class Rules:
     """What the configuration decides. Durations are in seconds."""
 
-    buttons: Mapping[str, tuple[str, ...]]
-    """Button -> targets; all ring at once."""
+    buttons: Mapping[str, tuple[Stage, ...]]
+    """Button -> stages, one after the other; the targets of a stage ring at once."""
     accounts: tuple[str, ...]
     """Accounts in order of preference."""
     callers: Mapping[str, frozenset[str]]
@@ -144,13 +158,34 @@ class Rules:
     """Keyed digits -> the code they are. The core never sees a code."""
     code_digits: int
     """Digits of the longest code; 0 when there is none."""
+    fallback: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Button -> whom to ring when no stage counts at this hour; without an entry: everybody."""
+    confirm: frozenset[str] = frozenset()
+    """Buttons whose calls count as answered only when the phone keys 1: no voicemail swallows such a visit."""
+    direct: frozenset[str] = frozenset()
+    """Targets that are called at their own address, without an account."""
+    named: frozenset[str] = frozenset()
+    """Accounts whose server is given by name: they wait for `ServersFound`, because PJSIP's own look-up blocks."""
+    text_missed_to: str = ""
+    """Whom to text, after an outage, which presses reached nobody; empty: nobody."""
     ring_s: float = 30.0
+    """How long a stage rings that does not say so itself."""
     talk_s: float = 120.0
     warn_s: float = 10.0
     patience_s: float = 60.0
     debounce_s: float = 0.02
     code_pause_s: float = 5.0
     wrong_codes: int = 3
+    silent_s: float = 4.0
+    """A server that has not even said 100 after this long is passed over, where there is another."""
+    probe_s: float = 20.0
+    """How often a registered server is asked whether it lives."""
+    probe_wait_s: float = 6.0
+    """How long it has for the answer: RFC 3261's retransmissions come after 0.5, 1.5 and 3.5 s."""
+    stuck_s: float = 60.0
+    """A button held longer than this is stuck."""
+    deaf_s: float = 3 * 86400.0
+    """A target that was called and never rang for this long is deaf."""
     announce_s: float = 3.0
     closing_s: float = 4.0
     stop_s: float = 3.0
@@ -188,10 +223,16 @@ PHASES: Mapping[Phase, PhaseRow] = {
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One call of a visit: its name, unique for ever, and whom it calls."""
+    """One call of a visit: its name, unique for ever, whom it calls, and how."""
 
     name: str
     target: str
+    account: str = ""
+    progressed: bool = False
+    """Whether a server has taken notice of it."""
+    rang: bool = False
+    unconfirmed: bool = False
+    """Something answered that has yet to key 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +244,10 @@ class Visit:
     """Empty when the house called."""
     by: str
     began_at: float
-    targets: tuple[str, ...] = ()
+    planned: tuple[Stage, ...] = ()
+    """Whom to ring, all of them."""
+    stages: tuple[Stage, ...] = ()
+    """Who is left of them, the present stage first."""
     phase_until: float | None = None
     legs: tuple[Leg, ...] = ()
     """Calls that are on their way or up."""
@@ -218,6 +262,13 @@ class Visit:
     failures: tuple[int, ...] = ()
     """SIP status of each leg that ended without an answer."""
     account: str = ""
+    tried: frozenset[tuple[str, str]] = frozenset()
+    """Target and account of every leg so far."""
+    silent_until: float | None = None
+    """When a server that has said nothing is passed over."""
+    called_back: bool = False
+    cuts: int = 0
+    """How often the voice engine died before somebody answered."""
     outcome: Outcome | None = None
     marks: tuple[tuple[str, float], ...] = ()
     """Name of a moment -> when it was first reached. The time line of the final record."""
@@ -247,6 +298,14 @@ class Line:
     fault: str = ""
     """Why it is down; kept until it is up again."""
     took_ms: float = 0.0
+    probe_at: float | None = None
+    """When its server is asked next whether it lives."""
+    probe_until: float | None = None
+    """When the answer to that is too late."""
+    servers: tuple[str, ...] = ()
+    """Where its name leads, the best first; empty until a name server said so, and for literal addresses."""
+    server: int = 0
+    """Place in `servers` of the one in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +329,19 @@ class Button:
     since: float = 0.0
     """When the wire first left the still level."""
     settles_at: float | None = None
+    stuck_at: float | None = None
+    stuck: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """A target that was called and did not ring."""
+
+    target: str
+    since: float
+    calls: int = 1
+    deaf: bool = False
+    """Whether that has gone on long enough to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +362,15 @@ class State:
     card_open: str = ""
     unwell: tuple[tuple[str, float], ...] = ()
     """Condition -> since when it lasts."""
+    wrong: tuple[tuple[str, str], ...] = ()
+    """What the machine's own watchers found: condition -> detail."""
+    profiles: tuple[str, ...] | None = None
+    """Time profiles active now; None while nobody knows the hour."""
+    down_since: float | None = None
+    """Since when no line has been up."""
+    missed: tuple[tuple[str, float], ...] = ()
+    """Presses that reached nobody and of which nobody was told yet: button, when."""
+    unheard: tuple[Unheard, ...] = ()
     stopping_until: float | None = None
 
 
@@ -301,6 +382,7 @@ class Levels:
     lamp: Lamp
     released: frozenset[str]
     status: str
+    pending: Pending | None
 
 
 def new(boot: str, rules: Rules) -> State:
@@ -320,6 +402,7 @@ def levels(state: State) -> Levels:
         lamp=lamp(state),
         released=frozenset(door.name for door in state.doors if door.released_until is not None),
         status=status(state),
+        pending=pending(state),
     )
 
 
@@ -343,8 +426,10 @@ def lamp(state: State) -> Lamp:
         return Lamp.OFF
     if any(door.released_until is not None for door in state.doors):
         return Lamp.DOOR_OPEN
-    if state.phase is Phase.IDLE and not line_up(state):
+    if state.phase is Phase.IDLE and state.lines and not line_up(state):
         return Lamp.NO_LINE
+    if state.phase is Phase.IDLE and conditions(state):
+        return Lamp.FAULT
     return PHASES[state.phase].lamp
 
 
@@ -355,8 +440,21 @@ def status(state: State) -> str:
     if state.engine_fault:
         return f"voice engine down: {state.engine_fault}"
     lines = ", ".join(f"{line.account} {line.phase}{f' ({line.fault})' if line.fault else ''}" for line in state.lines)
-    faults = f"; card: {state.card_fault}" if state.card_fault else ""
-    return f"{state.phase}; {lines}{faults}"
+    others = [f"{name}: {detail}" for name, detail in conditions(state).items() if not name.startswith("line ")]
+    return "; ".join([state.phase.value, *([lines] if lines else []), *others])
+
+
+def pending(state: State) -> Pending | None:
+    """Return what the next daemon has to know of this visit if this one dies now."""
+    visit = state.visit
+    if visit is None or state.phase in (Phase.IDLE, Phase.CLOSING):
+        return None
+    stages, called_back = visit.stages, visit.called_back
+    if PHASES[state.phase].talk or not visit.button:
+        # A conversation is called back once; the house may call again by itself.
+        again = visit.button and not called_back
+        stages, called_back = ((Stage((visit.answered_by,), visit.stages[0].ring_s),) if again else ()), True
+    return Pending(visit.id, visit.button, visit.by, visit.began_at, visit.dialled, stages, called_back)
 
 
 def conditions(state: State) -> dict[str, str]:
@@ -366,7 +464,9 @@ def conditions(state: State) -> dict[str, str]:
         wrong["voice engine"] = state.engine_fault
     if state.card_fault:
         wrong["sound card"] = state.card_fault
-    return wrong
+    wrong |= {f"button {button.name}": "held down: stuck?" for button in state.buttons if button.stuck}
+    wrong |= {f"target {silent.target}": "called, never rang" for silent in state.unheard if silent.deaf}
+    return wrong | dict(state.wrong)
 
 
 def line_up(state: State) -> Line | None:
@@ -377,9 +477,11 @@ def line_up(state: State) -> Line | None:
 def next_deadline(state: State) -> float | None:
     """Return when `TimePassed` is due next, or None while only the world can change anything."""
     visit = state.visit
-    instants = [visit.phase_until, visit.digits_until] if visit else []
-    instants += [line.retry_at for line in state.lines]
+    instants = [visit.phase_until, visit.digits_until, visit.silent_until] if visit else []
+    for line in state.lines:
+        instants += [line.retry_at, line.probe_at, line.probe_until]
     instants += [door.released_until for door in state.doors]
-    instants += [button.settles_at for button in state.buttons]
+    for button in state.buttons:
+        instants += [button.settles_at, button.stuck_at]
     instants.append(state.stopping_until)
     return min((instant for instant in instants if instant is not None), default=None)

@@ -6,23 +6,35 @@ gets its one outcome and its one final record.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from intercom.core import plan
-from intercom.core.commands import AnswerCall, HangUp, Kind, PlaceCall, PlayTone, Tone
+from intercom.core.commands import AnswerCall, AskToConfirm, HangUp, Kind, PlaceCall, PlayTone, Tone
 from intercom.core.events import CallArrived
+from intercom.core.pending import Pending, Stage
 from intercom.core.state import (
     NEXT,
     OUTCOME_TONES,
     PHASES,
     Leg,
+    LinePhase,
     Outcome,
     Phase,
     Signal,
+    Unheard,
     Visit,
     line_up,
 )
 from intercom.core.turn import Turn
 
+DIRECT = "direct"
+"""The account of those who are called at their own address."""
+CUTS_BORNE = 3
+"""A visit in which the voice engine died more often than this is given up: the call itself may be what kills it."""
+DEAF_CALLS = 3
+"""A target is not called deaf for fewer calls than this."""
+MISSED_KEPT = 20
+"""Presses remembered for the text after an outage."""
 _BEFORE_ANSWER = (Phase.WAITING, Phase.DIALLING, Phase.RINGING)
 
 
@@ -41,10 +53,34 @@ def pressed(turn: Turn, button: str, by: str, *, edge_at: float | None = None) -
         go(turn, Signal.SUPERSEDED)
     if turn.state.phase is Phase.CLOSING:
         go(turn, Signal.TIME_UP)
-    _begin(turn, button, by, turn.now if edge_at is None else edge_at, plan.targets(button, turn.rules))
+    stages = plan.stages(button, turn.rules, turn.state.profiles)
+    _begin(turn, button, by, turn.now if edge_at is None else edge_at, stages)
     turn.mark("accepted")
     turn.tell(Kind.PRESS_ACCEPTED, button=button, by=by)
-    go(turn, Signal.PRESSED if line_up(turn.state) else Signal.PRESSED_WITHOUT_LINE)
+    can_ring = turn.state.engine_up and plan.from_callable(stages, turn.rules, line_up(turn.state))
+    go(turn, Signal.PRESSED if can_ring else Signal.PRESSED_WITHOUT_LINE)
+
+
+def restored(turn: Turn, pending: Pending) -> None:
+    """The daemon before this one died in a visit: it goes on under its own name, or is told to have been cut."""
+    if turn.state.visit is not None:
+        return
+    visit = Visit(
+        id=pending.visit,
+        button=pending.button,
+        by=pending.by,
+        began_at=pending.began_at,
+        planned=pending.stages,
+        stages=pending.stages,
+        dialled=pending.dialled,
+        called_back=pending.called_back,
+    )
+    turn.set(visit=visit)
+    go(turn, Signal.PRESSED_WITHOUT_LINE)
+    if pending.stages and turn.state.stopping_until is None:
+        turn.tell(Kind.VISIT_RESUMED, button=pending.button, reason="the daemon was restarted")
+    else:
+        go(turn, Signal.CUT)
 
 
 def called(turn: Turn, event: CallArrived) -> None:
@@ -66,64 +102,96 @@ def called(turn: Turn, event: CallArrived) -> None:
         if turn.state.phase is Phase.CLOSING:
             go(turn, Signal.TIME_UP)
         _begin(turn, "", event.caller, turn.now, ())
-        turn.set_visit(legs=(Leg(event.leg, event.caller),), account=event.account)
+        turn.set_visit(legs=(Leg(event.leg, event.caller, event.account),), account=event.account)
         turn.tell(Kind.CALL_ARRIVED, leg=event.leg, caller=event.caller, account=event.account, source=event.source)
         go(turn, Signal.CALLED)
 
 
 def sent(turn: Turn, leg: str) -> None:
     """The INVITE of a leg is on the wire."""
-    if (target := _target(turn, leg)) is not None:
+    if (known := _leg(turn, leg)) is not None:
         turn.mark("sent")
-        turn.tell(Kind.CALL_PLACED, leg=leg, target=target, account=turn.visit.account)
+        turn.tell(Kind.CALL_PLACED, leg=leg, target=known.target, account=known.account)
 
 
 def progressed(turn: Turn, leg: str, code: int) -> None:
     """A provisional answer came; from 180 on it counts as ringing, 100 only says that the server is there."""
-    if (target := _target(turn, leg)) is None:
+    if (known := _leg(turn, leg)) is None:
         return
     turn.mark("progress")
-    if code >= 180:
-        if turn.state.phase is Phase.DIALLING:
-            turn.tell(Kind.CALL_RINGING, leg=leg, target=target, code=code)
+    turn.set_visit(silent_until=None)
+    _put(turn, replace(known, progressed=True, rang=known.rang or code >= 180))
+    if code >= 180 and not known.rang:
+        _heard(turn, known.target)
+        turn.tell(Kind.CALL_RINGING, leg=leg, target=known.target, code=code)
         turn.mark("ringing")
         go(turn, Signal.RINGS)
 
 
 def early_media(turn: Turn, leg: str) -> None:
     """The far end makes its own ring-back: it is heard instead of ours. With several legs the first one wins."""
-    if _target(turn, leg) is not None and not turn.visit.early:
+    if _leg(turn, leg) is not None and not turn.visit.early:
         turn.set_visit(early=leg)
         turn.mark("early_media")
 
 
 def answered(turn: Turn, leg: str) -> None:
     """A leg is up. One that nobody waits for any more (its 200 crossed our CANCEL) is hung up."""
-    target = _target(turn, leg)
-    if target is None or Signal.ANSWERED not in NEXT[turn.state.phase]:
+    known = _leg(turn, leg)
+    if known is None or Signal.ANSWERED not in NEXT[turn.state.phase]:
         if turn.state.visit is None or leg != turn.visit.talker:
             turn.order(HangUp(leg))
         return
-    turn.mark("answered")
-    turn.set_visit(talker=leg, answered_by=target)
-    turn.tell(Kind.CALL_ANSWERED, leg=leg, target=target)
-    go(turn, Signal.ANSWERED)
+    _heard(turn, known.target)
+    if turn.visit.button in turn.rules.confirm:
+        _put(turn, replace(known, progressed=True, unconfirmed=True))
+        turn.order(AskToConfirm(leg))
+        turn.tell(Kind.CALL_UNCONFIRMED, leg=leg, target=known.target)
+        go(turn, Signal.RINGS)
+        return
+    _talk_to(turn, known)
+
+
+def confirmed(turn: Turn, leg: str, key: str) -> bool:
+    """Take a key from a leg that has yet to show that it is a person; return whether it came from such a one."""
+    known = _leg(turn, leg)
+    if known is None or not known.unconfirmed:
+        return False
+    if key == "1":
+        _talk_to(turn, replace(known, unconfirmed=False))
+    return True
 
 
 def leg_ended(turn: Turn, leg: str, code: int, reason: str) -> None:
-    """A leg is gone. The visit goes on while another one may still be answered."""
-    target = _target(turn, leg)
-    if target is None:
+    """A leg is gone. The visit goes on while another one may still be answered, here or by another way."""
+    known = _leg(turn, leg)
+    if known is None:
         return
     visit = turn.visit
-    turn.tell(Kind.CALL_ENDED, leg=leg, target=target, code=code, reason=reason)
+    turn.tell(Kind.CALL_ENDED, leg=leg, target=known.target, code=code, reason=reason)
+    talked = leg == visit.talker
+    if not talked and not known.rang:
+        _unheard(turn, known.target)
     turn.set_visit(
         legs=tuple(other for other in visit.legs if other.name != leg),
-        failures=visit.failures if leg == visit.talker else (*visit.failures, code),
+        failures=visit.failures if talked else (*visit.failures, code),
         early="" if visit.early == leg else visit.early,
     )
-    if leg == visit.talker or not turn.visit.legs:
+    if talked:
         go(turn, Signal.GONE)
+    elif not (code in plan.SERVER_FAILURES and _try_another_way(turn, known)) and not turn.visit.legs:
+        _stage_over(turn, Signal.GONE)
+
+
+def line_lost(turn: Turn, account: str) -> None:
+    """An account's server is gone: who was called through it and has not rung yet is called another way, or later."""
+    if turn.state.phase is not Phase.DIALLING:
+        return
+    for leg in turn.visit.legs:
+        if leg.account == account and not leg.progressed:
+            _pass_over(turn, leg)
+    if not turn.visit.legs:
+        _stage_over(turn, Signal.GONE)
 
 
 def audio_flowed(turn: Turn, leg: str, direction: str) -> None:
@@ -150,16 +218,31 @@ def card_back(turn: Turn) -> None:
 
 
 def line_back(turn: Turn) -> None:
-    """A line came up, if the account is one of ours."""
-    if line_up(turn.state):
-        go(turn, Signal.LINE_BACK)
+    """A line came up, or at least a voice engine: who waits and can be called now is called."""
+    if turn.state.visit is None or not plan.from_callable(turn.visit.stages, turn.rules, line_up(turn.state)):
+        return
+    if turn.state.phase is Phase.WAITING and turn.visit.dialled:
+        turn.tell(Kind.VISIT_RESUMED, button=turn.visit.button, reason="a line is back")
+    go(turn, Signal.LINE_BACK)
 
 
 def engine_lost(turn: Turn) -> None:
-    """All calls died with the voice engine. Who was not answered yet is dialled again by the next one."""
-    if turn.state.visit is not None:
-        turn.set_visit(legs=(), early="")
+    """All calls died with the voice engine. Who was not answered yet is dialled again; who talked, once more."""
+    visit = turn.state.visit
+    if visit is None:
+        return
+    talked = PHASES[turn.state.phase].talk
+    again = talked and bool(visit.button) and not visit.called_back
+    turn.set_visit(legs=(), early="", tried=frozenset(), silent_until=None)
+    if again:
+        stages = (Stage((visit.answered_by,), turn.rules.ring_s),)
+        turn.set_visit(planned=stages, stages=stages, called_back=True, talker="")
+        go(turn, Signal.CALL_BACK)
+    elif turn.state.phase in _BEFORE_ANSWER and visit.cuts < CUTS_BORNE:
+        turn.set_visit(cuts=visit.cuts + 1)
         go(turn, Signal.LINE_GONE)
+    else:
+        go(turn, Signal.CUT)
 
 
 def stopped(turn: Turn) -> None:
@@ -170,8 +253,17 @@ def stopped(turn: Turn) -> None:
 def time_passed(turn: Turn) -> None:
     """Leave a phase that lasted as long as it may."""
     visit = turn.state.visit
-    if visit is not None and visit.phase_until is not None and turn.now >= visit.phase_until:
-        go(turn, Signal.TIME_UP)
+    if visit is None:
+        return
+    if visit.phase_until is not None and turn.now >= visit.phase_until:
+        if turn.state.phase in (Phase.DIALLING, Phase.RINGING):
+            _stage_over(turn, Signal.TIME_UP)
+        else:
+            go(turn, Signal.TIME_UP)
+    elif visit.silent_until is not None and turn.now >= visit.silent_until:
+        turn.set_visit(silent_until=None)
+        for leg in visit.legs:
+            _pass_over(turn, leg, only_if_another=True)
 
 
 def go(turn: Turn, signal: Signal) -> None:
@@ -184,8 +276,7 @@ def go(turn: Turn, signal: Signal) -> None:
         turn.set(phase=entered, visit=None)
         return
     turn.set(phase=entered)
-    lasts = PHASES[entered].lasts
-    turn.set_visit(phase_until=turn.now + lasts(turn.rules) if lasts else None)
+    turn.set_visit(phase_until=turn.now + _lasts(turn, entered), silent_until=None)
     if entered is Phase.CLOSING:
         _enter_closing(turn, left, signal)
     elif entered in _ON_ENTER:
@@ -197,16 +288,97 @@ def _enter_waiting(turn: Turn) -> None:
         turn.order(PlayTone(Tone.NO_LINE))
 
 
+def _lasts(turn: Turn, phase: Phase) -> float:
+    """Return how long a phase may last; phones ring as long as their stage says."""
+    if phase in (Phase.DIALLING, Phase.RINGING) and turn.visit.stages:
+        return turn.visit.stages[0].ring_s
+    lasts = PHASES[phase].lasts
+    assert lasts is not None  # only IDLE has no end, and it has no visit
+    return lasts(turn.rules)
+
+
 def _enter_dialling(turn: Turn) -> None:
-    line, visit = line_up(turn.state), turn.visit
-    assert line is not None  # PRESSED and LINE_BACK are only given when there is one
-    legs = tuple(
-        Leg(f"{visit.id}.{visit.dialled + number}", target) for number, target in enumerate(visit.targets, start=1)
-    )
-    turn.order(*(PlaceCall(leg.name, line.account, leg.target) for leg in legs))
-    if not visit.dialled:
+    line = line_up(turn.state)
+    stages = plan.from_callable(turn.visit.stages, turn.rules, line)
+    first = not turn.visit.dialled
+    turn.set_visit(stages=stages, failures=(), account=line.account if line else DIRECT)
+    for target in plan.callable_now(stages[0], turn.rules, line):
+        _place(turn, target, DIRECT if line is None or target in turn.rules.direct else line.account)
+    turn.set_visit(phase_until=turn.now + stages[0].ring_s, silent_until=turn.now + turn.rules.silent_s)
+    if first:
         turn.order(PlayTone(Tone.CHIME))
-    turn.set_visit(legs=legs, dialled=visit.dialled + len(legs), account=line.account, failures=())
+
+
+def _place(turn: Turn, target: str, account: str) -> None:
+    """Call a target by one way."""
+    visit = turn.visit
+    leg = Leg(f"{visit.id}.{visit.dialled + 1}", target, account)
+    turn.order(PlaceCall(leg.name, account, target))
+    turn.set_visit(
+        legs=(*visit.legs, leg), dialled=visit.dialled + 1, tried=visit.tried | {(target, account)}
+    )
+
+
+def _try_another_way(turn: Turn, leg: Leg) -> bool:
+    """Call a leg's target through the next account that is up and was not tried; return whether there was one."""
+    for line in turn.state.lines:
+        if line.phase is LinePhase.UP and (leg.target, line.account) not in turn.visit.tried and leg.account != DIRECT:
+            _place(turn, leg.target, line.account)
+            return True
+    return False
+
+
+def _pass_over(turn: Turn, leg: Leg, *, only_if_another: bool = False) -> None:
+    """Give up a leg whose server says nothing, and call its target another way."""
+    if leg.progressed or (not _try_another_way(turn, leg) and only_if_another):
+        return
+    turn.order(HangUp(leg.name))
+    turn.set_visit(
+        legs=tuple(other for other in turn.visit.legs if other.name != leg.name), failures=(*turn.visit.failures, 408)
+    )
+
+
+def _stage_over(turn: Turn, signal: Signal) -> None:
+    """Nobody of this stage answers any more: ring the next one, or wait for a line, or end."""
+    visit, line = turn.visit, line_up(turn.state)
+    for leg in visit.legs:
+        if not leg.rang:
+            _unheard(turn, leg.target)
+    rest = plan.from_callable(visit.stages[1:], turn.rules, line)
+    waits = line is None and any(target not in turn.rules.direct for stage in visit.planned for target in stage.targets)
+    if not rest and not (waits and signal is Signal.GONE):
+        go(turn, signal)
+        return
+    turn.order(*(HangUp(leg.name) for leg in visit.legs))
+    turn.set_visit(legs=(), early="", stages=rest or visit.planned, tried=visit.tried if rest else frozenset())
+    go(turn, Signal.NEXT_STAGE if rest else Signal.LINE_GONE)
+
+
+def _talk_to(turn: Turn, leg: Leg) -> None:
+    """This leg is the one."""
+    _put(turn, leg)
+    turn.mark("answered")
+    turn.set_visit(talker=leg.name, answered_by=leg.target, account=leg.account)
+    turn.tell(Kind.CALL_ANSWERED, leg=leg.name, target=leg.target)
+    go(turn, Signal.ANSWERED)
+
+
+def _heard(turn: Turn, target: str) -> None:
+    """A target rang: it is not deaf."""
+    turn.set(unheard=tuple(entry for entry in turn.state.unheard if entry.target != target))
+
+
+def _unheard(turn: Turn, target: str) -> None:
+    """A target was called and did not ring; after days of that it is reported."""
+    if line_up(turn.state) is None:
+        return  # that says nothing about the target
+    known = next((entry for entry in turn.state.unheard if entry.target == target), None)
+    if known is None:
+        turn.set(unheard=(*turn.state.unheard, Unheard(target, turn.now)))
+        return
+    deaf = known.deaf or (known.calls + 1 >= DEAF_CALLS and turn.now - known.since >= turn.rules.deaf_s)
+    heard = replace(known, calls=min(known.calls + 1, DEAF_CALLS), deaf=deaf)
+    turn.set(unheard=tuple(heard if entry is known else entry for entry in turn.state.unheard))
 
 
 def _enter_announcing(turn: Turn) -> None:
@@ -241,6 +413,8 @@ def _enter_closing(turn: Turn, left: Phase, signal: Signal) -> None:
     outcome = _outcome(turn.visit, left, signal)
     _tell_end(turn, outcome, signal)
     turn.order(*(HangUp(leg.name) for leg in turn.visit.legs))
+    if turn.visit.button and outcome in (Outcome.UNREACHABLE, Outcome.CUT):
+        turn.set(missed=(*turn.state.missed, (turn.visit.button, turn.visit.began_at))[-MISSED_KEPT:])
     turn.set_visit(outcome=outcome, legs=(), early="", digits="", digits_until=None)
     if outcome in OUTCOME_TONES:
         turn.order(PlayTone(OUTCOME_TONES[outcome]))
@@ -251,8 +425,8 @@ def _outcome(visit: Visit, left: Phase, signal: Signal) -> Outcome:
         return Outcome.STOPPED
     if signal is Signal.SUPERSEDED:
         return Outcome.SUPERSEDED
-    if signal is Signal.LINE_GONE:
-        return Outcome.ENGINE_LOST
+    if signal is Signal.CUT:
+        return Outcome.CUT
     if PHASES[left].talk:
         return Outcome.TALKED
     if signal is Signal.GONE and visit.button:
@@ -270,7 +444,7 @@ def _tell_end(turn: Turn, outcome: Outcome, signal: Signal) -> None:
         Kind.VISIT_ENDED,
         button=visit.button,
         by=visit.by,
-        target=visit.answered_by or " ".join(visit.targets) or visit.by,
+        target=visit.answered_by or " ".join(_wanted(visit)) or visit.by,
         account=visit.account,
         outcome=outcome.value,
         reason=signal.value,
@@ -280,16 +454,29 @@ def _tell_end(turn: Turn, outcome: Outcome, signal: Signal) -> None:
     )
 
 
-def _begin(turn: Turn, button: str, by: str, at: float, targets: tuple[str, ...]) -> None:
+def _wanted(visit: Visit) -> list[str]:
+    """Return everybody whom the visit called or would have called."""
+    tried = sorted({target for target, _ in visit.tried})
+    return tried or [target for stage in visit.stages for target in stage.targets]
+
+
+def _begin(turn: Turn, button: str, by: str, at: float, stages: tuple[Stage, ...]) -> None:
     number = turn.state.visits + 1
-    turn.set(visits=number, visit=Visit(f"{turn.state.boot}-{number}", button, by, at, targets))
+    turn.set(visits=number, visit=Visit(f"{turn.state.boot}-{number}", button, by, at, stages, stages))
 
 
 def _pressed_again(turn: Turn, button: str, by: str) -> None:
     waiting = turn.state.phase in _BEFORE_ANSWER
-    turn.tell(Kind.PRESS_ANSWERED, button=button, by=by, got="still ringing" if waiting else "busy talking")
+    turn.tell(Kind.PRESS_ANSWERED, button=button, by=by, got=_got(turn.state.phase))
     if waiting:
         turn.order(PlayTone(Tone.NO_LINE if turn.state.phase is Phase.WAITING else Tone.STILL_RINGING))
+
+
+def _got(phase: Phase) -> str:
+    """Return what a press gets that begins no visit."""
+    if phase is Phase.WAITING:
+        return "still waiting for a line"
+    return "still ringing" if phase in _BEFORE_ANSWER else "busy talking"
 
 
 def _refuse(turn: Turn, event: CallArrived, code: int, reason: str) -> None:
@@ -307,8 +494,12 @@ def _refuse(turn: Turn, event: CallArrived, code: int, reason: str) -> None:
     )
 
 
-def _target(turn: Turn, leg: str) -> str | None:
-    """Return whom a leg of this visit calls, or None for a leg that is not (or no longer) one of its own."""
+def _leg(turn: Turn, name: str) -> Leg | None:
+    """Return this visit's leg of that name, or None for one that is not (or no longer) its own."""
     if turn.state.visit is None:
         return None
-    return next((known.target for known in turn.visit.legs if known.name == leg), None)
+    return next((leg for leg in turn.visit.legs if leg.name == name), None)
+
+
+def _put(turn: Turn, leg: Leg) -> None:
+    turn.set_visit(legs=tuple(leg if other.name == leg.name else other for other in turn.visit.legs))

@@ -16,7 +16,20 @@ import sys
 import time
 from collections import deque
 
-from intercom.core.commands import AnswerCall, HangUp, PlaceCall, PlayTone, Register, SetAudio, StopEngine
+from intercom.core.commands import (
+    AnswerCall,
+    AskToConfirm,
+    HangUp,
+    PlaceCall,
+    PlayTone,
+    Probe,
+    RefreshNetwork,
+    Register,
+    SendText,
+    SetAudio,
+    StopEngine,
+    UseServer,
+)
 from intercom.core.events import EngineBeat, EngineStarted, Event
 from intercom.engine import sip, wire
 from intercom.engine.conference import Bridge
@@ -131,6 +144,16 @@ class Engine:
                 self._phone.hang_up(leg, code)
             case Register(account):
                 self._phone.register(account)
+            case Probe(account):
+                self._phone.probe(account)
+            case UseServer(account, server):
+                self._phone.use_server(account, server)
+            case RefreshNetwork():
+                self._phone.refresh_network()
+            case AskToConfirm(leg):
+                self._phone.ask_to_confirm(leg)
+            case SendText(account, target, text):
+                self._phone.send_text(account, target, text)
             case PlayTone(tone):
                 self._sound.play(tone)
             case SetAudio(audio):

@@ -147,7 +147,8 @@ class Card:
                 sink = _pick([c for c in own if c["maxOutputChannels"]], name_out, exact, api["defaultOutputDevice"])
                 if source and sink:
                     return source, sink
-        wanted = " and ".join(sorted({repr(name) if name else "a default" for name in (name_in, name_out)}))
+        asked = {repr(name) if name else "of the system's own choice" for name in (name_in, name_out)}
+        wanted = " and ".join(sorted(asked))
         there = ", ".join(sorted({repr(card["name"]) for card in cards})) or "none at all"
         raise HardwareError(f"no sound card {wanted} with microphone and loudspeaker; there are: {there}")
 

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The Pi itself: disk, temperature, supply, clock and memory, looked at twice a minute.
+
+A trouble begins at one limit and ends at an easier one, so that a value on the edge does not fill the journal. What
+this machine does not have, or does not let us read, is no trouble.
+"""
+
+import asyncio
+import ctypes
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from intercom.core.events import ConditionBegan, ConditionEnded
+from intercom.ports import Post
+
+EVERY_S = 30.0
+MIB = 1 << 20
+DISK_SHARE, DISK_SHARE_OK = 0.05, 0.06
+"""Of a file system's space, or of its inodes."""
+DISK_BYTES, DISK_BYTES_OK = 50 * MIB, 60 * MIB
+SMALL_BYTES = 200 * MIB
+"""Smaller file systems (a tmpfs) are not asked for `DISK_BYTES`: they may have been made so."""
+HOT_C, HOT_OK_C = 80.0, 75.0
+"""A Pi slows down from 80 degrees Celsius on."""
+MEMORY_SHARE, MEMORY_SHARE_OK = 0.05, 0.07
+YEAR = 2025
+"""This file is younger than any clock that says less."""
+STA_UNSYNC, TIME_STRUCT_ROOM = 0x40, 512
+
+
+class Machine:
+    """Tells what is wrong with the machine."""
+
+    def __init__(
+        self,
+        post: Post,
+        *,
+        root: Path = Path("/"),
+        state_folder: Path | None = None,
+        every_s: float = EVERY_S,
+        space: Callable[[Path], os.statvfs_result] = os.statvfs,
+        synchronised: Callable[[], bool | None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Look at the machine under `root`, every so many seconds, and tell changes by `post`.
+
+        `state_folder` is where the intercom writes, a disk of its own perhaps. `synchronised` asks the kernel about
+        its clock; None is "cannot tell".
+        """
+        self._post, self._root, self._every_s, self._space, self._clock = post, root, every_s, space, clock
+        self._folders = (root,) if state_folder is None else (root, state_folder)
+        self._synchronised = synchronised or kernel_clock
+        self._present: set[str] = set()
+        self._checks: dict[str, Callable[[bool], str]] = {
+            "disk": self._disk,
+            "temperature": self._temperature,
+            "supply": self._supply,
+            "clock": self._time,
+            "memory": self._memory,
+        }
+
+    async def run(self) -> None:
+        """Look, for ever."""
+        while True:
+            self.look()
+            await asyncio.sleep(self._every_s)
+
+    def look(self) -> None:
+        """Look once, and tell what has changed. It takes well under a millisecond on a machine that is well."""
+        for condition, check in self._checks.items():
+            was = condition in self._present
+            try:
+                trouble = check(was)
+            except (OSError, ValueError):
+                trouble = ""
+            if trouble and not was:
+                self._present.add(condition)
+                self._post(ConditionBegan(condition, trouble))
+            elif was and not trouble:
+                self._present.remove(condition)
+                self._post(ConditionEnded(condition))
+
+    def clock_known(self) -> bool:
+        """Whether the clock can be believed, now."""
+        try:
+            return not self._time(False)
+        except (OSError, ValueError, OverflowError):
+            return False
+
+    # Each check is told whether its trouble is there already, and returns the trouble, or "" when all is well.
+
+    def _disk(self, was: bool) -> str:
+        share = DISK_SHARE_OK if was else DISK_SHARE
+        least = DISK_BYTES_OK if was else DISK_BYTES
+        for folder in self._folders:
+            try:
+                disk = self._space(folder)
+            except OSError:
+                continue
+            if not disk.f_blocks or _is_image(disk):
+                continue
+            free, total = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+            if free < share * total or (free < least and total >= SMALL_BYTES):
+                return f"{free / MIB:.0f} MB of {total / MIB:.0f} MB are free on {folder}: delete what is not needed"
+            if disk.f_files and disk.f_favail < share * disk.f_files:  # some file systems have no such number
+                return f"{disk.f_favail} of {disk.f_files} inodes are free on {folder}: delete many small files"
+        return ""
+
+    def _temperature(self, was: bool) -> str:
+        degrees = [n / 1000 for n in _numbers(self._root.glob("sys/class/thermal/thermal_zone*/temp"))]
+        if not degrees or (hottest := max(degrees)) < (HOT_OK_C if was else HOT_C):
+            return ""
+        return f"{hottest:.0f} °C, the Pi slows down from {HOT_C:.0f} °C on: give it air or shade"
+
+    def _supply(self, was: bool) -> str:
+        """The firmware's own alarm (Linux: drivers/hwmon/raspberrypi-hwmon.c); it has its own hysteresis."""
+        for name in self._root.glob("sys/class/hwmon/*/name"):
+            if _text(name) == "rpi_volt" and 1 in _numbers([name.with_name("in0_lcrit_alarm")]):
+                return "less than 4.63 V: use a stronger power supply and a shorter, thicker cable"
+        return ""
+
+    def _time(self, was: bool) -> str:
+        year = time.gmtime(self._clock()).tm_year
+        if year < YEAR:
+            return f"the clock says {year}: give the Pi a network with a time server (NTP)"
+        # systemd-timesyncd.service(8): this file is there once it has been set.
+        if (self._root / "run/systemd/timesync/synchronized").exists() or self._synchronised() is not False:
+            return ""
+        return "the clock is not synchronised: give the Pi a network with a time server (NTP)"
+
+    def _memory(self, was: bool) -> str:
+        lines = _text(self._root / "proc/meminfo")
+        found = {key: int(kib) for key, kib in re.findall(r"^(MemTotal|MemAvailable): +(\d+) kB$", lines, re.MULTILINE)}
+        total, available = found.get("MemTotal", 0), found.get("MemAvailable")
+        if available is None or available >= total * (MEMORY_SHARE_OK if was else MEMORY_SHARE):
+            return ""
+        return f"{available / 1024:.0f} MB of {total / 1024:.0f} MB are available: stop what else runs here"
+
+
+def _is_image(disk: os.statvfs_result) -> bool:
+    """Whether a file system was made full (squashfs). Read-only alone says nothing: systemd's sandbox makes / so."""
+    full = disk.f_files and not disk.f_favail and not disk.f_bavail
+    return bool(full and disk.f_flag & os.ST_RDONLY)
+
+
+class _Timex(ctypes.Structure):
+    """The beginning of `struct timex` (adjtimex(2)), and room for the rest."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_char * TIME_STRUCT_ROOM),
+    )
+
+
+def kernel_clock() -> bool | None:
+    """Return whether the kernel's clock is synchronised (adjtimex(2)); None when it may not be asked.
+
+    systemd's `ProtectClock=` and a `SystemCallFilter=` without adjtimex and clock_adjtime forbid it (EPERM).
+    """
+    timex = _Timex()  # modes 0: only read
+    if ctypes.CDLL(None).adjtimex(ctypes.byref(timex)) < 0:
+        return None
+    return not timex.status & STA_UNSYNC
+
+
+def _numbers(paths: Iterator[Path] | list[Path]) -> Iterator[int]:
+    """Return the numbers in those files that have one: a sensor may be asleep, or gone."""
+    for path in paths:
+        text = _text(path)
+        if re.fullmatch(r"-?[0-9]{1,9}", text):
+            yield int(text)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""

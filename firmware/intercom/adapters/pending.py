@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The visit that is under way, in a file that outlives the daemon, and no more: not the boot of the Pi.
+
+It belongs on a tmpfs (/run): there it costs no flash memory, and power that fails takes it along. Nothing is synced,
+because a dead process does not take the page cache with it.
+"""
+
+import contextlib
+import json
+import math
+import os
+import stat
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from intercom.core.pending import Pending, Stage
+
+FORMAT = 1
+"""Another number when `Pending` changes: what an older daemon wrote is not guessed at."""
+LONGEST = 64 * 1024
+"""Bytes; whatever is longer is not ours."""
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+"""Another one after each boot (random(4)): CLOCK_MONOTONIC begins anew with it."""
+
+
+class PendingFile:
+    """A place for one visit."""
+
+    def __init__(self, path: Path, *, boot_id: Path = BOOT_ID) -> None:
+        """Keep it at `path`, in a folder that is there and is ours."""
+        self._path = path
+        self._fresh = path.with_name(f".{path.name}.new")
+        self._boot = _text(boot_id)
+        self._complained = False
+
+    def keep(self, pending: Pending | None) -> bool:
+        """Write what is pending, or remove it. Return whether that worked; why not is told on stderr, once.
+
+        Who reads meanwhile sees the old or the new, never a part (rename(2)).
+        """
+        try:
+            if pending is None:
+                self._path.unlink(missing_ok=True)
+            else:
+                note = {"format": FORMAT, "boot": self._boot, "pending": asdict(pending)}
+                self._replace(json.dumps(note).encode())
+        except (OSError, ValueError) as error:
+            if not self._complained:
+                print(f"intercom: a visit would not survive a crash: {self._path}: {error}", file=sys.stderr)
+            self._complained = True
+            return False
+        self._complained = False
+        return True
+
+    def load(self) -> Pending | None:
+        """Return what the daemon before this one left behind in this boot; remove whatever is not that."""
+        pending = None
+        # RecursionError and OverflowError: rubbish may be deep and large.
+        with contextlib.suppress(OSError, ValueError, TypeError, LookupError, RecursionError, OverflowError):
+            pending = self._parse(self._read())
+        if pending is None:
+            with contextlib.suppress(OSError, ValueError):
+                self._path.unlink()
+        return pending
+
+    def _replace(self, text: bytes) -> None:
+        # One fixed name, so that crashes leave no heap of halves behind.
+        descriptor = os.open(self._fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor, because of its flags)
+            os.fchmod(descriptor, 0o600)  # one that was there may have had another
+            file.write(text)
+        self._fresh.replace(self._path)
+
+    def _read(self) -> bytes:
+        # A pipe in its place must not make us wait.
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:  # noqa: PTH123
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ValueError("not a file")
+            return file.read(LONGEST)
+
+    def _parse(self, text: bytes) -> Pending:
+        """Return what a note says. Raises ValueError, TypeError, LookupError, RecursionError or OverflowError."""
+        note = json.loads(text)
+        if note["format"] != FORMAT or not self._boot or note["boot"] != self._boot:
+            raise ValueError("of another time")
+        told = note["pending"]
+        stages = tuple(
+            Stage(tuple(_is(str, target) for target in _is(list, stage["targets"])), _number(stage["ring_s"]),
+                  _is(str, stage["profile"]))
+            for stage in _is(list, told["stages"])
+        )  # fmt: skip
+        words = {key: _is(str, told[key]) for key in ("visit", "button", "by")}
+        return Pending(
+            **words,
+            began_at=_number(told["began_at"]),
+            dialled=_is(int, told["dialled"]),
+            stages=stages,
+            called_back=_is(bool, told["called_back"]),
+        )
+
+
+def _is(kind: type, value: Any) -> Any:
+    if type(value) is not kind:  # not isinstance: true is an int to Python
+        raise TypeError(f"not {kind.__name__}: {value!r}")
+    return value
+
+
+def _number(value: Any) -> float:
+    number = float(value if type(value) is int else _is(float, value))
+    if not math.isfinite(number):
+        raise ValueError(f"not a number: {value!r}")
+    return number
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: D102, N802  (the callbacks are PJSUA2's: it names and documents them)
+"""One line: its registration, its server, and whether that lives."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from intercom.core.events import LineAnswered, LineLost, LineUp
+from intercom.engine import words
+from intercom.engine.wire import AccountSettings
+from intercom.engine.words import describe, guarded
+
+if TYPE_CHECKING:
+    from intercom.engine.sip import Telephone
+
+_EBUSY = 171001
+"""PJSIP_EBUSY of pjsip/sip_errno.h: a REGISTER is under way already."""
+_ATTEMPT_S = 33.0
+"""No answer takes longer: PJSIP itself ends a request after 32 s (RFC 3261, timer F)."""
+
+
+class Line:
+    """What `sip.py` makes a `pj.Account` of: the callbacks, and what is known of the line."""
+
+    pj: Any
+    """The library; `sip.py` alone imports it."""
+    modify: Any
+    sendRequest: Any  # noqa: N815
+    setRegistration: Any  # noqa: N815
+
+    def __init__(self, phone: "Telephone", settings: AccountSettings, config: Any) -> None:
+        self.phone, self.settings, self.config = phone, settings, config
+        self.asked_at = 0.0
+        """When the REGISTER under way was sent; 0 while there is none that we know of."""
+        self.asked_of = ""
+        """Which server it was sent to."""
+        self.leaving = False
+        """Whether the answer to our unregistration is still to come."""
+        self.server = ""
+        """IP address and port that all of this account's requests go to; empty: wherever the server's name leads."""
+        self.answered: set[str] = set()
+        """IP addresses that answered our REGISTER."""
+        self.probes: dict[int, tuple[Any, float]] = {}
+        """Each OPTIONS under way: what PJSIP brings back with its answer, and when it was sent."""
+
+    def trusts(self, address: str) -> bool:
+        """Tell whether calls from this IP address are this account's."""
+        return address in self.answered or address == words.host(self.server)
+
+    @guarded
+    def onRegStarted(self, _: Any) -> None:
+        # PJSIP sends one by itself when the network has changed, and a second one for a better Contact.
+        if not self.asked_at:
+            self.asked_at, self.asked_of = time.monotonic(), self.server
+
+    @guarded
+    def onRegState(self, prm: Any) -> None:
+        self.leaving = False
+        took_ms = 1000 * (time.monotonic() - self.asked_at) if self.asked_at else 0.0
+        self.asked_at = 0.0
+        if prm.code // 100 != 2:
+            self.phone.post(LineLost(self.settings.name, prm.code, prm.reason))
+        elif prm.expiration > 0:
+            self.answered.add(words.host(prm.rdata.srcAddress))
+            self.phone.post(LineUp(self.settings.name, round(took_ms, 3), prm.expiration))
+
+    @guarded
+    def onIncomingCall(self, prm: Any) -> None:
+        self.phone.arrived(self, prm.callId, prm.rdata.srcAddress)
+
+    @guarded
+    def onSendRequest(self, prm: Any) -> None:
+        _, sent_at = self.probes.pop(int(prm.userData), (None, 0.0))
+        # Any answer from outside shows life, even 405; PJSIP makes up a 408 or 503 of its own from a timer or an error.
+        if sent_at and prm.e.body.tsxState.type == self.pj.PJSIP_EVENT_RX_MSG:
+            self.phone.post(LineAnswered(self.settings.name, round(1000 * (time.monotonic() - sent_at), 3)))
+
+    @guarded
+    def onInstantMessageStatus(self, prm: Any) -> None:
+        self.phone.text_answered(int(prm.userData), prm.code)
+
+    def use(self, address: str) -> None:
+        """Note where the server is. Offers of sound name an address of the same kind as its own first."""
+        self.server = address
+        kinds = (self.pj.PJSUA_IPV6_ENABLED_PREFER_IPV4, self.pj.PJSUA_IPV6_ENABLED_PREFER_IPV6)
+        media, kind = self.config.mediaConfig, kinds[address.startswith("[")]
+        if media.ipv6Use in kinds and media.ipv6Use != kind:
+            media.ipv6Use = kind
+            self.modify(self.config)
+
+    def register(self) -> None:
+        """Send a REGISTER; `LineUp` or `LineLost` follows. One that is under way to this server is left to it."""
+        if not self.settings.registrar_uri:
+            self.phone.post(LineUp(self.settings.name, 0.0, 0))
+            return
+        if self.asked_at and self.asked_of == self.server and time.monotonic() < self.asked_at + _ATTEMPT_S:
+            return
+        if self.asked_at:
+            self._forget_attempt()
+        error = self._try_to_register()
+        if error is not None and error.status == _EBUSY:
+            # PJSIP's own renewal: of its server we know only that it has not answered yet.
+            self._forget_attempt()
+            error = self._try_to_register()
+        # What went wrong inside a callback has been told by onRegState.
+        if error is not None and self.asked_at:
+            self.asked_at = 0.0
+            self.phone.post(LineLost(self.settings.name, 503, describe(error)))
+
+    def _try_to_register(self) -> Any:
+        self.asked_at, self.asked_of = time.monotonic(), self.server
+        try:
+            self.setRegistration(True)
+        except self.pj.Error as error:
+            return error
+        return None
+
+    def _forget_attempt(self) -> None:
+        """Give up the REGISTER under way, which a server that died would hold for 32 s. Nothing is sent."""
+        # Only a changed setting makes PJSIP do so. This one is about a proxy of the whole library, which has none.
+        self.config.regConfig.proxyUse ^= 1
+        self.modify(self.config)
+        self.asked_at = 0.0
+
+    def probe(self) -> None:
+        """Send an OPTIONS to the server."""
+        order = self.pj.SendRequestParam()
+        order.method = "OPTIONS"
+        order.txOption.targetUri = words.server_uri(self.settings)
+        # Of Python's objects PJSIP carries only its own about; the order's address is as good a name as any.
+        order.userData = order.this
+        ticket = int(order.this)
+        self.probes[ticket] = order, time.monotonic()
+        try:
+            self.sendRequest(order)
+        except self.pj.Error:
+            self.probes.pop(ticket, None)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# ruff: noqa: D102, N802  (the callbacks are PJSUA2's: it names and documents them)
+"""One leg: what PJSIP tells of a call, as events."""
+
+from typing import TYPE_CHECKING, Any
+
+from intercom.core.events import (
+    CallAnswered,
+    CallEnded,
+    CallProgressed,
+    CallSent,
+    DigitReceived,
+    EarlyMediaBegan,
+)
+from intercom.engine.words import guarded
+
+if TYPE_CHECKING:
+    from intercom.engine.sip import Telephone
+
+_DTMF_IS_UPDATE = 1
+"""PJMEDIA_STREAM_DTMF_IS_UPDATE of pjmedia/stream.h; the wrapper does not carry it."""
+
+
+class Leg:
+    """What `sip.py` makes a `pj.Call` of: the callbacks, and what is known of the leg."""
+
+    pj: Any
+    """The library; `sip.py` alone imports it."""
+    getInfo: Any  # noqa: N815
+    getAudioMedia: Any  # noqa: N815
+
+    def __init__(self, phone: "Telephone", leg: str, incoming: bool) -> None:
+        self.phone, self.leg, self.incoming = phone, leg, incoming
+        self.listens = self.speaks = self.prompted = False
+        self.asked = False
+        """Whether it is to press a key before it is connected with anybody."""
+
+    @guarded
+    def onCallState(self, _: Any) -> None:
+        info = self.getInfo()
+        if info.state == self.pj.PJSIP_INV_STATE_CALLING:
+            self.phone.post(CallSent(self.leg))
+        elif info.state == self.pj.PJSIP_INV_STATE_EARLY and not self.incoming:
+            self.phone.post(CallProgressed(self.leg, info.lastStatusCode))
+        elif info.state == self.pj.PJSIP_INV_STATE_CONFIRMED:
+            self.phone.post(CallAnswered(self.leg))
+        elif info.state == self.pj.PJSIP_INV_STATE_DISCONNECTED:
+            self.phone.post(CallEnded(self.leg, info.lastStatusCode, info.lastReason))
+            self.phone.bury(self)
+
+    @guarded
+    def onCallTsxState(self, prm: Any) -> None:
+        # A 100 changes no state of the call, but it is the first sign that a server is there.
+        tsx = prm.e.body.tsxState.tsx
+        if tsx.method == "INVITE" and tsx.statusCode == 100 and not self.incoming:
+            self.phone.post(CallProgressed(self.leg, 100))
+
+    @guarded
+    def onCallMediaState(self, _: Any) -> None:
+        # A re-INVITE may have moved the stream to another slot of the bridge: nothing is connected any more.
+        self.listens = self.speaks = self.prompted = False
+        info = self.getInfo()
+        if info.state == self.pj.PJSIP_INV_STATE_EARLY and not self.incoming and self.audio() is not None:
+            self.phone.post(EarlyMediaBegan(self.leg))
+        self.phone.connect(self)
+
+    @guarded
+    def onDtmfEvent(self, prm: Any) -> None:
+        # One event per key: updates and the end of an RFC 4733 event repeat its beginning.
+        if not prm.flags & _DTMF_IS_UPDATE:
+            method = "SIP INFO" if prm.method == self.pj.PJSUA_DTMF_METHOD_SIP_INFO else "RFC 4733"
+            self.phone.post(DigitReceived(self.leg, prm.digit, method))
+
+    @guarded
+    def onCallTransferRequest(self, prm: Any) -> None:
+        # Left alone, PJSUA2 dials whomever the far end names.
+        prm.statusCode = self.pj.PJSIP_SC_DECLINE
+
+    @guarded
+    def onCallReplaceRequest(self, prm: Any) -> None:
+        prm.statusCode = self.pj.PJSIP_SC_DECLINE
+
+    def audio(self) -> Any:
+        """Return the stream's place in the bridge, or None while there is no sound either way."""
+        info = self.getInfo()
+        for index, media in enumerate(info.media):
+            active = media.status in (self.pj.PJSUA_CALL_MEDIA_ACTIVE, self.pj.PJSUA_CALL_MEDIA_REMOTE_HOLD)
+            if media.type == self.pj.PJMEDIA_TYPE_AUDIO and active:
+                return self.getAudioMedia(index)
+        return None

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How PJSIP is set up: every setting that is not its default, with the reason.
+
+The library is handed in as `pj`: one file alone imports it (`sip.py`).
+"""
+
+import random
+import socket
+import sys
+import uuid
+from typing import Any
+
+from intercom.engine.wire import AccountSettings, EngineSettings
+from intercom.engine.words import describe
+
+RTP_PORTS = range(10000, 20000)
+"""Where RTP may live; each start begins somewhere else in it, so that nobody knows where to send."""
+RTP_ROOM = 200
+"""Ports that one engine may use."""
+SYSTEM_CAS = "/etc/ssl/certs/ca-certificates.crt"
+_CODECS = {"opus": "opus/48000", "g722": "G722/16000", "pcma": "PCMA/8000", "pcmu": "PCMU/8000"}
+_BEEPS = ((660, 110, 90), (660, 110, 1690))
+"""Hertz, milliseconds of sound, milliseconds of silence: soft and short, twice every two seconds."""
+_SOFT = 5000
+"""Of 32767: some 17 dB below full scale, because it comes unasked at an ear."""
+
+
+def endpoint(pj: Any, settings: EngineSettings, writer: Any) -> Any:
+    """Return the configuration of the whole library."""
+    config = pj.EpConfig()
+    config.uaConfig.threadCnt = 0
+    config.uaConfig.mainThreadOnly = True
+    config.uaConfig.maxCalls = 32
+    config.uaConfig.natTypeInSdp = 0
+    config.uaConfig.userAgent = settings.user_agent
+    config.medConfig.clockRate = config.medConfig.sndClockRate = settings.rate_hz
+    config.medConfig.audioFramePtime = settings.period_ms
+    config.medConfig.ptime = 20
+    # Some PBXs hang up on silence.
+    config.medConfig.noVad = True
+    config.medConfig.ecTailLen = 0
+    # Reading RTP must not wait for Python.
+    config.medConfig.threadCnt = 1
+    config.logConfig.level = config.logConfig.consoleLevel = settings.trace_level
+    config.logConfig.msgLogging = settings.trace_level > 4
+    config.logConfig.writer = writer
+    return config
+
+
+def open_transports(pj: Any, library: Any, settings: EngineSettings) -> tuple[socket.AddressFamily, ...]:
+    """Open one transport of each kind in use, on the port the daemon chose; return what they reach: IPv4, IPv6.
+
+    That port is a random one, but the same for every engine, so that a registrar takes a new engine's Contact for the
+    old one's and does not ring the dead.
+    """
+    kinds = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
+    wanted = sorted({account.transport for account in settings.accounts} or {"udp"})
+    families = [socket.AF_INET6] if ":" in settings.bind else [socket.AF_INET]
+    for kind in wanted:
+        six = pj.PJSIP_TRANSPORT_IPV6 if ":" in settings.bind else 0
+        library.transportCreate(kinds[kind] + six, _transport(pj, settings, kind))
+    if not settings.bind:
+        # Beside it, where this machine has IPv6 at all.
+        try:
+            for kind in wanted:
+                library.transportCreate(kinds[kind] + pj.PJSIP_TRANSPORT_IPV6, _transport(pj, settings, kind))
+            families.append(socket.AF_INET6)
+        except pj.Error as error:
+            print(f"no IPv6: {describe(error)}", file=sys.stderr)
+    return tuple(families)
+
+
+def _transport(pj: Any, settings: EngineSettings, kind: str) -> Any:
+    config = pj.TransportConfig()
+    config.boundAddress = settings.bind
+    # TLS listens beside TCP, on the next number.
+    config.port = settings.port + (kind == "tls") if settings.port else 0
+    if kind == "tls":
+        config.tlsConfig.verifyServer = True
+        config.tlsConfig.CaListFile = SYSTEM_CAS
+        config.tlsConfig.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3
+    return config
+
+
+def choose_codecs(library: Any, wanted: tuple[str, ...]) -> None:
+    """Offer the wanted codecs in their order and no others."""
+    order = {_CODECS[name].lower(): 200 - place for place, name in enumerate(wanted)}
+    for codec in library.codecEnum2():
+        name = "/".join(codec.codecId.split("/")[:2])
+        library.codecSetPriority(codec.codecId, order.get(name.lower(), 0))
+
+
+def account(pj: Any, settings: AccountSettings, bind: str) -> Any:
+    """Return the configuration of one account. After libInit: before it, the session timer's values are zero."""
+    config = pj.AccountConfig()
+    config.idUri = settings.id_uri
+    config.regConfig.registrarUri = settings.registrar_uri
+    config.regConfig.registerOnAdd = False
+    # Another setting alone sends nothing; when to register is the core's affair.
+    config.regConfig.disableRegOnModify = True
+    config.regConfig.timeoutSec = settings.expires_s
+    # The core retries, soon and for ever; PJSIP would wait five minutes, and give up after a 403.
+    config.regConfig.retryIntervalSec = config.regConfig.firstRetryIntervalSec = 0
+    config.regConfig.dropCallsOnFail = False
+    if settings.user:
+        config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", settings.user, 0, settings.password))
+    if settings.proxy_uri:
+        config.sipConfig.proxies.append(settings.proxy_uri)
+    if settings.transport == "udp":
+        # RFC 5626 is for connections; over UDP its ";ob" only confuses phones.
+        config.natConfig.sipOutboundUse = 0
+    # PJSIP would make it of this machine's name, which it is not to know (Library.forget_own_name).
+    config.natConfig.sipOutboundInstanceId = f"<{uuid.uuid5(uuid.NAMESPACE_DNS, socket.gethostname()).urn}>"
+    if ":" in bind:
+        config.sipConfig.ipv6Use = config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY
+    config.mediaConfig.transportConfig.boundAddress = bind
+    config.mediaConfig.transportConfig.port = random.randrange(RTP_PORTS.start, RTP_PORTS.stop - RTP_ROOM, 2)  # noqa: S311
+    config.mediaConfig.transportConfig.portRange = RTP_ROOM
+    config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_DISABLED
+    return config
+
+
+def call(pj: Any) -> Any:
+    """Return the options of every call, made or answered."""
+    options = pj.CallOpParam(True)
+    options.opt.audioCount = 1
+    # T.140 text is offered by default since 2.16, stalls hang-ups, and some servers refuse it with 488.
+    options.opt.videoCount = options.opt.textCount = 0
+    return options
+
+
+def network_change(pj: Any) -> Any:
+    """Return what to do when the machine's addresses are others.
+
+    Connections are closed, each registered account sends a REGISTER, and its calls a re-INVITE. The listeners stay:
+    they listen on every address, the new one too, or on the one that the configuration names, which PJSIP would forget.
+    """
+    change = pj.IpChangeParam()
+    change.restartListener = False
+    change.shutdownTransport = True
+    return change
+
+
+def prompt(pj: Any, rate_hz: int) -> Any:
+    """Return a generator that asks for a key to be pressed, over and over. Never free it: that corrupts the heap."""
+    generator, beeps = pj.ToneGenerator(), pj.ToneDescVector()
+    generator.createToneGenerator(rate_hz, 1)
+    for hertz, on_ms, off_ms in _BEEPS:
+        beep = pj.ToneDesc()
+        beep.freq1, beep.freq2, beep.on_msec, beep.off_msec, beep.volume = hertz, 0, on_ms, off_ms, _SOFT
+        beeps.append(beep)
+    generator.play(beeps, True)
+    return generator

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""PJSIP's C functions that its Python interface leaves out, called with `ctypes` in the owner thread.
+
+The resolver is the important one. Without it PJSIP asks `getaddrinfo` in the middle of sending, and a name server that
+does not answer holds up every call, every registration and the watchdog for many seconds.
+"""
+
+import ctypes
+import sys
+from collections.abc import Callable
+from ctypes import POINTER, byref, c_char, c_char_p, c_int, c_ssize_t, c_uint, c_void_p
+from typing import Any
+
+from intercom.engine.words import Place, describe
+
+PJ_ERESOLVE = 70018
+"""pj/errno.h; a request that gets it ends with 502."""
+_SECURE, _RELIABLE, _IPV6 = 2, 1, 128
+_KINDS = {1: "udp", 2: "tcp", 3: "tls"}
+
+
+class Text(ctypes.Structure):
+    """pj_str_t of pj/types.h: not ended by a zero."""
+
+    _fields_ = (("ptr", POINTER(c_char)), ("slen", c_ssize_t))
+
+    @classmethod
+    def of(cls, data: bytes) -> "Text":
+        """Wrap bytes; they live as long as this object."""
+        return cls(ctypes.cast(ctypes.create_string_buffer(data), POINTER(c_char)), len(data))
+
+    def __str__(self) -> str:
+        return self.ptr[: self.slen].decode("utf-8", "replace") if self.slen > 0 else ""
+
+
+class Host(ctypes.Structure):
+    """pjsip_host_info of pjsip/sip_types.h: what has to be resolved."""
+
+    _fields_ = (("flag", c_uint), ("type", c_int), ("host", Text), ("port", c_int))
+
+
+_RESOLVE = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, POINTER(Host), c_void_p, c_void_p)
+_FOUND = ctypes.CFUNCTYPE(None, c_int, c_void_p, c_void_p)
+
+
+class _Resolver(ctypes.Structure):
+    """pjsip_ext_resolver of pjsip/sip_resolve.h."""
+
+    _fields_ = (("resolve", _RESOLVE),)
+
+
+class Question:
+    """A request that waits for its server's address. Exactly one of `answer` and `fail` must follow, at any time."""
+
+    def __init__(self, library: "Library", pool: int, wanted: Host, token: int, callback: int) -> None:
+        self._library, self._pool, self._token, self._callback = library, pool, token, callback
+        self._flag, self._type, self.port = int(wanted.flag), int(wanted.type), int(wanted.port)
+        secure, reliable = self._flag & _SECURE, self._flag & _RELIABLE
+        kind = _KINDS.get(self._type & ~_IPV6, "tls" if secure else "tcp" if reliable else "udp")
+        self.place = Place.of(str(wanted.host), self.port, kind)
+
+    def answer(self, address: str, port: int) -> None:
+        """Send the request to this IP address; port 0 is the usual one."""
+        kind = self._type & ~_IPV6 | (_IPV6 if self._type and ":" in address else 0)
+        self._library.resolve(self._pool, Host(self._flag, kind, Text(), port), address, self._token, self._callback)
+
+    def fail(self) -> None:
+        """End the request: nobody knows the name."""
+        _FOUND(self._callback)(PJ_ERESOLVE, self._token, None)
+
+
+class Library:
+    """PJSIP in this process."""
+
+    def __init__(self, file: str) -> None:
+        """`file` is the extension module of `pjsua2`, which exports PJSIP's functions."""
+        self._c = ctypes.CDLL(file)
+        for name in ("pjsua_get_pjsip_endpt", "pjsua_pool_create", "pj_pool_alloc"):
+            getattr(self._c, name).restype = c_void_p
+        self._c.pj_gethostname.restype = POINTER(Text)
+        self._c.OpenSSL_version.restype = c_char_p
+        self._c.pjsip_resolve.restype = None
+        self._own = c_void_p()
+        self._kept: Any = None
+
+    def quiet(self, level: int) -> None:
+        """Set how much PJLIB talks; it does so before it has heard the configuration."""
+        self._c.pj_log_set_level(level)
+
+    def forget_own_name(self) -> None:
+        """Have PJSIP not look up this machine's own name whenever it wants to know an address of it.
+
+        pj_gethostip() does, for each SDP, and waits for a name server where /etc/hosts lacks the name. Without it the
+        addresses of the interfaces and the default route decide, as they do with it.
+        """
+        self._c.pj_gethostname().contents.slen = 0
+
+    def tls(self) -> str:
+        """Return which TLS is inside: "OpenSSL 3.0.17"."""
+        return " ".join(self._c.OpenSSL_version(0).decode().split()[:2])
+
+    def take_names(self, ask: Callable[[Question], None]) -> None:
+        """From here on have PJSIP ask us, never the system, where to send a request. After libInit."""
+
+        def resolve(_: int, pool: int, wanted: Any, token: int, callback: int) -> None:
+            question = Question(self, pool, wanted.contents, token, callback)
+            try:
+                ask(question)
+            except Exception as error:  # noqa: BLE001  (C frames are above us: nothing may pass)
+                print(f"resolver: {describe(error)}", file=sys.stderr)
+                question.fail()
+
+        pool = c_void_p(self._c.pjsua_pool_create(b"names", 1000, 1000))
+        # A resolver of our own, which is only ever given IP addresses, fills PJSIP's structures in.
+        self._c.pjsip_resolver_create(pool, byref(self._own))
+        self._kept = _Resolver(_RESOLVE(resolve))
+        self._c.pjsip_endpt_set_ext_resolver(c_void_p(self._c.pjsua_get_pjsip_endpt()), byref(self._kept))
+
+    def resolve(self, pool: int, target: Host, address: str, token: int, callback: int) -> None:
+        """Go on with a request that waits; `address` is an IP address, so this does not block."""
+        data = address.encode()
+        # PJSIP keeps pointing at the text for as long as the request lives; so does the request's own pool.
+        at = self._c.pj_pool_alloc(c_void_p(pool), ctypes.c_size_t(len(data)))
+        ctypes.memmove(at, data, len(data))
+        target.host = Text(ctypes.cast(at, POINTER(c_char)), len(data))
+        self._c.pjsip_resolve(self._own, c_void_p(pool), byref(target), c_void_p(token), c_void_p(callback))
+
+    def send_text(self, account: int, target: str, text: bytes, ticket: int) -> int:
+        """Send a MESSAGE; `onInstantMessageStatus` brings `ticket` back. Return PJSIP's status, 0 for success.
+
+        In Python only a Buddy can do this, which has to be made and freed for every message.
+        """
+        parts = [Text.of(target.encode()), Text.of(b"text/plain;charset=UTF-8"), Text.of(text)]
+        to, kind, content = map(byref, parts)
+        return int(self._c.pjsua_im_send(account, to, kind, content, None, c_void_p(ticket)))

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""URIs, addresses, errors: what the telephone has to put into words, with no PJSIP in it."""
+
+import functools
+import ipaddress
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from intercom.engine.wire import AccountSettings
+
+LONGEST_TEXT = 500
+"""Bytes of a text message. With its headers, and an answer to a challenge, it stays below the 1300 bytes that
+RFC 3428 section 8 allows a MESSAGE."""
+_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
+_URI = re.compile(r"(sips?):(?:[^@;>]*@)?(\[[^\]]+\]|[^:;>?]+)(?::(\d+))?([^>?]*)", re.IGNORECASE)
+_USER = re.compile(r"sips?:([^@;>]+)@")
+_SERVER = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+)):(\d{1,5})")
+
+
+class Place(NamedTuple):
+    """Where a URI leads to, before anybody has asked a name server."""
+
+    host: str
+    port: int
+    transport: str
+
+    @classmethod
+    def of(cls, host: str, port: int, transport: str) -> "Place":
+        """Spell a place in the one way that compares: no port is the usual one."""
+        return cls(host.strip("[]").rstrip(".").lower(), port or _PORTS[transport], transport)
+
+
+def guarded(callback: Callable[..., None]) -> Callable[..., None]:
+    """Keep every exception inside a callback: one that escapes is lost, or (SystemExit) kills the process."""
+
+    @functools.wraps(callback)
+    def call(*arguments: Any) -> None:
+        try:
+            callback(*arguments)
+        except BaseException as error:  # noqa: BLE001  (PJSIP's C frames are above us: nothing may pass)
+            print(f"{callback.__qualname__}: {describe(error)}", file=sys.stderr)
+            # The traceback would keep the frame, and so the call object, alive.
+            traceback.clear_frames(error.__traceback__)
+
+    return call
+
+
+def describe(error: BaseException) -> str:
+    """Return what went wrong; `str` of PJSIP's own error is empty."""
+    if hasattr(error, "reason") and hasattr(error, "title") and hasattr(error, "status"):
+        return f"{error.reason} ({error.title}, status {error.status})"
+    return repr(error)
+
+
+def uri(target: str, account: AccountSettings) -> str:
+    """Return the SIP URI to call: "201" is completed by the account's domain and transport."""
+    if target.startswith(("sip:", "sips:")):
+        return target
+    transport = "" if account.transport == "udp" else f";transport={account.transport}"
+    return f"sip:{target}{transport}" if "@" in target else f"sip:{target}@{account.domain}{transport}"
+
+
+def server_uri(account: AccountSettings) -> str:
+    """Return the URI of the account's server itself: its registrar, or its domain where nothing registers."""
+    if account.registrar_uri:
+        return account.registrar_uri
+    transport = "" if account.transport == "udp" else f";transport={account.transport}"
+    return f"sip:{account.domain}{transport}"
+
+
+def place(address: str) -> Place | None:
+    """Return where a SIP URI leads to; None for one that leads nowhere."""
+    match = _URI.search(address)
+    if match is None:
+        return None
+    scheme, host, port, parameters = match.groups()
+    named = re.search(r";transport=(udp|tcp|tls)\b", parameters, re.IGNORECASE)
+    transport = "tls" if scheme.lower() == "sips" else named[1].lower() if named else "udp"
+    return Place.of(host, int(port or 0), transport)
+
+
+def user(address: str) -> str:
+    """Return the user part of a SIP URI, or nothing."""
+    match = _USER.search(address)
+    return match[1] if match else ""
+
+
+def host(address: str) -> str:
+    """Return the host of "host:port" or "[v6]:port"."""
+    return address.rsplit(":", 1)[0].strip("[]")
+
+
+def server(address: str) -> tuple[str, int] | None:
+    """Return IP address and port of "192.0.2.1:5060" or "[2001:db8::1]:5060"; None for anything else."""
+    match = _SERVER.fullmatch(address)
+    if match is None or not is_ip(match[1] or match[2]) or not 0 < int(match[3]) < 65536:
+        return None
+    return match[1] or match[2], int(match[3])
+
+
+def is_ip(name: str) -> bool:
+    """Tell an IP address from a name."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def clip(text: str, limit: int = LONGEST_TEXT) -> bytes:
+    """Return a text as at most `limit` bytes of UTF-8, cut between words where it has to be cut."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= limit:
+        return data
+    mark = "…".encode()
+    kept = data[: limit - len(mark)].decode("utf-8", "ignore")
+    whole = kept.rsplit(None, 1)[0] if kept.strip() != "" and len(kept.split()) > 1 else kept
+    return whole.rstrip().encode() + mark

@@ -55,6 +55,7 @@ RULES = Rules(
     match_code={"12": CodeMatch("family", "front")}.get,
     code_digits=2,
     wrong_codes=1,
+    cuts_borne=1,
     retry_s=(1.0,),
     ring_s=2.0,
     talk_s=2.0,
@@ -127,10 +128,13 @@ def canonical(state: State, now: float) -> State:
 
     visit = state.visit
     if visit is not None:
-        renamed = {leg.name: f"leg{place}" for place, leg in enumerate(visit.legs)}
+        # Two legs of a stage are alike: which of them rings makes no other state.
+        legs = sorted(visit.legs, key=lambda leg: (leg.name in (visit.talker, visit.early), leg.progressed, leg.rang))
+        renamed = {leg.name: f"leg{place}" for place, leg in enumerate(legs)}
         visit = replace(
             visit,
             id="V",
+            by="",
             began_at=0.0,
             marks=(),
             dialled=min(visit.dialled, 1),
@@ -139,7 +143,7 @@ def canonical(state: State, now: float) -> State:
             silent_until=left(visit.silent_until),
             account="",
             answered_by="",
-            legs=tuple(replace(leg, name=renamed[leg.name]) for leg in visit.legs),
+            legs=tuple(replace(leg, name=renamed[leg.name], target="") for leg in legs),
             talker=renamed.get(visit.talker, visit.talker and "gone"),
             early=renamed.get(visit.early, visit.early and "gone"),
             phase_until=left(visit.phase_until),

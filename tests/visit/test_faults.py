@@ -91,7 +91,7 @@ def test_a_missing_card_costs_the_sound_and_nothing_else(house: House, phone: Ph
 
         assert door.await_visit().outcome == "talked"
         assert len(door.records("condition-began", condition="sound card")) == 1
-        assert "no such card" in door.records("condition-began")[0]["INTERCOM_DETAIL"]
+        assert "no such card" in door.records("condition-began", condition="sound card")[0]["INTERCOM_DETAIL"]
 
 
 def test_a_registrar_that_comes_back_is_registered_with_again(house: House, phone: Phone) -> None:

@@ -182,6 +182,9 @@ class Rules:
     """How often a registered server is asked whether it lives."""
     probe_wait_s: float = 6.0
     """How long it has for the answer: RFC 3261's retransmissions come after 0.5, 1.5 and 3.5 s."""
+    cuts_borne: int = 3
+    """A visit in which the voice engine died more often than this before an answer is given up: the call itself may
+    be what kills it."""
     stuck_s: float = 60.0
     """A button held longer than this is stuck."""
     deaf_s: float = 3 * 86400.0

@@ -29,8 +29,6 @@ from intercom.core.turn import Turn
 
 DIRECT = "direct"
 """The account of those who are called at their own address."""
-CUTS_BORNE = 3
-"""A visit in which the voice engine died more often than this is given up: the call itself may be what kills it."""
 DEAF_CALLS = 3
 """A target is not called deaf for fewer calls than this."""
 MISSED_KEPT = 20
@@ -238,7 +236,7 @@ def engine_lost(turn: Turn) -> None:
         stages = (Stage((visit.answered_by,), turn.rules.ring_s),)
         turn.set_visit(planned=stages, stages=stages, called_back=True, talker="")
         go(turn, Signal.CALL_BACK)
-    elif turn.state.phase in _BEFORE_ANSWER and visit.cuts < CUTS_BORNE:
+    elif turn.state.phase in _BEFORE_ANSWER and visit.cuts < turn.rules.cuts_borne:
         turn.set_visit(cuts=visit.cuts + 1)
         go(turn, Signal.LINE_GONE)
     else:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _EBUSY = 171001
 """PJSIP_EBUSY of pjsip/sip_errno.h: a REGISTER is under way already."""
+_ELSEWHERE = "192.0.2.1"
+"""An address of nobody (RFC 5737): the way there is the default route."""
 _ATTEMPT_S = 33.0
 """No answer takes longer: PJSIP itself ends a request after 32 s (RFC 3261, timer F)."""
 
@@ -38,6 +40,8 @@ class Line:
         """Whether the answer to our unregistration is still to come."""
         self.server = ""
         """IP address and port that all of this account's requests go to; empty: wherever the server's name leads."""
+        self.own_address = ""
+        """The IP address of ours that the server was reached from; empty until it was."""
         self.answered: set[str] = set()
         """IP addresses that answered our REGISTER."""
         self.probes: dict[int, tuple[Any, float]] = {}
@@ -62,6 +66,7 @@ class Line:
             self.phone.post(LineLost(self.settings.name, prm.code, prm.reason))
         elif prm.expiration > 0:
             self.answered.add(words.host(prm.rdata.srcAddress))
+            self.own_address = words.own_address(self._server_address())
             self.phone.post(LineUp(self.settings.name, round(took_ms, 3), prm.expiration))
 
     @guarded
@@ -88,9 +93,19 @@ class Line:
             media.ipv6Use = kind
             self.modify(self.config)
 
+    def has_moved(self) -> bool:
+        """Tell, once, whether the server is reached from another address of ours than it was."""
+        before, now = self.own_address, words.own_address(self._server_address())
+        self.own_address = now or before
+        return bool(before and now) and now != before
+
+    def _server_address(self) -> str:
+        return words.host(self.server) or _ELSEWHERE
+
     def register(self) -> None:
         """Send a REGISTER; `LineUp` or `LineLost` follows. One that is under way to this server is left to it."""
         if not self.settings.registrar_uri:
+            self.own_address = words.own_address(self._server_address())
             self.phone.post(LineUp(self.settings.name, 0.0, 0))
             return
         if self.asked_at and self.asked_of == self.server and time.monotonic() < self.asked_at + _ATTEMPT_S:

@@ -32,6 +32,8 @@ class Leg:
     def __init__(self, phone: "Telephone", leg: str, incoming: bool) -> None:
         self.phone, self.leg, self.incoming = phone, leg, incoming
         self.listens = self.speaks = self.prompted = False
+        self.moved = False
+        """Whether our address changed while it was up: PJSIP gives up with a 410 what has not been answered."""
         self.asked = False
         """Whether it is to press a key before it is connected with anybody."""
 
@@ -45,7 +47,9 @@ class Leg:
         elif info.state == self.pj.PJSIP_INV_STATE_CONFIRMED:
             self.phone.post(CallAnswered(self.leg))
         elif info.state == self.pj.PJSIP_INV_STATE_DISCONNECTED:
-            self.phone.post(CallEnded(self.leg, info.lastStatusCode, info.lastReason))
+            given_up = self.moved and info.lastStatusCode == self.pj.PJSIP_SC_GONE
+            code, reason = (503, "the network changed") if given_up else (info.lastStatusCode, info.lastReason)
+            self.phone.post(CallEnded(self.leg, code, reason))
             self.phone.bury(self)
 
     @guarded

@@ -8,7 +8,7 @@ does not answer holds up every call, every registration and the watchdog for man
 import ctypes
 import sys
 from collections.abc import Callable
-from ctypes import POINTER, byref, c_char, c_char_p, c_int, c_ssize_t, c_uint, c_void_p
+from ctypes import POINTER, addressof, byref, c_char_p, c_int, c_ssize_t, c_uint, c_void_p
 from typing import Any
 
 from intercom.engine.words import Place, describe
@@ -22,15 +22,18 @@ _KINDS = {1: "udp", 2: "tcp", 3: "tls"}
 class Text(ctypes.Structure):
     """pj_str_t of pj/types.h: not ended by a zero."""
 
-    _fields_ = (("ptr", POINTER(c_char)), ("slen", c_ssize_t))
+    _fields_ = (("ptr", c_void_p), ("slen", c_ssize_t))
 
     @classmethod
     def of(cls, data: bytes) -> "Text":
         """Wrap bytes; they live as long as this object."""
-        return cls(ctypes.cast(ctypes.create_string_buffer(data), POINTER(c_char)), len(data))
+        buffer = ctypes.create_string_buffer(data)
+        text = cls(addressof(buffer), len(data))
+        text._kept = buffer
+        return text
 
     def __str__(self) -> str:
-        return self.ptr[: self.slen].decode("utf-8", "replace") if self.slen > 0 else ""
+        return ctypes.string_at(self.ptr, self.slen).decode("utf-8", "replace") if self.slen > 0 else ""
 
 
 class Host(ctypes.Structure):
@@ -122,7 +125,7 @@ class Library:
         # PJSIP keeps pointing at the text for as long as the request lives; so does the request's own pool.
         at = self._c.pj_pool_alloc(c_void_p(pool), ctypes.c_size_t(len(data)))
         ctypes.memmove(at, data, len(data))
-        target.host = Text(ctypes.cast(at, POINTER(c_char)), len(data))
+        target.host = Text(at, len(data))
         self._c.pjsip_resolve(self._own, c_void_p(pool), byref(target), c_void_p(token), c_void_p(callback))
 
     def send_text(self, account: int, target: str, text: bytes, ticket: int) -> int:

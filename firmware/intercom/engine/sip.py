@@ -134,7 +134,16 @@ class Telephone:
         self._names.use(name, place, server)
 
     def refresh_network(self) -> None:
-        """Leave what the old addresses carried: new connections, new registrations, calls to the new address."""
+        """Leave what an old address carried: new connections, new registrations, calls to the new address.
+
+        Where our address towards the servers is what it was, nothing is touched: a phone may be ringing, and PJSIP
+        would give it up.
+        """
+        moved = [account.has_moved() for account in self._accounts.values()]
+        if not any(moved):
+            return
+        for call in self._calls.values():
+            call.moved = True
         self._try(self._endpoint.handleIpChange, profile.network_change(pj))
 
     def send_text(self, name: str, target: str, text: str) -> None:

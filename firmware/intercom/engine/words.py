@@ -4,6 +4,7 @@
 import functools
 import ipaddress
 import re
+import socket
 import sys
 import traceback
 from collections.abc import Callable
@@ -99,6 +100,17 @@ def server(address: str) -> tuple[str, int] | None:
     if match is None or not is_ip(match[1] or match[2]) or not 0 < int(match[3]) < 65536:
         return None
     return match[1] or match[2], int(match[3])
+
+
+def own_address(other: str) -> str:
+    """Return the IP address from which this machine reaches that one; nothing when it does not. Sends nothing."""
+    family = socket.AF_INET6 if ":" in other else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((other, 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return ""
 
 
 def is_ip(name: str) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from intercom import __version__, grammar
 from intercom.config import Account, Code, Config, is_direct
+from intercom.core.legs import DIRECT
 from intercom.core.pending import Stage
 from intercom.core.state import CodeMatch, Rules
-from intercom.core.visit import DIRECT
 from intercom.engine.wire import AccountSettings, EngineSettings
 
 RATE_HZ = 16000

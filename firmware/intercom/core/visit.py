@@ -8,8 +8,8 @@ gets its one outcome and its one final record.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from intercom.core import plan
-from intercom.core.commands import AnswerCall, AskToConfirm, HangUp, Kind, PlaceCall, PlayTone, Tone
+from intercom.core import ending, legs, plan
+from intercom.core.commands import AnswerCall, AskToConfirm, HangUp, Kind, PlayTone, Tone
 from intercom.core.events import CallArrived
 from intercom.core.pending import Pending, Stage
 from intercom.core.state import (
@@ -17,20 +17,14 @@ from intercom.core.state import (
     OUTCOME_TONES,
     PHASES,
     Leg,
-    LinePhase,
     Outcome,
     Phase,
     Signal,
-    Unheard,
     Visit,
     line_up,
 )
 from intercom.core.turn import Turn
 
-DIRECT = "direct"
-"""The account of those who are called at their own address."""
-DEAF_CALLS = 3
-"""A target is not called deaf for fewer calls than this."""
 MISSED_KEPT = 20
 """Presses remembered for the text after an outage."""
 _BEFORE_ANSWER = (Phase.WAITING, Phase.DIALLING, Phase.RINGING)
@@ -107,20 +101,20 @@ def called(turn: Turn, event: CallArrived) -> None:
 
 def sent(turn: Turn, leg: str) -> None:
     """The INVITE of a leg is on the wire."""
-    if (known := _leg(turn, leg)) is not None:
+    if (known := legs.find(turn, leg)) is not None:
         turn.mark("sent")
         turn.tell(Kind.CALL_PLACED, leg=leg, target=known.target, account=known.account)
 
 
 def progressed(turn: Turn, leg: str, code: int) -> None:
     """A provisional answer came; from 180 on it counts as ringing, 100 only says that the server is there."""
-    if (known := _leg(turn, leg)) is None:
+    if (known := legs.find(turn, leg)) is None:
         return
     turn.mark("progress")
     turn.set_visit(silent_until=None)
-    _put(turn, replace(known, progressed=True, rang=known.rang or code >= 180))
+    legs.put(turn, replace(known, progressed=True, rang=known.rang or code >= 180))
     if code >= 180 and not known.rang:
-        _heard(turn, known.target)
+        legs.heard(turn, known.target)
         turn.tell(Kind.CALL_RINGING, leg=leg, target=known.target, code=code)
         turn.mark("ringing")
         go(turn, Signal.RINGS)
@@ -128,21 +122,21 @@ def progressed(turn: Turn, leg: str, code: int) -> None:
 
 def early_media(turn: Turn, leg: str) -> None:
     """The far end makes its own ring-back: it is heard instead of ours. With several legs the first one wins."""
-    if _leg(turn, leg) is not None and not turn.visit.early:
+    if legs.find(turn, leg) is not None and not turn.visit.early:
         turn.set_visit(early=leg)
         turn.mark("early_media")
 
 
 def answered(turn: Turn, leg: str) -> None:
     """A leg is up. One that nobody waits for any more (its 200 crossed our CANCEL) is hung up."""
-    known = _leg(turn, leg)
+    known = legs.find(turn, leg)
     if known is None or Signal.ANSWERED not in NEXT[turn.state.phase]:
         if turn.state.visit is None or leg != turn.visit.talker:
             turn.order(HangUp(leg))
         return
-    _heard(turn, known.target)
+    legs.heard(turn, known.target)
     if turn.visit.button in turn.rules.confirm:
-        _put(turn, replace(known, progressed=True, unconfirmed=True))
+        legs.put(turn, replace(known, progressed=True, unconfirmed=True))
         turn.order(AskToConfirm(leg))
         turn.tell(Kind.CALL_UNCONFIRMED, leg=leg, target=known.target)
         go(turn, Signal.RINGS)
@@ -152,7 +146,7 @@ def answered(turn: Turn, leg: str) -> None:
 
 def confirmed(turn: Turn, leg: str, key: str) -> bool:
     """Take a key from a leg that has yet to show that it is a person; return whether it came from such a one."""
-    known = _leg(turn, leg)
+    known = legs.find(turn, leg)
     if known is None or not known.unconfirmed:
         return False
     if key == "1":
@@ -162,14 +156,14 @@ def confirmed(turn: Turn, leg: str, key: str) -> bool:
 
 def leg_ended(turn: Turn, leg: str, code: int, reason: str) -> None:
     """A leg is gone. The visit goes on while another one may still be answered, here or by another way."""
-    known = _leg(turn, leg)
+    known = legs.find(turn, leg)
     if known is None:
         return
     visit = turn.visit
     turn.tell(Kind.CALL_ENDED, leg=leg, target=known.target, code=code, reason=reason)
     talked = leg == visit.talker
     if not talked and not known.rang:
-        _unheard(turn, known.target)
+        legs.unheard(turn, known.target)
     turn.set_visit(
         legs=tuple(other for other in visit.legs if other.name != leg),
         failures=visit.failures if talked else (*visit.failures, code),
@@ -177,7 +171,7 @@ def leg_ended(turn: Turn, leg: str, code: int, reason: str) -> None:
     )
     if talked:
         go(turn, Signal.GONE)
-    elif not (code in plan.SERVER_FAILURES and _try_another_way(turn, known)) and not turn.visit.legs:
+    elif not (code in plan.SERVER_FAILURES and legs.try_another_way(turn, known)) and not turn.visit.legs:
         _stage_over(turn, Signal.GONE)
 
 
@@ -187,7 +181,7 @@ def line_lost(turn: Turn, account: str) -> None:
         return
     for leg in turn.visit.legs:
         if leg.account == account and not leg.progressed:
-            _pass_over(turn, leg)
+            legs.pass_over(turn, leg)
     if not turn.visit.legs:
         _stage_over(turn, Signal.GONE)
 
@@ -261,7 +255,7 @@ def time_passed(turn: Turn) -> None:
     elif visit.silent_until is not None and turn.now >= visit.silent_until:
         turn.set_visit(silent_until=None)
         for leg in visit.legs:
-            _pass_over(turn, leg, only_if_another=True)
+            legs.pass_over(turn, leg, only_if_another=True)
 
 
 def go(turn: Turn, signal: Signal) -> None:
@@ -299,41 +293,12 @@ def _enter_dialling(turn: Turn) -> None:
     line = line_up(turn.state)
     stages = plan.from_callable(turn.visit.stages, turn.rules, line)
     first = not turn.visit.dialled
-    turn.set_visit(stages=stages, failures=(), account=line.account if line else DIRECT)
+    turn.set_visit(stages=stages, failures=(), account=line.account if line else legs.DIRECT)
     for target in plan.callable_now(stages[0], turn.rules, line):
-        _place(turn, target, DIRECT if line is None or target in turn.rules.direct else line.account)
+        legs.place(turn, target, legs.DIRECT if line is None or target in turn.rules.direct else line.account)
     turn.set_visit(phase_until=turn.now + stages[0].ring_s, silent_until=turn.now + turn.rules.silent_s)
     if first:
         turn.order(PlayTone(Tone.CHIME))
-
-
-def _place(turn: Turn, target: str, account: str) -> None:
-    """Call a target by one way."""
-    visit = turn.visit
-    leg = Leg(f"{visit.id}.{visit.dialled + 1}", target, account)
-    turn.order(PlaceCall(leg.name, account, target))
-    turn.set_visit(
-        legs=(*visit.legs, leg), dialled=visit.dialled + 1, tried=visit.tried | {(target, account)}
-    )
-
-
-def _try_another_way(turn: Turn, leg: Leg) -> bool:
-    """Call a leg's target through the next account that is up and was not tried; return whether there was one."""
-    for line in turn.state.lines:
-        if line.phase is LinePhase.UP and (leg.target, line.account) not in turn.visit.tried and leg.account != DIRECT:
-            _place(turn, leg.target, line.account)
-            return True
-    return False
-
-
-def _pass_over(turn: Turn, leg: Leg, *, only_if_another: bool = False) -> None:
-    """Give up a leg whose server says nothing, and call its target another way."""
-    if leg.progressed or (not _try_another_way(turn, leg) and only_if_another):
-        return
-    turn.order(HangUp(leg.name))
-    turn.set_visit(
-        legs=tuple(other for other in turn.visit.legs if other.name != leg.name), failures=(*turn.visit.failures, 408)
-    )
 
 
 def _stage_over(turn: Turn, signal: Signal) -> None:
@@ -341,7 +306,7 @@ def _stage_over(turn: Turn, signal: Signal) -> None:
     visit, line = turn.visit, line_up(turn.state)
     for leg in visit.legs:
         if not leg.rang:
-            _unheard(turn, leg.target)
+            legs.unheard(turn, leg.target)
     rest = plan.from_callable(visit.stages[1:], turn.rules, line)
     waits = line is None and any(target not in turn.rules.direct for stage in visit.planned for target in stage.targets)
     if not rest and not (waits and signal is Signal.GONE):
@@ -354,29 +319,11 @@ def _stage_over(turn: Turn, signal: Signal) -> None:
 
 def _talk_to(turn: Turn, leg: Leg) -> None:
     """This leg is the one."""
-    _put(turn, leg)
+    legs.put(turn, leg)
     turn.mark("answered")
     turn.set_visit(talker=leg.name, answered_by=leg.target, account=leg.account)
     turn.tell(Kind.CALL_ANSWERED, leg=leg.name, target=leg.target)
     go(turn, Signal.ANSWERED)
-
-
-def _heard(turn: Turn, target: str) -> None:
-    """A target rang: it is not deaf."""
-    turn.set(unheard=tuple(entry for entry in turn.state.unheard if entry.target != target))
-
-
-def _unheard(turn: Turn, target: str) -> None:
-    """A target was called and did not ring; after days of that it is reported."""
-    if line_up(turn.state) is None:
-        return  # that says nothing about the target
-    known = next((entry for entry in turn.state.unheard if entry.target == target), None)
-    if known is None:
-        turn.set(unheard=(*turn.state.unheard, Unheard(target, turn.now)))
-        return
-    deaf = known.deaf or (known.calls + 1 >= DEAF_CALLS and turn.now - known.since >= turn.rules.deaf_s)
-    heard = replace(known, calls=min(known.calls + 1, DEAF_CALLS), deaf=deaf)
-    turn.set(unheard=tuple(heard if entry is known else entry for entry in turn.state.unheard))
 
 
 def _enter_announcing(turn: Turn) -> None:
@@ -408,54 +355,14 @@ _ON_ENTER: Mapping[Phase, Callable[[Turn], None]] = {
 
 
 def _enter_closing(turn: Turn, left: Phase, signal: Signal) -> None:
-    outcome = _outcome(turn.visit, left, signal)
-    _tell_end(turn, outcome, signal)
+    outcome = ending.outcome(turn.visit, left, signal)
+    ending.tell(turn, outcome, signal)
     turn.order(*(HangUp(leg.name) for leg in turn.visit.legs))
     if turn.visit.button and outcome in (Outcome.UNREACHABLE, Outcome.CUT):
         turn.set(missed=(*turn.state.missed, (turn.visit.button, turn.visit.began_at))[-MISSED_KEPT:])
     turn.set_visit(outcome=outcome, legs=(), early="", digits="", digits_until=None)
     if outcome in OUTCOME_TONES:
         turn.order(PlayTone(OUTCOME_TONES[outcome]))
-
-
-def _outcome(visit: Visit, left: Phase, signal: Signal) -> Outcome:
-    if signal is Signal.STOPPED:
-        return Outcome.STOPPED
-    if signal is Signal.SUPERSEDED:
-        return Outcome.SUPERSEDED
-    if signal is Signal.CUT:
-        return Outcome.CUT
-    if PHASES[left].talk:
-        return Outcome.TALKED
-    if signal is Signal.GONE and visit.button:
-        return plan.outcome(visit.failures)
-    if signal is Signal.GONE or left is Phase.RINGING:
-        return Outcome.NO_ANSWER
-    return Outcome.UNREACHABLE
-
-
-def _tell_end(turn: Turn, outcome: Outcome, signal: Signal) -> None:
-    turn.mark("ended")
-    visit = turn.visit
-    line = {name: round(1000 * (at - visit.began_at), 3) for name, at in visit.marks}
-    turn.tell(
-        Kind.VISIT_ENDED,
-        button=visit.button,
-        by=visit.by,
-        target=visit.answered_by or " ".join(_wanted(visit)) or visit.by,
-        account=visit.account,
-        outcome=outcome.value,
-        reason=signal.value,
-        timeline=line,
-        total_ms=line["ended"],
-        talked_s=round((line["ended"] - line["answered"]) / 1000, 3) if "answered" in line else 0.0,
-    )
-
-
-def _wanted(visit: Visit) -> list[str]:
-    """Return everybody whom the visit called or would have called."""
-    tried = sorted({target for target, _ in visit.tried})
-    return tried or [target for stage in visit.stages for target in stage.targets]
 
 
 def _begin(turn: Turn, button: str, by: str, at: float, stages: tuple[Stage, ...]) -> None:
@@ -490,14 +397,3 @@ def _refuse(turn: Turn, event: CallArrived, code: int, reason: str) -> None:
         code=code,
         reason=reason,
     )
-
-
-def _leg(turn: Turn, name: str) -> Leg | None:
-    """Return this visit's leg of that name, or None for one that is not (or no longer) its own."""
-    if turn.state.visit is None:
-        return None
-    return next((leg for leg in turn.visit.legs if leg.name == name), None)
-
-
-def _put(turn: Turn, leg: Leg) -> None:
-    turn.set_visit(legs=tuple(leg if other.name == leg.name else other for other in turn.visit.legs))

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The legs of a visit: calls that are placed, placed another way, passed over; and who was ever heard ringing."""
+
+from dataclasses import replace
+
+from intercom.core.commands import HangUp, PlaceCall
+from intercom.core.state import Leg, LinePhase, Unheard, line_up
+from intercom.core.turn import Turn
+
+DIRECT = "direct"
+"""The account of those who are called at their own address."""
+DEAF_CALLS = 3
+"""A target is not called deaf for fewer calls than this."""
+
+
+def find(turn: Turn, name: str) -> Leg | None:
+    """Return this visit's leg of that name, or None for one that is not (or no longer) its own."""
+    if turn.state.visit is None:
+        return None
+    return next((leg for leg in turn.visit.legs if leg.name == name), None)
+
+
+def put(turn: Turn, leg: Leg) -> None:
+    """Put a leg that has changed in its place."""
+    turn.set_visit(legs=tuple(leg if other.name == leg.name else other for other in turn.visit.legs))
+
+
+def place(turn: Turn, target: str, account: str) -> None:
+    """Call a target by one way."""
+    visit = turn.visit
+    leg = Leg(f"{visit.id}.{visit.dialled + 1}", target, account)
+    turn.order(PlaceCall(leg.name, account, target))
+    turn.set_visit(
+        legs=(*visit.legs, leg), dialled=visit.dialled + 1, tried=visit.tried | {(target, account)}
+    )
+
+
+def try_another_way(turn: Turn, leg: Leg) -> bool:
+    """Call a leg's target through the next account that is up and was not tried; return whether there was one."""
+    for line in turn.state.lines:
+        if line.phase is LinePhase.UP and (leg.target, line.account) not in turn.visit.tried and leg.account != DIRECT:
+            place(turn, leg.target, line.account)
+            return True
+    return False
+
+
+def pass_over(turn: Turn, leg: Leg, *, only_if_another: bool = False) -> None:
+    """Give up a leg whose server says nothing, and call its target another way."""
+    if leg.progressed or (not try_another_way(turn, leg) and only_if_another):
+        return
+    turn.order(HangUp(leg.name))
+    turn.set_visit(
+        legs=tuple(other for other in turn.visit.legs if other.name != leg.name), failures=(*turn.visit.failures, 408)
+    )
+
+
+def heard(turn: Turn, target: str) -> None:
+    """A target rang: it is not deaf."""
+    turn.set(unheard=tuple(entry for entry in turn.state.unheard if entry.target != target))
+
+
+def unheard(turn: Turn, target: str) -> None:
+    """A target was called and did not ring; after days of that it is reported."""
+    if line_up(turn.state) is None:
+        return  # that says nothing about the target
+    known = next((entry for entry in turn.state.unheard if entry.target == target), None)
+    if known is None:
+        turn.set(unheard=(*turn.state.unheard, Unheard(target, turn.now)))
+        return
+    deaf = known.deaf or (known.calls + 1 >= DEAF_CALLS and turn.now - known.since >= turn.rules.deaf_s)
+    heard = replace(known, calls=min(known.calls + 1, DEAF_CALLS), deaf=deaf)
+    turn.set(unheard=tuple(heard if entry is known else entry for entry in turn.state.unheard))

@@ -52,11 +52,6 @@ def is_user(text: str) -> bool:
     return _USER.fullmatch(text) is not None
 
 
-def is_caller(text: str) -> bool:
-    """Whether a text is a user who may call, or the asterisk that stands for all of them."""
-    return is_user(text)
-
-
 def is_server(text: str) -> bool:
     """Whether a text is host, host:port, or [IPv6 address]:port."""
     if text.startswith("["):

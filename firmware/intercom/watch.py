@@ -57,9 +57,7 @@ def _is_loopback(address: str) -> bool:
 async def _profiles(config: Config, post: Post, machine: Machine) -> None:
     on_holidays = {"also": None, "never": False, "only": True}
     profiles = {
-        profile.key: Profile(
-            profile.days, profile.start_minute, profile.end_minute, on_holidays[profile.holidays]
-        )
+        profile.key: Profile(profile.days, profile.start_minute, profile.end_minute, on_holidays[profile.holidays])
         for profile in config.profiles
     }
     await Profiles(profiles, config.calendar.holidays, post, clock_known=machine.clock_known).run()

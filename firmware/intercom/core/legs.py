@@ -30,9 +30,7 @@ def place(turn: Turn, target: str, account: str) -> None:
     visit = turn.visit
     leg = Leg(f"{visit.id}.{visit.dialled + 1}", target, account)
     turn.order(PlaceCall(leg.name, account, target))
-    turn.set_visit(
-        legs=(*visit.legs, leg), dialled=visit.dialled + 1, tried=visit.tried | {(target, account)}
-    )
+    turn.set_visit(legs=(*visit.legs, leg), dialled=visit.dialled + 1, tried=visit.tried | {(target, account)})
 
 
 def try_another_way(turn: Turn, leg: Leg) -> bool:
@@ -68,5 +66,5 @@ def unheard(turn: Turn, target: str) -> None:
         turn.set(unheard=(*turn.state.unheard, Unheard(target, turn.now)))
         return
     deaf = known.deaf or (known.calls + 1 >= DEAF_CALLS and turn.now - known.since >= turn.rules.deaf_s)
-    heard = replace(known, calls=min(known.calls + 1, DEAF_CALLS), deaf=deaf)
-    turn.set(unheard=tuple(heard if entry is known else entry for entry in turn.state.unheard))
+    longer = replace(known, calls=min(known.calls + 1, DEAF_CALLS), deaf=deaf)
+    turn.set(unheard=tuple(longer if entry is known else entry for entry in turn.state.unheard))

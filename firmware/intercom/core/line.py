@@ -26,9 +26,7 @@ def engine_lost(turn: Turn) -> None:
     for line in turn.state.lines:
         _put(
             turn,
-            replace(
-                line, phase=LinePhase.DOWN, since=turn.now, retry_at=None, probe_at=None, probe_until=None
-            ),
+            replace(line, phase=LinePhase.DOWN, since=turn.now, retry_at=None, probe_at=None, probe_until=None),
         )
     _note_outage(turn)
 

@@ -27,7 +27,8 @@ from intercom.core.commands import (
 from intercom.core.events import EngineBeat, Event, StopRequested, TimePassed
 from intercom.core.machine import start, step
 from intercom.core.pending import Pending
-from intercom.core.state import Rules, next_deadline
+from intercom.core.rules import Rules
+from intercom.core.state import next_deadline
 from intercom.letters import outage_text
 from intercom.ports import Journal, Light, Strike, Supervisor, Voice
 

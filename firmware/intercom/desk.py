@@ -103,7 +103,7 @@ class Desk:
 def _lines(state: State, now: float) -> list[Answer]:
     return [
         {
-            "account": line.account,
+            "account": line.name,
             "state": line.phase.value,
             "since_s": round(now - line.since, 1) if line.since else 0.0,
             "took_ms": line.took_ms,

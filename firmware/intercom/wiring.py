@@ -8,7 +8,7 @@ from intercom import __version__, grammar
 from intercom.config import Account, Code, Config, is_direct
 from intercom.core.legs import DIRECT
 from intercom.core.pending import Stage
-from intercom.core.state import CodeMatch, Rules
+from intercom.core.rules import CodeMatch, Rules
 from intercom.engine.wire import AccountSettings, EngineSettings
 
 RATE_HZ = 16000

@@ -26,8 +26,13 @@ readonly PARTS=(pjlib pjlib-util pjnath pjmedia pjsip)     # the libraries that 
 # Functions that the engine calls with ctypes. Nothing in pjsua2 itself may need one of them, so
 # the linker is told to take each from its archive.
 readonly KEEP=(pjsua_set_no_snd_dev pjsua_get_pjsip_endpt pjsua_conf_connect pjsua_conf_disconnect
-    pjmedia_port_get_frame pjmedia_port_put_frame
-    pjsip_endpt_get_timer_heap pjsip_endpt_register_module pj_timer_heap_earliest_time)
+    pjmedia_port_get_frame pjmedia_port_put_frame pjmedia_jbuf_get_state
+    pjsua_pool_create pj_pool_alloc pj_pool_release pj_gethostname pj_log_set_level pjsua_im_send pjsua_dump
+    pjsip_resolver_create pjsip_resolve pjsip_endpt_set_ext_resolver
+    pjsip_endpt_get_timer_heap pj_timer_heap_earliest_time pj_timer_heap_count
+    pjsip_endpt_register_module pjsip_endpt_unregister_module pjsip_tsx_layer_get_tsx_count
+    pjsip_ua_get_dlg_set_count pjsip_endpt_respond_stateless pjsip_endpt_create_request
+    pjsip_endpt_send_request pjsip_endpt_send_request_stateless pjsip_msg_find_hdr_by_name)
 
 # -DNDEBUG: a failed assertion would abort the whole engine in the middle of a visit.
 # The rest is what Debian compiles its own network daemons with.

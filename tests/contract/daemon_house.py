@@ -13,7 +13,7 @@ from fakes_voice import FakeVoice
 from intercom.core.commands import Kind, Report
 from intercom.core.events import ButtonPressed, CallAnswered, CallProgressed, EngineStarted, Event, LineUp
 from intercom.core.pending import Stage
-from intercom.core.state import CodeMatch, Rules
+from intercom.core.rules import CodeMatch, Rules
 from intercom.daemon import Daemon, Ports
 
 RULES = Rules(

@@ -4,7 +4,8 @@ from intercom.core.commands import Command, Kind, Report
 from intercom.core.events import EngineStarted, Event, LineUp, TimePassed
 from intercom.core.machine import start, step
 from intercom.core.pending import Stage
-from intercom.core.state import CodeMatch, Rules, State, next_deadline
+from intercom.core.rules import CodeMatch, Rules
+from intercom.core.state import State, next_deadline
 
 CODES = {"1234": CodeMatch("family", "front"), "77": CodeMatch("post", "yard")}
 

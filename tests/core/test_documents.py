@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from intercom.core.state import NEXT, PHASES, Phase, PhaseRow, Rules, Signal
+from intercom.core.rules import Rules
+from intercom.core.state import NEXT, PHASES, Phase, PhaseRow, Signal
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 PACKAGE = FIRMWARE / "intercom"

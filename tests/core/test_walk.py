@@ -33,12 +33,11 @@ from intercom.core.events import (
 )
 from intercom.core.machine import start, step
 from intercom.core.pending import Pending, Stage
+from intercom.core.rules import CodeMatch, Rules
 from intercom.core.state import (
     NEXT,
     PHASES,
-    CodeMatch,
     Phase,
-    Rules,
     State,
     audio,
     levels,

@@ -61,7 +61,7 @@ def _release(turn: Turn, name: str, code_name: str, method: str) -> None:
     door = next(door for door in turn.state.doors if door.name == name)
     until = turn.now + turn.rules.pulse_s[name]
     since = turn.now if door.released_until is None else door.released_at
-    _put(turn, replace(door, released_until=until, released_at=since, visit=turn.visit.id))
+    turn.put("doors", replace(door, released_until=until, released_at=since, visit=turn.visit.id))
     turn.mark("released")
     turn.tell(Kind.DOOR_RELEASED, door=name, code_name=code_name, method=method, pulse_s=turn.rules.pulse_s[name])
     turn.order(PlayTone(Tone.DOOR_OPEN))
@@ -80,8 +80,4 @@ def _clear(turn: Turn) -> None:
 
 def _lock(turn: Turn, door: Door) -> None:
     turn.tell(Kind.DOOR_LOCKED, door=door.name, visit=door.visit, lasted_s=round(turn.now - door.released_at, 3))
-    _put(turn, replace(door, released_until=None))
-
-
-def _put(turn: Turn, door: Door) -> None:
-    turn.set(doors=tuple(door if other.name == door.name else other for other in turn.state.doors))
+    turn.put("doors", replace(door, released_until=None))

@@ -36,8 +36,8 @@ def place(turn: Turn, target: str, account: str) -> None:
 def try_another_way(turn: Turn, leg: Leg) -> bool:
     """Call a leg's target through the next account that is up and was not tried; return whether there was one."""
     for line in turn.state.lines:
-        if line.phase is LinePhase.UP and (leg.target, line.account) not in turn.visit.tried and leg.account != DIRECT:
-            place(turn, leg.target, line.account)
+        if line.phase is LinePhase.UP and (leg.target, line.name) not in turn.visit.tried and leg.account != DIRECT:
+            place(turn, leg.target, line.name)
             return True
     return False
 

@@ -17,15 +17,14 @@ def engine_started(turn: Turn) -> None:
     """Register everything with a voice engine that knows nothing yet."""
     for line in turn.state.lines:
         if line.servers:
-            turn.order(UseServer(line.account, line.servers[line.server]))
+            turn.order(UseServer(line.name, line.servers[line.server]))
         _try(turn, line)
 
 
 def engine_lost(turn: Turn) -> None:
     """All registrations died with the engine; the next one starts them again, so nothing is retried meanwhile."""
     for line in turn.state.lines:
-        _put(
-            turn,
+        turn.put("lines",
             replace(line, phase=LinePhase.DOWN, since=turn.now, retry_at=None, probe_at=None, probe_until=None),
         )
     _note_outage(turn)
@@ -37,10 +36,9 @@ def up(turn: Turn, event: LineUp) -> None:
     if line is None:
         return
     if line.phase is not LinePhase.UP:
-        turn.tell(Kind.LINE_UP, account=line.account, took_ms=event.took_ms, expires_s=event.expires_s)
+        turn.tell(Kind.LINE_UP, account=line.name, took_ms=event.took_ms, expires_s=event.expires_s)
         line = replace(line, since=turn.now)
-    _put(
-        turn,
+    turn.put("lines",
         replace(
             line,
             phase=LinePhase.UP,
@@ -64,9 +62,8 @@ def lost(turn: Turn, event: LineLost) -> None:
     waits = turn.rules.retry_s
     server = (line.server + 1) % len(line.servers) if line.servers else 0
     if line.servers and server != line.server:
-        turn.order(UseServer(line.account, line.servers[server]))
-    _put(
-        turn,
+        turn.order(UseServer(line.name, line.servers[server]))
+    turn.put("lines",
         replace(
             line,
             phase=LinePhase.DOWN,
@@ -86,7 +83,7 @@ def answered_probe(turn: Turn, account: str) -> None:
     """The server lives; ask again after a while."""
     line = _line(turn, account)
     if line is not None and line.probe_until is not None:
-        _put(turn, replace(line, probe_at=turn.now + turn.rules.probe_s, probe_until=None))
+        turn.put("lines", replace(line, probe_at=turn.now + turn.rules.probe_s, probe_until=None))
 
 
 def servers_found(turn: Turn, account: str, servers: tuple[str, ...]) -> None:
@@ -99,7 +96,7 @@ def servers_found(turn: Turn, account: str, servers: tuple[str, ...]) -> None:
     if servers[place] != in_use:
         turn.order(UseServer(account, servers[place]))
     line = replace(line, servers=servers, server=place)
-    _put(turn, line)
+    turn.put("lines", line)
     if servers[place] != in_use and turn.state.engine_up:
         _try(turn, line)
 
@@ -120,24 +117,24 @@ def time_passed(turn: Turn) -> list[LineLost]:
         if line.retry_at is not None and turn.now >= line.retry_at:
             _try(turn, line)
         elif line.probe_until is not None and turn.now >= line.probe_until:
-            silent.append(LineLost(line.account, 408, "the server does not answer OPTIONS"))
+            silent.append(LineLost(line.name, 408, "the server does not answer OPTIONS"))
         elif line.probe_at is not None and turn.now >= line.probe_at:
-            turn.order(Probe(line.account))
-            _put(turn, replace(line, probe_at=None, probe_until=turn.now + turn.rules.probe_wait_s))
+            turn.order(Probe(line.name))
+            turn.put("lines", replace(line, probe_at=None, probe_until=turn.now + turn.rules.probe_wait_s))
     return silent
 
 
 def _try(turn: Turn, line: Line) -> None:
     if turn.state.stopping_until is not None:
         # Nothing is begun any more, and nothing that is due may stay due: the alarm would ring without end.
-        _put(turn, replace(line, retry_at=None, probe_at=None, probe_until=None))
+        turn.put("lines", replace(line, retry_at=None, probe_at=None, probe_until=None))
         return
-    if line.account in turn.rules.named and not line.servers:
-        _put(turn, replace(line, retry_at=None))
+    if line.name in turn.rules.named and not line.servers:
+        turn.put("lines", replace(line, retry_at=None))
         return
-    turn.order(Register(line.account))
+    turn.order(Register(line.name))
     phase = line.phase if line.phase is LinePhase.UP else LinePhase.REGISTERING
-    _put(turn, replace(line, phase=phase, retry_at=None, probe_at=None, probe_until=None))
+    turn.put("lines", replace(line, phase=phase, retry_at=None, probe_at=None, probe_until=None))
 
 
 def _note_outage(turn: Turn) -> None:
@@ -151,14 +148,10 @@ def _tell_outage(turn: Turn, line: Line) -> None:
     if not missed or not target:
         return
     began = turn.state.down_since if turn.state.down_since is not None else missed[0][1]
-    turn.order(TellOutage(line.account, target, missed, min(began, missed[0][1]), turn.now))
-    turn.tell(Kind.OUTAGE_TOLD, target=target, account=line.account, presses=len(missed))
+    turn.order(TellOutage(line.name, target, missed, min(began, missed[0][1]), turn.now))
+    turn.tell(Kind.OUTAGE_TOLD, target=target, account=line.name, presses=len(missed))
     turn.set(missed=())
 
 
 def _line(turn: Turn, account: str) -> Line | None:
-    return next((line for line in turn.state.lines if line.account == account), None)
-
-
-def _put(turn: Turn, line: Line) -> None:
-    turn.set(lines=tuple(line if other.account == line.account else other for other in turn.state.lines))
+    return next((line for line in turn.state.lines if line.name == account), None)

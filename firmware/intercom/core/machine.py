@@ -46,7 +46,8 @@ from intercom.core.events import (
     TonePlayed,
     VisitRestored,
 )
-from intercom.core.state import Levels, Rules, State, levels, new
+from intercom.core.rules import Rules
+from intercom.core.state import Levels, State, levels, new
 from intercom.core.turn import Turn
 
 

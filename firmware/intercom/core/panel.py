@@ -20,8 +20,7 @@ def changed(turn: Turn, name: str, *, pressed: bool) -> None:
     if button is None or pressed == button.level:
         return
     still = button.settles_at is None
-    _put(
-        turn,
+    turn.put("buttons",
         replace(
             button,
             level=pressed,
@@ -37,23 +36,19 @@ def time_passed(turn: Turn) -> None:
         if button.settles_at is not None and turn.now >= button.settles_at:
             _settled(turn, button)
         elif button.stuck_at is not None and turn.now >= button.stuck_at:
-            _put(turn, replace(button, stuck=True, stuck_at=None))
+            turn.put("buttons", replace(button, stuck=True, stuck_at=None))
 
 
 def _settled(turn: Turn, button: Button) -> None:
     if button.level == button.pressed:
-        _put(turn, replace(button, settles_at=None))
+        turn.put("buttons", replace(button, settles_at=None))
     elif button.level:
         stuck_at = turn.now + turn.rules.stuck_s
-        _put(turn, replace(button, pressed=True, settles_at=None, stuck_at=stuck_at))
+        turn.put("buttons", replace(button, pressed=True, settles_at=None, stuck_at=stuck_at))
         visit.pressed(turn, button.name, "panel", edge_at=button.since)
     else:
-        _put(turn, replace(button, pressed=False, settles_at=None, stuck_at=None, stuck=False))
+        turn.put("buttons", replace(button, pressed=False, settles_at=None, stuck_at=None, stuck=False))
 
 
 def _button(turn: Turn, name: str) -> Button | None:
     return next((button for button in turn.state.buttons if button.name == name), None)
-
-
-def _put(turn: Turn, button: Button) -> None:
-    turn.set(buttons=tuple(button if other.name == button.name else other for other in turn.state.buttons))

@@ -2,7 +2,8 @@
 """Who is called when a button is pressed, in which order, and what it means when nobody was reached."""
 
 from intercom.core.pending import Stage
-from intercom.core.state import Line, Outcome, Rules
+from intercom.core.rules import Rules
+from intercom.core.state import Line, Outcome
 
 _BY_CODE = {
     403: Outcome.DECLINED,

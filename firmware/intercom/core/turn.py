@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from intercom.core.commands import Command, Kind, Report
-from intercom.core.state import Rules, State, Visit
+from intercom.core.rules import Rules
+from intercom.core.state import State, Visit
 
 
 @dataclass(slots=True)
@@ -40,6 +41,11 @@ class Turn:
     def set_visit(self, **changes: Any) -> None:
         """Change the visit."""
         self.set(visit=replace(self.visit, **changes))
+
+    def put(self, field: str, entry: Any) -> None:
+        """Put an entry that has changed in its place in a tuple of the state: the one of its name."""
+        entries = getattr(self.state, field)
+        self.set(**{field: tuple(entry if other.name == entry.name else other for other in entries)})
 
     def mark(self, name: str) -> None:
         """Note when a moment of the visit was first reached."""

@@ -293,9 +293,9 @@ def _enter_dialling(turn: Turn) -> None:
     line = line_up(turn.state)
     stages = plan.from_callable(turn.visit.stages, turn.rules, line)
     first = not turn.visit.dialled
-    turn.set_visit(stages=stages, failures=(), account=line.account if line else legs.DIRECT)
+    turn.set_visit(stages=stages, failures=(), account=line.name if line else legs.DIRECT)
     for target in plan.callable_now(stages[0], turn.rules, line):
-        legs.place(turn, target, legs.DIRECT if line is None or target in turn.rules.direct else line.account)
+        legs.place(turn, target, legs.DIRECT if line is None or target in turn.rules.direct else line.name)
     turn.set_visit(phase_until=turn.now + stages[0].ring_s, silent_until=turn.now + turn.rules.silent_s)
     if first:
         turn.order(PlayTone(Tone.CHIME))

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the configuration decides, as the core goes by it. Nothing here changes while a daemon lives."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from intercom.core.pending import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMatch:
+    """A keyed code that was right."""
+
+    name: str
+    door: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the configuration decides. Durations are in seconds."""
+
+    buttons: Mapping[str, tuple[Stage, ...]]
+    """Button -> stages, one after the other; the targets of a stage ring at once."""
+    accounts: tuple[str, ...]
+    """Accounts in order of preference."""
+    callers: Mapping[str, frozenset[str]]
+    """Account -> users that may call the door through it; "*" is anyone its server lets through."""
+    pulse_s: Mapping[str, float]
+    """Door -> how long its strike is released."""
+    match_code: Callable[[str], CodeMatch | None]
+    """Keyed digits -> the code they are. The core never sees a code."""
+    code_digits: int
+    """Digits of the longest code; 0 when there is none."""
+    fallback: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Button -> whom to ring when no stage counts at this hour; without an entry: everybody."""
+    confirm: frozenset[str] = frozenset()
+    """Buttons whose calls count as answered only when the phone keys 1: no voicemail swallows such a visit."""
+    direct: frozenset[str] = frozenset()
+    """Targets that are called at their own address, without an account."""
+    named: frozenset[str] = frozenset()
+    """Accounts whose server is given by name: they wait for `ServersFound`, because PJSIP's own look-up blocks."""
+    text_missed_to: str = ""
+    """Whom to text, after an outage, which presses reached nobody; empty: nobody."""
+    ring_s: float = 30.0
+    """How long a stage rings that does not say so itself."""
+    talk_s: float = 120.0
+    warn_s: float = 10.0
+    patience_s: float = 60.0
+    debounce_s: float = 0.02
+    code_pause_s: float = 5.0
+    wrong_codes: int = 3
+    silent_s: float = 4.0
+    """A server that has not even said 100 after this long is passed over, where there is another."""
+    probe_s: float = 20.0
+    """How often a registered server is asked whether it lives."""
+    probe_wait_s: float = 6.0
+    """How long it has for the answer: RFC 3261's retransmissions come after 0.5, 1.5 and 3.5 s."""
+    cuts_borne: int = 3
+    """A visit in which the voice engine died more often than this before an answer is given up: the call itself may
+    be what kills it."""
+    stuck_s: float = 60.0
+    """A button held longer than this is stuck."""
+    deaf_s: float = 3 * 86400.0
+    """A target that was called and never rang for this long is deaf."""
+    announce_s: float = 3.0
+    closing_s: float = 4.0
+    stop_s: float = 3.0
+    retry_s: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+    """Waits between attempts to register; the last one repeats. The shell puts the jitter in."""

@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import fault_table
+import interop_table
 
 from lab import processes
 from lab.baresip import Phone
@@ -51,8 +52,10 @@ def quiet_room(house: House) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of faults that this run has played."""
-    if fault_table.ROWS:
-        terminalreporter.section("faults")
-        for line in fault_table.lines():
-            terminalreporter.line(line)
+    """Print the tables of what this run has played."""
+    for title, table in (("faults", fault_table), ("interoperability", interop_table)):
+        if table.ROWS:
+            terminalreporter.section(title)
+            for line in table.lines():
+                terminalreporter.line(line)
+    interop_table.finish()

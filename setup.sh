@@ -215,7 +215,7 @@ enter_lab() {
     cd "$ROOT"
     # Compiled Python and lgpio's notification pipe go to the cache: root leaves nothing in the checkout.
     exec env PYTHONPATH="$ROOT/firmware:$ROOT/tests" PYTHONPYCACHEPREFIX="$CACHE/pycache" LG_WD="$CACHE" \
-        HYPOTHESIS_STORAGE_DIRECTORY="$CACHE/hypothesis" \
+        HYPOTHESIS_STORAGE_DIRECTORY="$CACHE/hypothesis" INTERCOM_TEST_TIMES="$CACHE/test-times.json" \
         PATH="$VENV/bin:$PATH" "$VENV/bin/python" "$@"
 }
 

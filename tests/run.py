@@ -2,6 +2,8 @@
 
 As root: own network (loopback only), own /run and /dev/shm, so that the visit tier has a journald, a
 registrar and phones of its own. Otherwise those tests are left out, and it says so.
+
+Without a file among its arguments it runs everything, file by file: `file_by_file.py`.
 """
 
 from __future__ import annotations
@@ -45,6 +47,10 @@ def main(arguments: list[str]) -> int:
     # The daemons the tests start find the same packages.
     os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path[:2], os.environ.get("PYTHONPATH", "")])
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    if not any(Path(name.split("::")[0]).exists() for name in arguments if not name.startswith("-")):
+        import file_by_file
+
+        return file_by_file.run(TESTS, arguments)
     reason = prepare()
     # conftest.py skips what is marked `visit` when this says so.
     os.environ["INTERCOM_LAB"] = reason or "ready"
@@ -52,9 +58,7 @@ def main(arguments: list[str]) -> int:
         print(f"Left out: the visit tier, because {reason}.", flush=True)
     import pytest
 
-    chosen = [argument for argument in arguments if not argument.startswith("-")]
-    where = [] if any(Path(name.split("::")[0]).exists() for name in chosen) else [str(TESTS)]
-    return int(pytest.main(["-p", "no:cacheprovider", *where, *arguments]))
+    return int(pytest.main(["-p", "no:cacheprovider", *arguments]))
 
 
 if __name__ == "__main__":

@@ -211,10 +211,7 @@ def test_the_walk_reaches_every_phase_and_follows_every_row(walk: tuple[Way, ...
     reached = {(way.before.phase, way.after.phase) for way in walk}
 
     missing = {
-        (phase, entered)
-        for phase, row in NEXT.items()
-        for entered in row.values()
-        if (phase, entered) not in reached
+        (phase, entered) for phase, row in NEXT.items() for entered in row.values() if (phase, entered) not in reached
     }
     assert missing == set()
     assert len({canonical(way.after, way.now) for way in walk}) > 500

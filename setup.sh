@@ -26,7 +26,9 @@ readonly LAB_PACKAGES=(
     systemd                         # a real journald, run without systemd as PID 1
     iproute2 util-linux openssl     # a network of its own; certificates
 )
-readonly TEST_PACKAGES=(shellcheck)
+readonly TEST_PACKAGES=(
+    shellcheck mandoc zsh           # what the shell scripts, the manual pages and the completion are read by
+)
 
 usage() {
     cat <<USAGE
@@ -262,6 +264,8 @@ install_program() {
         --no-build-isolation --force-reinstall "$source" || venv_failed
     rm -rf "$source"
     ln -sfn "$PREFIX/bin/intercom" /usr/local/bin/intercom
+    # Manual pages and completion, out of the commands' own descriptions.
+    "$PREFIX/bin/python" -m intercom.cli.manual /usr/local
 }
 
 install_service() {
@@ -315,7 +319,8 @@ uninstall_door() {
     with_systemd 'systemctl stop intercom' systemctl stop intercom.service 2>/dev/null || true
     systemctl disable --quiet intercom.service 2>/dev/null || true
     rm -f /etc/systemd/system/intercom.service /etc/sysusers.d/intercom.conf /etc/tmpfiles.d/intercom.conf \
-        /usr/local/lib/systemd/catalog/intercom*.catalog /usr/local/bin/intercom
+        /usr/local/lib/systemd/catalog/intercom*.catalog /usr/local/bin/intercom /usr/local/share/man/man1/intercom*.1 \
+        /usr/local/share/bash-completion/completions/intercom /usr/local/share/zsh/site-functions/_intercom
     journalctl --update-catalog 2>/dev/null || true
     with_systemd 'systemctl daemon-reload' systemctl daemon-reload
     rm -rf "$PREFIX"

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`intercom check`: everything that is wrong with a configuration, before a door stands still for it."""
 
+import argparse
 from pathlib import Path
 
+from intercom import paths
+from intercom.cli.command import Command
 from intercom.config import Config
-from intercom.loading import load
 
 
 def check(path: Path) -> int:
     """Show what a file would make, and what is unwise in it. Raises ConfigError with everything that is wrong."""
+    from intercom.loading import load  # noqa: PLC0415  (reads TOML: only for who checks)
+
     config = load(path, in_service=False)
     for warning in config.warnings:
         print(f"warning: {warning}")
@@ -30,3 +34,18 @@ def summary(config: Config) -> str:
 
 def _counted(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, nargs="?", default=paths.CONFIG, metavar="FILE", help="default: %(default)s")
+
+
+COMMAND = Command(
+    purpose="check a configuration",
+    more="Says everything that is wrong with it, at once.",
+    examples=("intercom check", "intercom check my.toml"),
+    exits={0: "it can be used", 1: "it cannot; what is wrong is on standard error"},
+    asks_daemon=False,
+    arguments=_arguments,
+    run=lambda arguments: check(arguments.file),
+)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`intercom press`: presses a button without a finger, and can wait for what comes of it."""
 
+import argparse
 from pathlib import Path
 from typing import Any
 
 from intercom.adapters.records import printable
 from intercom.cli.client import granted
+from intercom.cli.command import Command
 
 
 def press(socket: Path, button: str, *, wait: bool) -> int:
@@ -34,3 +36,18 @@ def told(record: dict[str, Any]) -> str:
         parts.append(f"answered after {line['answered'] / 1000:.1f} s")
         parts.append(f"talked for {record.get('talked_s', 0.0):.1f} s")
     return ", ".join(parts)
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("button", nargs="?", default="", metavar="BUTTON", help="needed where there are several")
+    parser.add_argument("--wait", action="store_true", help="wait for the end of the visit")
+
+
+COMMAND = Command(
+    purpose="press a button",
+    more="Through the same code as a finger.",
+    examples=("intercom press", "intercom press front --wait"),
+    exits={1: "it was refused; or with --wait, nobody answered"},
+    arguments=_arguments,
+    run=lambda arguments: press(arguments.socket, arguments.button, wait=arguments.wait),
+)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`intercom status`: one screen that answers "would it ring now?"."""
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from intercom.adapters.records import printable
 from intercom.cli.client import granted
+from intercom.cli.command import Command
 from intercom.cli.screen import BAD, BOLD, DIM, GOOD, Paint, paint_for, span
 from intercom.cli.visits import rows
 from intercom.errors import IntercomError
@@ -85,3 +87,16 @@ def _trouble(condition: Status, paint: Paint) -> str:
 
 def _labelled(label: str, text: str) -> str:
     return f"{label:<8} {text}"
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for scripts")
+
+
+COMMAND = Command(
+    purpose="would it ring now?",
+    examples=("intercom status", "intercom status --json | jq .lines"),
+    exits={0: "a press would ring", 1: "a press would not ring"},
+    arguments=_arguments,
+    run=lambda arguments: status(arguments.socket, as_json=arguments.json),
+)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`intercom visits`: who rang, who answered, how quickly, and how it ended."""
 
+import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from intercom.cli.client import granted
+from intercom.cli.command import Command, UsageError, count
 from intercom.cli.screen import Paint, paint_for, table
+from intercom.errors import IntercomError
 
 HEADS = ("time", "button", "whom", ">to ring ms", ">to talk ms", ">talked s", "outcome")
 
@@ -72,3 +75,26 @@ def _remembered(socket: Path, since: str | None) -> Iterator[dict[str, Any]]:
     oldest = moment(since, datetime.now().astimezone()).timestamp() if since else 0.0
     kept = granted(socket, {"do": "visits"})["visits"]
     yield from (record for record in kept if record.get("at", 0.0) >= oldest)
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--since", metavar="WHEN", help='"today", "2h", "3 days ago", "2026-03-01 14:02"')
+    parser.add_argument("--json", action="store_true", help="for scripts")
+    parser.add_argument("-n", dest="limit", type=count, default=20, metavar="N", help="how many, default: %(default)s")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
+        return visits(arguments.socket, arguments.since, arguments.limit, as_json=arguments.json)
+    except ValueError as error:
+        if isinstance(error, IntercomError):
+            raise
+        raise UsageError(str(error)) from error
+
+
+COMMAND = Command(
+    purpose="what happened at the door",
+    examples=("intercom visits", "intercom visits --since yesterday -n 5"),
+    arguments=_arguments,
+    run=_run,
+)

@@ -1,0 +1,63 @@
+# shellcheck shell=bash
+# The environment of the demo, the tests and the benchmarks.
+
+# Sets VENV to the environment of the demo and the tests. The name tells what is inside, and the
+# stamp tells that it is complete: an interrupted one is made anew.
+lab_venv() {
+    local wheel=$1 key requirements=("$ROOT/firmware/requirements.txt" "$ROOT/tests/requirements.txt")
+    key=$({ cat "${requirements[@]}"; declare -f fill_venv; "$(interpreter)" -VV; echo "$wheel"; } | sha256sum | cut -c1-16)
+    VENV=$CACHE/venv-$key
+    if [[ ! -e $VENV/.complete ]]; then
+        exec 9>"$CACHE/venv.lock"
+        flock -n 9 || { say "another setup is running: waiting for it"; flock 9; }
+    fi
+    if [[ ! -e $VENV/.complete ]]; then
+        say "Python packages: $VENV"
+        : >"$CACHE/logs/pip.log"
+        fill_venv "$VENV" "$wheel" "${requirements[@]}" || venv_failed
+        touch "$VENV/.complete"
+        # Environments of earlier versions that nobody used for a month.
+        find "$CACHE" -maxdepth 2 -path '*/venv-*/.complete' -mtime +30 -printf '%h\0' | xargs -0 -r rm -rf --
+    fi
+    exec 9>&-
+    touch "$VENV/.complete"
+}
+
+prepare_lab() {
+    local wheel
+    mkdir -p "$CACHE/logs"
+    install_packages "${RUN_PACKAGES[@]}" "${LAB_PACKAGES[@]}" "$@"
+    wheel=$(build_wheel)
+    lab_venv "$wheel"
+}
+
+# Runs a script of tests/ in the laboratory; does not come back.
+enter_lab() {
+    cd "$ROOT" || exit 1
+    # Compiled Python and lgpio's notification pipe go to the cache: root leaves nothing in the checkout.
+    exec env PYTHONPATH="$ROOT/firmware:$ROOT/tests" PYTHONPYCACHEPREFIX="$CACHE/pycache" LG_WD="$CACHE" \
+        HYPOTHESIS_STORAGE_DIRECTORY="$CACHE/hypothesis" INTERCOM_TEST_TIMES="$CACHE/test-times.json" \
+        PATH="$VENV/bin:$PATH" "$VENV/bin/python" "$@"
+}
+
+demo() {
+    need_root demo "$@"
+    prepare_lab
+    enter_lab "$ROOT/tests/demo.py" "$@"
+}
+
+run_tests() {
+    need_root test "$@"
+    prepare_lab "${TEST_PACKAGES[@]}"
+    enter_lab "$ROOT/tests/run.py" "$@"
+}
+
+run_bench() {
+    local name=${1:-} known
+    known=$(cd "$ROOT/tests/bench" 2>/dev/null && printf '%s\n' [a-z]*.py | sed 's/\.py$//')
+    need_root bench "$@"
+    [[ -n $name && -r $ROOT/tests/bench/$name.py ]] || die "there is no benchmark '$name'" "there is: ${known//$'\n'/, }"
+    shift
+    prepare_lab
+    enter_lab "$ROOT/tests/bench/$name.py" "$@"
+}

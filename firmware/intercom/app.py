@@ -16,6 +16,7 @@ from intercom.adapters.control import Control
 from intercom.adapters.engine import VoiceEngine
 from intercom.adapters.gpio import GpioLight, GpioPanel, GpioStrike
 from intercom.adapters.journal import open_journal
+from intercom.adapters.machine import Machine
 from intercom.adapters.notify import Notify
 from intercom.adapters.pending import PendingFile
 from intercom.adapters.sip_port import kept_port
@@ -68,7 +69,9 @@ async def _serve(config: Config, socket_path: Path) -> str:
     folder = socket_path.parent
     daemon = Daemon(wiring.rules(config, random.random), secrets.token_hex(3), loop)
     voice = VoiceEngine(wiring.engine_settings(config, kept_port(folder, config.network.bind)), daemon.post)
-    control = Control(socket_path, Desk(daemon, voice, config.name).answer)
+    control = Control(
+        socket_path, Desk(daemon, voice, config.name, Machine(daemon.post, state_folder=folder).readings).answer
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop, number.name)
     with contextlib.ExitStack() as closing:

@@ -4,6 +4,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from intercom import __version__
@@ -22,9 +23,15 @@ Answer = dict[str, Any]
 class Desk:
     """One question, one answer; nothing here changes the door but by an event."""
 
-    def __init__(self, daemon: Daemon, voice: VoiceEngine, name: str) -> None:
-        """Watch the daemon's records from now on."""
-        self._daemon, self._voice, self._name = daemon, voice, name
+    def __init__(
+        self,
+        daemon: Daemon,
+        voice: VoiceEngine,
+        name: str,
+        readings: Callable[[], Mapping[str, float | str]] = dict,
+    ) -> None:
+        """Watch the daemon's records from now on. `readings` reads the machine's sensors (`Machine.readings`)."""
+        self._daemon, self._voice, self._name, self._readings = daemon, voice, name, readings
         self._began = time.monotonic()
         self._visits: deque[Answer] = deque(maxlen=KEPT)
         self._pressed: list[tuple[str, asyncio.Future[Answer]]] = []
@@ -95,6 +102,8 @@ class Desk:
             "doors": [{"door": door.name, "released": door.name in level.released} for door in state.doors],
             "conditions": _conditions(state, now),
             "card": f"open {state.card_open}" if state.card_open else "closed",
+            "machine": dict(self._readings()),
+            "time": time.time(),
             "engine": {"pid": self._voice.pid, "versions": self._voice.versions, "starts": self._voice.starts},
             "visits": list(self._visits)[:5],
         }
@@ -107,6 +116,8 @@ def _lines(state: State, now: float) -> list[Answer]:
             "state": line.phase.value,
             "since_s": round(now - line.since, 1) if line.since else 0.0,
             "took_ms": line.took_ms,
+            "round_trip_ms": line.round_trip_ms,
+            "server": line.servers[line.server] if line.servers else "",
             "detail": line.fault,
         }
         for line in state.lines

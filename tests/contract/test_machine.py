@@ -165,6 +165,20 @@ def test_low_voltage_is_told_as_long_as_the_firmware_says_so(pi: Pi) -> None:
     assert pi.look() == [ConditionEnded("supply")]
 
 
+def test_what_can_be_read_is_read(pi: Pi) -> None:
+    """`intercom status` shows it; what this machine does not have is left out."""
+    assert pi.machine.readings() == {"clock": "set", "disk_free_mb": 16000}
+
+    pi.temperature(20, 51.26)
+    pi.write("sys/class/hwmon/hwmon1/name", "rpi_volt\n")
+    pi.write("sys/class/hwmon/hwmon1/in0_lcrit_alarm", "1\n")
+    pi.synchronised = False
+
+    assert pi.machine.readings() == {
+        "temperature_c": 51.3, "supply": "weak", "clock": "not set", "disk_free_mb": 16000,
+    }  # fmt: skip
+
+
 def test_scarce_memory_is_told_before_the_kernel_kills(pi: Pi) -> None:
     """Below 5 per cent the next thing to happen is a dead process."""
     assert pi.memory(51) == []

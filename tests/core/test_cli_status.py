@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli import RECORDS, Canned
+from test_cli import AT, RECORDS, Canned
 
 from intercom.__main__ import main
 from intercom.cli import status as command
@@ -22,12 +22,21 @@ WELL: dict[str, Any] = {
     "lamp": "ready",
     "text": "idle; home registered",
     "lines": [
-        {"account": "home", "state": "registered", "since_s": 11519.0, "took_ms": 41.6, "detail": ""},
+        {
+            "account": "home",
+            "state": "registered",
+            "since_s": 11519.0,
+            "took_ms": 41.6,
+            "round_trip_ms": 3.2,
+            "detail": "",
+        },
         {"account": "cell", "state": "down", "since_s": 61.0, "took_ms": 0.0, "detail": "403 Forbidden"},
     ],
     "doors": [{"door": "front", "released": False}, {"door": "gate", "released": True}],
     "conditions": [{"condition": "line cell", "detail": "403 Forbidden", "since_s": 61.0}],
     "card": "closed",
+    "time": AT,
+    "machine": {"temperature_c": 51.4, "supply": "well", "clock": "not set", "disk_free_mb": 1234},
     "engine": {"pid": 123, "versions": "PJSIP 2.17, opus", "starts": 1},
     "visits": RECORDS,
 }
@@ -45,10 +54,11 @@ def test_the_whole_screen() -> None:
         "Front door: would it ring now? yes, through home, but there is trouble with line cell",
         "idle, lamp ready, sound card closed, up 3 h 12 min",
         "",
-        "line     home registered, in 42 ms for 3 h 11 min",
+        "line     home registered, in 42 ms, answers in 3 ms for 3 h 11 min",
         "line     cell down: 403 Forbidden for 1 min",
         "door     front locked",
         "door     gate released",
+        "machine  14:02:11, 51 °C, supply well, clock not set, 1234 MB free",
         "trouble  line cell: 403 Forbidden for 1 min",
         "engine   PJSIP 2.17, opus (pid 123, started once)",
         "",

@@ -167,6 +167,7 @@ def canonical(state: State, now: float) -> State:
                 failed=0,
                 fault="",
                 took_ms=0.0,
+                round_trip_ms=0.0,
                 retry_at=left(line.retry_at),
                 probe_at=None,
             )

@@ -6,6 +6,7 @@ this machine does not have, or does not let us read, is no trouble.
 """
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import re
@@ -90,6 +91,20 @@ class Machine:
         except (OSError, ValueError, OverflowError):
             return False
 
+    def readings(self) -> dict[str, float | str]:
+        """Return what can be read now: "temperature_c", "supply", "clock" and "disk_free_mb", as far as they exist."""
+        found: dict[str, float | str] = {}
+        if degrees := self._degrees():
+            found["temperature_c"] = round(max(degrees), 1)
+        if (weak := self._weak_supply()) is not None:
+            found["supply"] = "weak" if weak else "well"
+        with contextlib.suppress(OSError, ValueError, OverflowError):
+            found["clock"] = "not set" if self._time(False) else "set"
+        with contextlib.suppress(OSError):
+            disk = self._space(self._folders[-1])
+            found["disk_free_mb"] = round(disk.f_bavail * disk.f_frsize / MIB)
+        return found
+
     # Each check is told whether its trouble is there already, and returns the trouble, or "" when all is well.
 
     def _disk(self, was: bool) -> str:
@@ -110,17 +125,27 @@ class Machine:
         return ""
 
     def _temperature(self, was: bool) -> str:
-        degrees = [n / 1000 for n in _numbers(self._root.glob("sys/class/thermal/thermal_zone*/temp"))]
+        degrees = self._degrees()
         if not degrees or (hottest := max(degrees)) < (HOT_OK_C if was else HOT_C):
             return ""
         return f"{hottest:.0f} °C, the Pi slows down from {HOT_C:.0f} °C on: give it air or shade"
 
     def _supply(self, was: bool) -> str:
         """The firmware's own alarm (Linux: drivers/hwmon/raspberrypi-hwmon.c); it has its own hysteresis."""
-        for name in self._root.glob("sys/class/hwmon/*/name"):
-            if _text(name) == "rpi_volt" and 1 in _numbers([name.with_name("in0_lcrit_alarm")]):
-                return "less than 4.63 V: use a stronger power supply and a shorter, thicker cable"
-        return ""
+        return (
+            "less than 4.63 V: use a stronger power supply and a shorter, thicker cable" if self._weak_supply() else ""
+        )
+
+    def _degrees(self) -> list[float]:
+        return [n / 1000 for n in _numbers(self._root.glob("sys/class/thermal/thermal_zone*/temp"))]
+
+    def _weak_supply(self) -> bool | None:
+        alarms = [
+            name.with_name("in0_lcrit_alarm")
+            for name in self._root.glob("sys/class/hwmon/*/name")
+            if _text(name) == "rpi_volt"
+        ]
+        return 1 in _numbers(alarms) if alarms else None
 
     def _time(self, was: bool) -> str:
         year = time.gmtime(self._clock()).tm_year

@@ -34,14 +34,14 @@ def _page(one: Parser, whole: Parser) -> str:
         ".SH SYNOPSIS",
         *_synopsis(one),
         ".SH DESCRIPTION",
-        _text(command.described()),
+        *_prose(command.described()),
         *_options(one, "OPTIONS"),
     ]
     if one is whole:
         lines += [".SH COMMANDS", *_commands(whole)]
     else:
         for part in one.parts.values():
-            lines += [f".SH {_text(part.prog.upper())}", _text(part.described.described()), *_options(part, "")]
+            lines += [f".SH {_text(part.prog.upper())}", *_prose(part.described.described()), *_options(part, "")]
     lines += [".SH EXIT STATUS", *_statuses(command), ".SH EXAMPLES", ".nf"]
     lines += [_text(example) for example in _examples(command)]
     lines += [".fi", ".SH SEE ALSO", _see_also(one, whole)]
@@ -90,6 +90,15 @@ def _examples(command: Command) -> Iterator[str]:
     for part in command.parts.values():
         if not part.parts and not command.run:
             yield from (example for example in part.examples if example not in command.examples)
+
+
+def _prose(text: str) -> Iterator[str]:
+    """Yield paragraphs; lines that are indented stay as they are."""
+    for number, paragraph in enumerate(text.split("\n\n")):
+        if number:
+            yield ".PP"
+        kept = "\n " in paragraph
+        yield from [".nf", _text(paragraph), ".fi"] if kept else [_text(paragraph)]
 
 
 def _see_also(one: Parser, whole: Parser) -> str:

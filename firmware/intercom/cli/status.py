@@ -4,6 +4,8 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,18 @@ from intercom.cli.visits import rows
 from intercom.errors import IntercomError
 
 Status = dict[str, Any]
+MEANING = """\
+--json prints one object. Its keys stay, others may be added:
+  name, version, uptime_s, time  of the door; time is in seconds since 1970
+  phase, lamp, text              "idle", "ringing" ...; what the lamp shows; all of it in one line
+  lines         account, state ("registered", "registering", "down"), since_s, took_ms (REGISTER to its 200),
+                round_trip_ms (of the last question whether the server lives), server, detail (the fault)
+  doors         door, released
+  conditions    condition, detail, since_s: what is wrong now; empty when all is well
+  card          "closed", or "open" and its name
+  machine       temperature_c, supply ("well", "weak"), clock ("set", "not set"), disk_free_mb; what there is
+  engine        pid (0: none runs), versions, starts
+  visits        the last five, as `intercom visits --json` has them, the newest first"""
 
 
 def status(socket: Path, *, as_json: bool) -> int:
@@ -58,6 +72,7 @@ def screen(told: Status, paint: Paint) -> list[str]:
         "",
         *(_line(line, paint) for line in told["lines"]),
         *(_door(door, paint) for door in told["doors"]),
+        *_machine(told, paint),
         *(_trouble(condition, paint) for condition in told["conditions"]),
         _labelled("engine", f"{printable(engine['versions'])} (pid {engine['pid']}, started {starts})"),
     ]
@@ -69,6 +84,8 @@ def screen(told: Status, paint: Paint) -> list[str]:
 def _line(line: Status, paint: Paint) -> str:
     up = line["state"] == "registered"
     detail = f", in {line['took_ms']:.0f} ms" if up and line["took_ms"] else ""
+    if up and line.get("round_trip_ms"):
+        detail += f", answers in {line['round_trip_ms']:.0f} ms"
     fault = f": {printable(line['detail'])}" if line["detail"] else ""
     state = paint(line["state"], GOOD if up else BAD)
     since = paint(f"for {span(line['since_s'])}", DIM)
@@ -77,6 +94,20 @@ def _line(line: Status, paint: Paint) -> str:
 
 def _door(door: Status, paint: Paint) -> str:
     return _labelled("door", f"{door['door']} {paint('released', BAD) if door['released'] else 'locked'}")
+
+
+def _machine(told: Status, paint: Paint) -> Iterator[str]:
+    """Yield what the sensors say, where there are any."""
+    machine = told.get("machine", {})
+    parts = [f"{machine['temperature_c']:.0f} °C"] if "temperature_c" in machine else []
+    for name, good in (("supply", "well"), ("clock", "set")):
+        if name in machine:
+            parts.append(f"{name} {paint(machine[name], GOOD if machine[name] == good else BAD)}")
+    if "disk_free_mb" in machine:
+        parts.append(f"{machine['disk_free_mb']} MB free")
+    if parts:
+        at = f"{datetime.fromtimestamp(told['time']).astimezone():%H:%M:%S}, " if "time" in told else ""
+        yield _labelled("machine", f"{at}{', '.join(parts)}")
 
 
 def _trouble(condition: Status, paint: Paint) -> str:
@@ -95,6 +126,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 COMMAND = Command(
     purpose="would it ring now?",
+    more=f"One screen.\n\n{MEANING}",
     examples=("intercom status", "intercom status --json | jq .lines"),
     exits={0: "a press would ring", 1: "a press would not ring"},
     arguments=_arguments,

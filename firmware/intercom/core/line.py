@@ -24,7 +24,8 @@ def engine_started(turn: Turn) -> None:
 def engine_lost(turn: Turn) -> None:
     """All registrations died with the engine; the next one starts them again, so nothing is retried meanwhile."""
     for line in turn.state.lines:
-        turn.put("lines",
+        turn.put(
+            "lines",
             replace(line, phase=LinePhase.DOWN, since=turn.now, retry_at=None, probe_at=None, probe_until=None),
         )
     _note_outage(turn)
@@ -38,7 +39,8 @@ def up(turn: Turn, event: LineUp) -> None:
     if line.phase is not LinePhase.UP:
         turn.tell(Kind.LINE_UP, account=line.name, took_ms=event.took_ms, expires_s=event.expires_s)
         line = replace(line, since=turn.now)
-    turn.put("lines",
+    turn.put(
+        "lines",
         replace(
             line,
             phase=LinePhase.UP,
@@ -63,7 +65,8 @@ def lost(turn: Turn, event: LineLost) -> None:
     server = (line.server + 1) % len(line.servers) if line.servers else 0
     if line.servers and server != line.server:
         turn.order(UseServer(line.name, line.servers[server]))
-    turn.put("lines",
+    turn.put(
+        "lines",
         replace(
             line,
             phase=LinePhase.DOWN,
@@ -79,11 +82,12 @@ def lost(turn: Turn, event: LineLost) -> None:
     _note_outage(turn)
 
 
-def answered_probe(turn: Turn, account: str) -> None:
+def answered_probe(turn: Turn, account: str, took_ms: float) -> None:
     """The server lives; ask again after a while."""
     line = _line(turn, account)
     if line is not None and line.probe_until is not None:
-        turn.put("lines", replace(line, probe_at=turn.now + turn.rules.probe_s, probe_until=None))
+        ask_again = turn.now + turn.rules.probe_s
+        turn.put("lines", replace(line, probe_at=ask_again, probe_until=None, round_trip_ms=took_ms))
 
 
 def servers_found(turn: Turn, account: str, servers: tuple[str, ...]) -> None:

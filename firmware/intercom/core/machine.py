@@ -92,8 +92,8 @@ def _dispatch(turn: Turn, event: Event) -> None:
             visit.line_back(turn)
         case LineLost():
             _line_lost(turn, event)
-        case LineAnswered(account):
-            line.answered_probe(turn, account)
+        case LineAnswered(account, took_ms):
+            line.answered_probe(turn, account, took_ms)
         case ServersFound(account, servers):
             line.servers_found(turn, account, servers)
         case NetworkChanged():

@@ -241,6 +241,8 @@ class Line:
     fault: str = ""
     """Why it is down; kept until it is up again."""
     took_ms: float = 0.0
+    round_trip_ms: float = 0.0
+    """How long its server took to answer when it was last asked whether it lives; 0 until then."""
     probe_at: float | None = None
     """When its server is asked next whether it lives."""
     probe_until: float | None = None

@@ -205,6 +205,10 @@ class SoundConfig:
     """The microphone's card by its name in /proc/asound/cards; empty for the system's default."""
     output: str = ""
     """The loudspeaker's card, likewise."""
+    microphone_db: float = 0.0
+    """Added to what the microphone gives, in dB."""
+    loudspeaker_db: float = 0.0
+    """Added to what the loudspeaker gets, in dB."""
     period_ms: Literal[10, 20] = 10
     """Length of one piece of sound, in milliseconds: 10 is quicker, 20 kinder to a slow Pi."""
     echo_cancelling: bool = True

@@ -182,6 +182,8 @@ def sound(section: Section) -> SoundConfig:
     return SoundConfig(
         input=section.text("input", usual.input, grammar.CARD, grammar.is_card),
         output=section.text("output", usual.output, grammar.CARD, grammar.is_card),
+        microphone_db=section.number("microphone_db", usual.microphone_db, -40, 40, "dB"),
+        loudspeaker_db=section.number("loudspeaker_db", usual.loudspeaker_db, -40, 12, "dB"),
         period_ms=section.choice("period_ms", usual.period_ms, (10, 20)),
         echo_cancelling=section.flag("echo_cancelling", usual.echo_cancelling),
         country=section.choice("country", usual.country, get_args(Country)),

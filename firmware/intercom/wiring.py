@@ -75,6 +75,8 @@ def engine_settings(config: Config, port: int) -> EngineSettings:
         port=port,
         card_in=config.sound.input,
         card_out=config.sound.output,
+        microphone_db=config.sound.microphone_db,
+        loudspeaker_db=config.sound.loudspeaker_db,
         rate_hz=RATE_HZ,
         period_ms=config.sound.period_ms,
         echo=config.sound.echo_cancelling,

@@ -162,6 +162,8 @@ class Engine:
             "port": 0,
             "card_in": "none such",
             "card_out": "none such",
+            "microphone_db": 0.0,
+            "loudspeaker_db": 0.0,
             "rate_hz": 16000,
             "period_ms": 10,
             "echo": False,

@@ -14,16 +14,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pytest
+from sound_rigs import PERIOD, PERIOD_MS, RATE, Door, FakeBridge
 
 from intercom.core.commands import Audio, Tone
-from intercom.core.events import AudioFlowed, CardClosed, CardLost, CardOpened, Event, TonePlayed
+from intercom.core.events import AudioFlowed, CardClosed, CardLost, CardOpened, TonePlayed
 from intercom.engine.clock import SilentClock
 from intercom.engine.echo import Canceller
-from intercom.engine.sound import Sound
 from intercom.engine.tones import Tones
 from lab.jackd import Jackd
 from lab.processes import Process, start, wait_until
@@ -31,73 +31,6 @@ from lab.room import Room
 from lab.tones import find_tone, level_dbfs, read_wav, speech_tone
 
 pytestmark = pytest.mark.skipif(not shutil.which("jackd"), reason="no jackd: no virtual card")
-
-RATE, PERIOD_MS = 16000, 10
-PERIOD = RATE * PERIOD_MS // 1000
-T = TypeVar("T", bound=Event)
-
-
-class FakeBridge:
-    """A conference with one call that says `says` over and over, and remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.says = np.zeros(PERIOD, np.int16)
-        self.told: list[np.ndarray] = []
-        self.trouble: Exception | None = None
-        self.threads: set[int] = set()
-        self._at, self._inside = 0, threading.Lock()
-
-    def get(self) -> np.ndarray:
-        assert self._inside.acquire(blocking=False), "two clocks at once"
-        self.threads.add(threading.get_ident())
-        if self.trouble:
-            trouble, self.trouble = self.trouble, None
-            self._inside.release()
-            raise trouble
-        frame = np.take(self.says, range(self._at, self._at + PERIOD), mode="wrap")
-        self._at = (self._at + PERIOD) % len(self.says)
-        return frame
-
-    def put(self, frame: np.ndarray) -> None:
-        self.told.append(frame.copy())
-        self._inside.release()
-
-    def told_since(self, period: int) -> np.ndarray:
-        return np.concatenate(self.told[period:]) / np.float32(32768)
-
-
-class Door:
-    """A Sound with its events."""
-
-    def __init__(self, bridge: Any, echo: bool = False, card_in: str = "system", card_out: str = "system") -> None:
-        self.bridge = bridge
-        self.events: list[tuple[float, Event]] = []
-        self.registered: list[tuple[str, int]] = []
-        self.sound = Sound(
-            bridge=bridge,
-            tones=Tones(RATE),
-            rate_hz=RATE,
-            period_ms=PERIOD_MS,
-            card_in=card_in,
-            card_out=card_out,
-            echo=echo,
-            post=lambda event: self.events.append((time.monotonic(), event)),
-            register_thread=lambda name: self.registered.append((name, threading.get_ident())),
-        )
-
-    def told(self, kind: type[T]) -> list[T]:
-        return [event for _, event in list(self.events) if isinstance(event, kind)]
-
-    def when(self, event: Event) -> float:
-        return next(at for at, known in self.events if known == event)
-
-    def wait_for(self, kind: type[T], count: int = 1, seconds: float = 8) -> T:
-        wait_until(lambda: len(self.told(kind)) >= count, seconds, f"{kind.__name__} is posted")
-        return self.told(kind)[count - 1]
-
-    def wait_beats(self, count: int, seconds: float = 5) -> None:
-        target = self.sound.beats + count
-        wait_until(lambda: self.sound.beats >= target, seconds, f"{count} periods more")
 
 
 @pytest.fixture(scope="module")
@@ -389,20 +322,6 @@ def test_a_card_is_found_by_part_of_its_name_or_by_default(room: Room, door: Cal
     it = door(card_in=name, card_out=name)
     it.sound.set(Audio(card=True))
     assert it.wait_for(CardOpened).card == "system"
-
-
-def test_a_card_of_another_rate_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: Callable[..., Door]
-) -> None:
-    other = Jackd(tmp_path, rate=48000, period=480)
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", other.name)
-    try:
-        it = door()
-        it.sound.set(Audio(card=True))
-        assert "refuses 16000 Hz mono (its own: 48000 Hz" in it.wait_for(CardLost).reason
-    finally:
-        it.sound.close()
-        other.stop()
 
 
 def test_an_error_in_the_callback_costs_the_card_but_not_the_clock(room: Room, door: Callable[..., Door]) -> None:

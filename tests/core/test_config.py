@@ -27,7 +27,7 @@ def test_the_shortest_file_gets_every_default(tmp_path: Path) -> None:
         profiles=(),
         calendar=config.Calendar(frozenset()),
         calls=config.Calls(30.0, 120.0, 10.0, 60.0, 20, 5.0, 3, "", 3, 60.0, 20.0),
-        sound=config.SoundConfig("", "", 10, True, "eu", ("opus", "g722", "pcma", "pcmu")),
+        sound=config.SoundConfig("", "", 0.0, 0.0, 10, True, "eu", ("opus", "g722", "pcma", "pcmu")),
         network=config.Network(""),
         warnings=(),
     )
@@ -95,6 +95,8 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     [sound]
     input = "Device"
     output = "hw:CARD=Headphones,DEV=0"
+    microphone_db = 12
+    loudspeaker_db = -6.5
     period_ms = 20
     echo_cancelling = false
     country = "uk"
@@ -130,7 +132,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
         codes=(config.Code("family", Secret("4711"), "house"),),
         lamp=config.LampConfig("GPIO22", "low"),
         calls=config.Calls(31.0, 32.0, 33.0, 34.0, 35, 36.0, 7, "209", 8, 37.0, 9.0),
-        sound=config.SoundConfig("Device", "hw:CARD=Headphones,DEV=0", 20, False, "uk", ("pcmu", "opus")),
+        sound=config.SoundConfig("Device", "hw:CARD=Headphones,DEV=0", 12.0, -6.5, 20, False, "uk", ("pcmu", "opus")),
         network=config.Network("192.0.2.2"),
     )
 

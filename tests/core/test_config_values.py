@@ -24,6 +24,8 @@ from intercom.loading import parse
         ("[calls]\nwrong_codes = 3.0", "[calls] wrong_codes = 3.0: must be a whole number of tries from 1 to 10"),
         ("[calls]\nring_s = 2001-01-01", "[calls] ring_s = a date or time: must be a number of seconds"),
         ("[sound]\nperiod_ms = 10.0", "[sound] period_ms = 10.0: must be 10 or 20"),
+        ("[sound]\nmicrophone_db = 41", "[sound] microphone_db = 41: must be a number of dB from -40 to 40"),
+        ("[sound]\nloudspeaker_db = 13", "[sound] loudspeaker_db = 13: must be a number of dB from -40 to 12"),
         ("[sound]\nperiod_ms = true", "[sound] period_ms = true: must be 10 or 20"),
         ("[sound]\necho_cancelling = 1", "[sound] echo_cancelling = 1: must be true or false"),
         ("[sound]\ncodecs = []", '[sound] codecs = []: must be a list of "opus" or'),

@@ -17,6 +17,7 @@ FOREIGN = {
     "pyroute2": {"adapters/network.py"},
     "dns": {"adapters/names.py"},
     "pywebrtc_audio": {"engine/echo.py"},
+    "samplerate": {"engine/convert.py"},
     "systemd.daemon": {"adapters/notify.py"},
     "systemd.journal": {"adapters/journal.py"},
 }

@@ -20,12 +20,13 @@ _numbers = itertools.count(1)
 class Jackd:
     """A JACK server with a name of its own."""
 
-    def __init__(self, log_dir: Path, rate: int = 16000, period: int = 160) -> None:
+    def __init__(self, log_dir: Path, rate: int = 16000, period: int = 160, channels: int = 1) -> None:
         self.rate, self.period = rate, period
         self.name = f"lab-{os.getpid()}-{next(_numbers)}"
         # Clients must never start a server themselves, and never find another's.
         self.env = {"JACK_DEFAULT_SERVER": self.name, "JACK_NO_START_SERVER": "1"}
-        driver = ["-d", "dummy", "-r", str(rate), "-p", str(period), "-C", "1", "-P", "1"]
+        driver = ["-d", "dummy", "-r", str(rate), "-p", str(period)]
+        driver += ["-C", str(channels), "-P", str(channels)]
         self.process: Process = start("jackd", ["jackd", "-r", "-n", self.name, *driver], log_dir)
         jack.set_error_function(lambda message: None)  # refused attempts are expected
         jack.set_info_function(lambda message: None)

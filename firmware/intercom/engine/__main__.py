@@ -91,6 +91,8 @@ class Engine:
             period_ms=settings.period_ms,
             card_in=settings.card_in,
             card_out=settings.card_out,
+            microphone_db=settings.microphone_db,
+            loudspeaker_db=settings.loudspeaker_db,
             echo=settings.echo,
             post=self._outbox.post,
             register_thread=self._phone.register_thread,

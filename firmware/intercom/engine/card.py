@@ -6,13 +6,32 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Self
 
+import numpy as np
 import pyaudio
 
+from intercom.engine import alsa
+from intercom.engine.convert import Converter, Format, formats
 from intercom.errors import HardwareError
 
 DEAD_S = 1.0  # without a callback: no card has a hiccup this long
+_OTHER_FORMAT = {pyaudio.paInvalidSampleRate, pyaudio.paInvalidChannelCount, pyaudio.paSampleFormatNotSupported}
+
+
+@dataclass(slots=True)
+class Making:
+    """How cards are opened."""
+
+    rate_hz: int
+    """Ours; a card may have another."""
+    period_ms: int
+    microphone_db: float = 0.0
+    """Added to what the microphone gives, in dB."""
+    loudspeaker_db: float = 0.0
+    last: dict[str, Format] = field(default_factory=dict)
+    """Card -> how it was open last: tried first the next time."""
 
 
 class Stderr:
@@ -52,12 +71,13 @@ class Card:
     """One opening of the sound card, from PortAudio's start to its end: its list of cards is made at its start."""
 
     def __init__(
-        self, turn: Callable[[bytes], bytes], silence: bytes, begin: Callable[[], None], wake: Callable[[], None]
+        self, turn: Callable[[bytes], bytes], made: Making, begin: Callable[[], None], wake: Callable[[], None]
     ) -> None:
         """`turn` trades a microphone's period for a loudspeaker's; `begin` is called once on the callback's thread."""
-        self._turn, self._silence, self._begin, self._wake = turn, silence, begin, wake
+        self._turn, self._made, self._begin, self._wake = turn, made, begin, wake
         self._audio: Any = None
         self._stream: Any = None
+        self._converter: Converter | None = None
         self._seen = (0, 0.0)
         self.name = ""
         self.calls = 0
@@ -65,10 +85,16 @@ class Card:
         self.driving = False
         self.first = threading.Event()
 
-    def open(self, name_in: str, name_out: str, rate_hz: int, stderr: Stderr) -> None:
-        """Open it, full duplex. HardwareError tells in words why not."""
-        # plughw converts what the card cannot do itself; a missing JACK server is not ours to start.
+    @property
+    def format(self) -> Format | None:
+        """How it is open."""
+        return self._converter.card if self._converter else None
+
+    def open(self, name_in: str, name_out: str, stderr: Stderr) -> None:
+        """Open it, full duplex, at the best rate it has. HardwareError tells in words why not."""
+        # Where a name is none of a card's, ALSA's plughw converts; a missing JACK server is not ours to start.
         os.environ["PA_ALSA_PLUGHW"] = os.environ["JACK_NO_START_SERVER"] = "1"
+        name_in, name_out = alsa.confine(name_in, name_out)
         try:
             self._audio = pyaudio.PyAudio()
         except OSError as error:
@@ -76,25 +102,36 @@ class Card:
         source, sink = self._choose(name_in, name_out)
         self.name = source["name"] if source["name"] == sink["name"] else f"{source['name']} / {sink['name']}"
         said = stderr.size()
-        try:
-            self._stream = self._audio.open(
-                rate=rate_hz,
-                channels=1,
-                format=pyaudio.paInt16,
-                input=True,
-                output=True,
-                input_device_index=source["index"],
-                output_device_index=sink["index"],
-                frames_per_buffer=len(self._silence) // 2,
-                stream_callback=self._callback,
-            )
-        except OSError as error:
-            why = f"{error.args[-1]}; {stderr.last_line(said)}".removesuffix("; ")
-            if error.errno in {pyaudio.paInvalidSampleRate, pyaudio.paInvalidChannelCount}:
-                # Converting here is for a later version; ALSA's plughw does it for every card of its own.
-                own = f"{source['defaultSampleRate']:.0f} Hz, {sink['maxOutputChannels']} channels"
-                why = f"it refuses {rate_hz} Hz mono (its own: {own}), and converting is not supported yet"
-            raise HardwareError(f"sound card {self.name!r} cannot be opened: {why}") from None
+        tried = formats(source["maxInputChannels"], sink["maxOutputChannels"])
+        for form in sorted(tried, key=lambda form: form != self._made.last.get(self.name)):
+            try:
+                self._open(source, sink, form)
+            except OSError as error:
+                if error.errno in _OTHER_FORMAT:
+                    continue
+                why = f"{error.args[-1]}; {stderr.last_line(said)}".removesuffix("; ")
+                raise HardwareError(f"sound card {self.name!r} cannot be opened: {why}") from None
+            self._made.last[self.name] = form
+            return
+        rates = ", ".join(str(rate) for rate in dict.fromkeys(form.rate_hz for form in tried))
+        raise HardwareError(
+            f"sound card {self.name!r} cannot be opened: it refuses {rates} Hz, with one channel and two"
+        )
+
+    def _open(self, source: dict[str, Any], sink: dict[str, Any], form: Format) -> None:
+        made = self._made
+        self._converter = Converter(made.rate_hz, made.period_ms, form, made.microphone_db, made.loudspeaker_db)
+        self._stream = self._audio.open(
+            rate=form.rate_hz,
+            channels=form.channels,
+            format=pyaudio.paFloat32,
+            input=True,
+            output=True,
+            input_device_index=source["index"],
+            output_device_index=sink["index"],
+            frames_per_buffer=self._converter.frames,
+            stream_callback=self._callback,
+        )
 
     def close(self) -> None:
         """Close it and PortAudio. Can block for as long as a driver likes."""
@@ -122,19 +159,22 @@ class Card:
 
     def _callback(self, data: bytes, _frames: int, _times: object, _status: int) -> tuple[bytes, int]:
         # On PortAudio's thread. What escapes from here, PyAudio throws into the main thread some time later.
+        converter = self._converter
+        assert converter is not None
         try:
             if not self.calls:
                 self._begin()
             self.calls += 1
             if self.driving:
-                return self._turn(data), pyaudio.paContinue
+                spoken = self._turn(converter.microphone(data).tobytes())
+                return converter.loudspeaker(np.frombuffer(spoken, np.int16)), pyaudio.paContinue
         except BaseException as error:  # noqa: BLE001 - even SystemExit: see above
             self.failure = f"audio failed in the card's callback: {type(error).__name__}: {error}"
             self.driving = False
             self._wake()
-            return self._silence, pyaudio.paAbort
+            return converter.silence, pyaudio.paAbort
         self.first.set()
-        return self._silence, pyaudio.paContinue
+        return converter.silence, pyaudio.paContinue
 
     def _choose(self, name_in: str, name_out: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Microphone and loudspeaker by name; both of one host API, because a stream cannot span two."""

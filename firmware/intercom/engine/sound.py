@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from intercom.core.commands import Audio, Tone
 from intercom.core.events import CardClosed, CardLost, CardOpened, Event
-from intercom.engine.card import DEAD_S, Card, Stderr
+from intercom.engine.card import DEAD_S, Card, Making, Stderr
 from intercom.engine.clock import Period, SilentClock
 from intercom.engine.conference import Bridge
 from intercom.engine.echo import Canceller
@@ -44,11 +44,14 @@ class Sound:
         card_in: str,
         card_out: str,
         echo: bool,
+        microphone_db: float = 0.0,
+        loudspeaker_db: float = 0.0,
         post: Callable[[Event], None],
         register_thread: Callable[[str], None],
     ) -> None:
         """Nothing is opened yet. `post` and `register_thread` are called on threads of PortAudio's and of ours."""
-        self._names, self._rate_hz = (card_in, card_out), rate_hz
+        self._names = (card_in, card_out)
+        self._making = Making(rate_hz, period_ms, microphone_db, loudspeaker_db)
         self._post, self._register_thread = post, register_thread
         self._player = Player(tones)
         self._canceller = Canceller(rate_hz, period_ms) if echo else None
@@ -148,11 +151,11 @@ class Sound:
         return WATCH_S if self._card else max(0.0, self._seek_at - time.monotonic())
 
     def _open(self) -> None:
-        card = Card(self._period.with_card, self._period.silence, self._begin_card, self._news.set)
+        card = Card(self._period.with_card, self._making, self._begin_card, self._news.set)
         try:
             with Stderr() as stderr:
                 self._opening = time.monotonic(), stderr
-                card.open(*self._names, self._rate_hz, stderr)
+                card.open(*self._names, stderr)
                 self._opening = None
             if not card.first.wait(DEAD_S):
                 raise HardwareError(card.failure or f"sound card {card.name!r} opens, but no sound comes")  # noqa: TRY301

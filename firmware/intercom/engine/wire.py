@@ -53,6 +53,8 @@ class EngineSettings:
     """Local port of SIP; TLS takes the next one."""
     card_in: str
     card_out: str
+    microphone_db: float
+    loudspeaker_db: float
     rate_hz: int
     period_ms: int
     echo: bool

@@ -31,7 +31,7 @@ def test_the_tool_has_no_complaint(tool: str) -> None:
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
 def test_the_shell_scripts_have_no_flaw() -> None:
     """Shell is where quoting errors live."""
-    scripts = [Path("setup.sh"), *(path.relative_to(ROOT) for path in sorted(ROOT.glob("firmware/*/*.sh")))]
+    scripts = [Path("setup.sh"), *(path.relative_to(ROOT) for path in sorted(ROOT.glob("*/*/*.sh")))]
 
     done = subprocess.run(["shellcheck", "-x", *scripts], cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -1,5 +1,6 @@
 """One house for the whole tier; a phone and a door of its own for each test."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import interop_table
 from lab import processes
 from lab.baresip import Phone
 from lab.house import Door, House
+from lab.pbx import Pbx
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +43,25 @@ def door(house: House) -> Iterator[Door]:
     """The daemon, registered, with the default configuration."""
     with house.door() as door:
         yield door
+
+
+@pytest.fixture(scope="session")
+def pbx_of_the_session(house: House) -> Iterator[Pbx]:
+    """Asterisk and its phones."""
+    if not (tree := os.environ.get("INTERCOM_ASTERISK", "")):
+        pytest.skip("no mirror of this machine gave Asterisk")
+    pbx = Pbx(house, Path(tree))
+    try:
+        yield pbx
+    finally:
+        pbx.stop()
+
+
+@pytest.fixture
+def pbx(pbx_of_the_session: Pbx) -> Iterator[Pbx]:
+    """The PBX with no call up, and nothing set by anybody."""
+    yield pbx_of_the_session
+    pbx_of_the_session.rest()
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ the world prevents stands in the table with its reason: `add(..., result="not te
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +91,11 @@ def merged(text: str) -> str:
 
 
 def finish() -> None:
-    """Put the rows into tests/README.md where that was asked for."""
+    """Put the rows into tests/README.md where that was asked for; several files of tests may end at once."""
     if os.environ.get(WRITE) == "write" and ROWS:
-        README.write_text(merged(README.read_text()))
-        print(f"{README}: {len(ROWS)} rows written", file=sys.stderr)
+        with README.open("r+", encoding="utf-8") as page:
+            fcntl.flock(page, fcntl.LOCK_EX)
+            text = merged(page.read())
+            page.seek(0)
+            page.truncate()
+            page.write(text)

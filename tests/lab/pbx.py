@@ -1,0 +1,70 @@
+"""A house with a PBX: Asterisk, its extensions, and the door registered there."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+from lab.asterisk import PBX_IP, Asterisk
+from lab.baresip import Phone
+from lab.house import PHONE_HZ, Door, House
+from lab.processes import LabError, wait_until
+from lab.tones import find_tone
+
+EXTENSIONS = {"201": PHONE_HZ, "202": 550.0, "203": 620.0}
+"""Extension -> the pitch that it speaks in, so that the visitor knows who is there."""
+TABLES = ("DND", "FORWARD")
+
+
+class Pbx:
+    """The PBX and its phones, which live as long as the session."""
+
+    def __init__(self, house: House, tree: Path) -> None:
+        self.house, self.folder = house, house.folder / "pbx"
+        self.asterisk = Asterisk(tree, self.folder)
+        self._phones: dict[str, Phone] = {}
+
+    def phone(self, number: str) -> Phone:
+        """Return an extension's phone, registered and free; it rings until it is told to answer."""
+        if number not in self._phones:
+            ip = f"127.0.0.{int(number) - 170}"
+            self._phones[number] = Phone(
+                number, self.folder, self.asterisk, f"p{number}", ip=ip, tone_hz=EXTENSIONS[number]
+            )
+            self._phones[number].wait_registered()
+        return self._phones[number]
+
+    def door(self, target: str = "201", **options: Any) -> Door:
+        """Start a door that is the extension "door" here. It is the caller's to stop."""
+        return self.house.door(target=target, registrar=PBX_IP, **options)
+
+    def heard_at_the_door(self, hz: float, seconds: float) -> bool:
+        """Listen at the loudspeaker for a while, from now on; return whether that pitch was there."""
+        since = time.monotonic()
+        time.sleep(seconds)  # a sentence takes time
+        return find_tone(self.house.room.heard(since, since + seconds), self.house.room.rate, hz).heard
+
+    def key(self, phone: Phone, code: str) -> None:
+        """Dial a feature code and await its end."""
+        dialled = time.monotonic()
+        phone.call(code)
+        phone.await_event("CALL_CLOSED", since=dialled)
+
+    def rest(self) -> None:
+        """End every call and forget what phones have set: the next test finds the house as the first one did."""
+        with contextlib.suppress(LabError):  # none is up
+            self.asterisk.command("channel request hangup all")
+        for table in TABLES:
+            self.asterisk.command(f"database deltree {table}")
+        wait_until(lambda: self.asterisk.channels() == 0, 10, "every call at the PBX is over")
+        for phone in self._phones.values():
+            for recording in phone.recordings():
+                recording.unlink()
+
+    def stop(self) -> None:
+        """Take it down."""
+        for phone in self._phones.values():
+            phone.stop()
+        self.asterisk.stop()

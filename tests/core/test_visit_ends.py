@@ -32,6 +32,7 @@ from intercom.core.events import (
     EngineLost,
     EngineStarted,
     Event,
+    LineAnswered,
     LineUp,
     StopRequested,
     TonePlayed,
@@ -42,6 +43,8 @@ FRONT, FLAT = ButtonPressed("front", "panel"), ButtonPressed("flat", "panel")
 ANSWERED = (FRONT, CallProgressed("boot-1.1", 180), CallAnswered("boot-1.1"))
 ALONE = replace(RULES, accounts=("home",))
 """One account only: nothing is tried another way."""
+SERVER_LIVES = LineAnswered("home", 1.0)
+"""What a failure of the server's own is told after."""
 CALLED = CallArrived("in-1", "home", "201", "192.0.2.1:5060", trusted=True)
 
 
@@ -71,7 +74,7 @@ def outcomes(story: Story) -> list[tuple[object, object]]:
 def test_a_failure_is_told_as_what_it_means_to_the_visitor(code: int, outcome: Outcome, tone: Tone) -> None:
     """Who rings in vain should know whether to wait, to come again, or to try another way."""
     story = Story(ALONE).online()
-    story.tell(FRONT, CallEnded("boot-1.1", code, "x"))
+    story.tell(FRONT, CallEnded("boot-1.1", code, "x"), SERVER_LIVES)
 
     assert outcomes(story) == [("boot-1", outcome.value)]
     assert story.wanted(PlayTone) == [PlayTone(Tone.CHIME), PlayTone(tone)]
@@ -92,7 +95,7 @@ def test_of_many_failures_the_one_closest_to_a_person_is_told(codes: Sequence[in
     """Somebody is at home and will not come: that says more than a mobile without a network."""
     first, second = codes[::way]
     story = Story(ALONE).online()
-    story.tell(FLAT, CallEnded("boot-1.1", first, "x"), CallEnded("boot-1.2", second, "x"))
+    story.tell(FLAT, CallEnded("boot-1.1", first, "x"), CallEnded("boot-1.2", second, "x"), SERVER_LIVES)
 
     assert outcomes(story) == [("boot-1", outcome.value)]
 

@@ -23,6 +23,7 @@ from intercom.core.events import (
     EngineLost,
     EngineStarted,
     Event,
+    LineAnswered,
     LineLost,
     LineUp,
     NetworkChanged,
@@ -66,6 +67,7 @@ RULES = Rules(
     stop_s=1.0,
     silent_s=1.0,
     probe_s=float("inf"),  # told as a story in test_line.py
+    probe_wait_s=1.0,
 )
 """Small on purpose, but with more than one of whatever there can be more than one of. The durations share a unit, so
 that the ways in which deadlines can lie to each other stay few."""
@@ -101,6 +103,7 @@ def events(state: State) -> list[Event]:
         EngineLost("crash"),
         LineUp("home", 1.0, 300),
         LineLost("home", 403, "Forbidden"),
+        LineAnswered("home", 1.0),
         CardOpened("card"),
         CardLost("gone"),
         CardClosed(),
@@ -114,7 +117,12 @@ def events(state: State) -> list[Event]:
     ]
     for leg in legs:
         always += [CallSent(leg), CallProgressed(leg, 100), CallProgressed(leg, 180), EarlyMediaBegan(leg)]
-        always += [CallAnswered(leg), CallEnded(leg, 486, "Busy Here"), AudioFlowed(leg, "in")]
+        always += [
+            CallAnswered(leg),
+            CallEnded(leg, 486, "Busy Here"),
+            CallEnded(leg, 503, "x"),
+            AudioFlowed(leg, "in"),
+        ]
         always += [DigitReceived(leg, key, "RFC 4733") for key in "12#*"]
     return always
 
@@ -147,6 +155,8 @@ def canonical(state: State, now: float) -> State:
             early=renamed.get(visit.early, visit.early and "gone"),
             phase_until=left(visit.phase_until),
             digits_until=left(visit.digits_until),
+            # How long it still has is a story in test_network_lost.py; here only whether it has waited.
+            patient_until=None if visit.patient_until is None else 0.0,
         )
     return replace(
         state,
@@ -170,6 +180,7 @@ def canonical(state: State, now: float) -> State:
                 round_trip_ms=0.0,
                 retry_at=left(line.retry_at),
                 probe_at=None,
+                probe_until=None if line.probe_until is None else 0.0,
             )
             for line in state.lines
         ),

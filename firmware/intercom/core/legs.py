@@ -4,7 +4,7 @@
 from dataclasses import replace
 
 from intercom.core.commands import HangUp, PlaceCall
-from intercom.core.state import Leg, LinePhase, Unheard, line_up
+from intercom.core.state import Leg, LinePhase, Phase, Unheard, line_up
 from intercom.core.turn import Turn
 
 DIRECT = "direct"
@@ -50,6 +50,12 @@ def pass_over(turn: Turn, leg: Leg, *, only_if_another: bool = False) -> None:
     turn.set_visit(
         legs=tuple(other for other in turn.visit.legs if other.name != leg.name), failures=(*turn.visit.failures, 408)
     )
+
+
+def network_changed(turn: Turn) -> None:
+    """Note that PJSIP may give up whoever is rung, for no fault of the phone: an old address carried the call."""
+    if turn.state.phase in (Phase.DIALLING, Phase.RINGING):
+        turn.set_visit(legs=tuple(replace(leg, moved=True) for leg in turn.visit.legs))
 
 
 def heard(turn: Turn, target: str) -> None:

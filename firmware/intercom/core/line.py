@@ -26,7 +26,9 @@ def engine_lost(turn: Turn) -> None:
     for line in turn.state.lines:
         turn.put(
             "lines",
-            replace(line, phase=LinePhase.DOWN, since=turn.now, retry_at=None, probe_at=None, probe_until=None),
+            replace(
+                line, phase=LinePhase.DOWN, since=turn.now, retry_at=None, probe_at=None, probe_until=None, moving=False
+            ),
         )
     _note_outage(turn)
 
@@ -50,6 +52,7 @@ def up(turn: Turn, event: LineUp) -> None:
             took_ms=event.took_ms or line.took_ms,
             probe_at=turn.now + turn.rules.probe_s,
             probe_until=None,
+            moving=False,
         ),
     )
     _tell_outage(turn, line)
@@ -77,17 +80,20 @@ def lost(turn: Turn, event: LineLost) -> None:
             probe_at=None,
             probe_until=None,
             server=server,
+            moving=False,
         ),
     )
     _note_outage(turn)
 
 
-def answered_probe(turn: Turn, account: str, took_ms: float) -> None:
-    """The server lives; ask again after a while."""
+def answered_probe(turn: Turn, account: str, took_ms: float) -> bool:
+    """The server lives; ask again after a while. Return whether it had been asked."""
     line = _line(turn, account)
-    if line is not None and line.probe_until is not None:
-        ask_again = turn.now + turn.rules.probe_s
-        turn.put("lines", replace(line, probe_at=ask_again, probe_until=None, round_trip_ms=took_ms))
+    if line is None or line.probe_until is None:
+        return False
+    ask_again = turn.now + turn.rules.probe_s
+    turn.put("lines", replace(line, probe_at=ask_again, probe_until=None, round_trip_ms=took_ms))
+    return True
 
 
 def servers_found(turn: Turn, account: str, servers: tuple[str, ...]) -> None:
@@ -111,7 +117,24 @@ def network_changed(turn: Turn) -> None:
         return
     turn.order(RefreshNetwork())
     for line in turn.state.lines:
-        _try(turn, replace(line, failed=0))
+        _try(turn, replace(line, failed=0, moving=line.phase is LinePhase.UP))
+
+
+def refused(turn: Turn, account: str) -> None:
+    """Our password was not good enough for a call: register at once, to know whether the line stands at all."""
+    line = _line(turn, account)
+    if line is not None and line.phase is LinePhase.UP:
+        _try(turn, line)
+
+
+def doubt(turn: Turn, account: str) -> bool:
+    """Ask a server now whether it lives, because a call through it failed; return whether news of it is to come."""
+    line = _line(turn, account)
+    if line is None or line.phase is not LinePhase.UP:
+        return False
+    if line.probe_until is None and not line.moving:
+        _ask(turn, line)
+    return True
 
 
 def time_passed(turn: Turn) -> list[LineLost]:
@@ -123,9 +146,13 @@ def time_passed(turn: Turn) -> list[LineLost]:
         elif line.probe_until is not None and turn.now >= line.probe_until:
             silent.append(LineLost(line.name, 408, "the server does not answer OPTIONS"))
         elif line.probe_at is not None and turn.now >= line.probe_at:
-            turn.order(Probe(line.name))
-            turn.put("lines", replace(line, probe_at=None, probe_until=turn.now + turn.rules.probe_wait_s))
+            _ask(turn, line)
     return silent
+
+
+def _ask(turn: Turn, line: Line) -> None:
+    turn.order(Probe(line.name))
+    turn.put("lines", replace(line, probe_at=None, probe_until=turn.now + turn.rules.probe_wait_s))
 
 
 def _try(turn: Turn, line: Line) -> None:

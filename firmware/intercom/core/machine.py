@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`step`: one event in, a new state and the commands out. All events go through here."""
 
-from intercom.core import door, health, line, panel, visit
+from intercom.core import door, health, legs, line, panel, visit
 from intercom.core.commands import (
     Command,
     Exit,
@@ -93,11 +93,13 @@ def _dispatch(turn: Turn, event: Event) -> None:
         case LineLost():
             _line_lost(turn, event)
         case LineAnswered(account, took_ms):
-            line.answered_probe(turn, account, took_ms)
+            if line.answered_probe(turn, account, took_ms):
+                visit.line_answered(turn, account)
         case ServersFound(account, servers):
             line.servers_found(turn, account, servers)
         case NetworkChanged():
             line.network_changed(turn)
+            legs.network_changed(turn)
         case TextAnswered():
             pass
         case CallSent(leg):

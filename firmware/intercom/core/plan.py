@@ -16,7 +16,7 @@ _BY_CODE = {
     604: Outcome.NOT_FOUND,
 }
 _BEST_FIRST = (Outcome.DECLINED, Outcome.BUSY, Outcome.NOT_FOUND, Outcome.UNREACHABLE)
-SERVER_FAILURES = frozenset({408, 500, 502, 503, 504})
+SERVER_FAILURES = frozenset({401, 407, 408, 500, 502, 503, 504})
 """Answers that say more of the server than of the phone: another account may do better."""
 
 

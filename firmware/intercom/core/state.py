@@ -81,6 +81,7 @@ NEXT: Mapping[Phase, Mapping[Signal, Phase]] = {
     },
     Phase.WAITING: {
         Signal.LINE_BACK: Phase.DIALLING,
+        Signal.GONE: Phase.CLOSING,
         Signal.TIME_UP: Phase.CLOSING,
         Signal.CUT: Phase.CLOSING,
         Signal.STOPPED: Phase.CLOSING,
@@ -175,6 +176,8 @@ class Leg:
     rang: bool = False
     unconfirmed: bool = False
     """Something answered that has yet to key 1."""
+    moved: bool = False
+    """Whether the network changed before it was answered: its failure says nothing of the phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +211,10 @@ class Visit:
     """Target and account of every leg so far."""
     silent_until: float | None = None
     """When a server that has said nothing is passed over."""
+    patient_until: float | None = None
+    """How long it waits for a line, however often it has to; None until it waits."""
+    doubted: str = ""
+    """The account whose server is asked, before the visit ends, whether it lives at all."""
     called_back: bool = False
     cuts: int = 0
     """How often the voice engine died before somebody answered."""
@@ -251,6 +258,8 @@ class Line:
     """Where its name leads, the best first; empty until a name server said so, and for literal addresses."""
     server: int = 0
     """Place in `servers` of the one in use."""
+    moving: bool = False
+    """Whether the network changed, and the server has not answered a REGISTER since."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from intercom.core import ending, legs, plan
 from intercom.core.commands import AnswerCall, AskToConfirm, HangUp, Kind, PlayTone, Tone
 from intercom.core.events import CallArrived
+from intercom.core.line import doubt, refused
 from intercom.core.pending import Pending, Stage
 from intercom.core.state import (
     NEXT,
@@ -169,10 +170,16 @@ def leg_ended(turn: Turn, leg: str, code: int, reason: str) -> None:
         failures=visit.failures if talked else (*visit.failures, code),
         early="" if visit.early == leg else visit.early,
     )
+    servers_fault = code in plan.SERVER_FAILURES
+    if code in (401, 407):
+        refused(turn, known.account)
     if talked:
         go(turn, Signal.GONE)
-    elif not (code in plan.SERVER_FAILURES and legs.try_another_way(turn, known)) and not turn.visit.legs:
-        _stage_over(turn, Signal.GONE)
+    elif servers_fault and known.moved:
+        if not turn.visit.legs:
+            _call_anew(turn)
+    elif not (servers_fault and legs.try_another_way(turn, known)) and not turn.visit.legs:
+        _stage_over(turn, Signal.GONE, doubted=known.account if servers_fault else "")
 
 
 def line_lost(turn: Turn, account: str) -> None:
@@ -184,6 +191,12 @@ def line_lost(turn: Turn, account: str) -> None:
             legs.pass_over(turn, leg)
     if not turn.visit.legs:
         _stage_over(turn, Signal.GONE)
+
+
+def line_answered(turn: Turn, account: str) -> None:
+    """A server lives that a visit doubted: its failure was an answer, and the visit ends with it."""
+    if turn.state.phase is Phase.WAITING and turn.visit.doubted == account:
+        go(turn, Signal.GONE)
 
 
 def audio_flowed(turn: Turn, leg: str, direction: str) -> None:
@@ -212,6 +225,8 @@ def card_back(turn: Turn) -> None:
 def line_back(turn: Turn) -> None:
     """A line came up, or at least a voice engine: who waits and can be called now is called."""
     if turn.state.visit is None or not plan.from_callable(turn.visit.stages, turn.rules, line_up(turn.state)):
+        return
+    if turn.visit.patient_until is not None and turn.now >= turn.visit.patient_until:
         return
     if turn.state.phase is Phase.WAITING and turn.visit.dialled:
         turn.tell(Kind.VISIT_RESUMED, button=turn.visit.button, reason="a line is back")
@@ -255,6 +270,8 @@ def time_passed(turn: Turn) -> None:
     elif visit.silent_until is not None and turn.now >= visit.silent_until:
         turn.set_visit(silent_until=None)
         for leg in visit.legs:
+            if not leg.progressed:
+                doubt(turn, leg.account)
             legs.pass_over(turn, leg, only_if_another=True)
 
 
@@ -276,6 +293,8 @@ def go(turn: Turn, signal: Signal) -> None:
 
 
 def _enter_waiting(turn: Turn) -> None:
+    until = turn.visit.patient_until or turn.visit.phase_until
+    turn.set_visit(phase_until=until, patient_until=until)
     if not turn.visit.dialled:
         turn.order(PlayTone(Tone.NO_LINE))
 
@@ -293,7 +312,7 @@ def _enter_dialling(turn: Turn) -> None:
     line = line_up(turn.state)
     stages = plan.from_callable(turn.visit.stages, turn.rules, line)
     first = not turn.visit.dialled
-    turn.set_visit(stages=stages, failures=(), account=line.name if line else legs.DIRECT)
+    turn.set_visit(stages=stages, failures=(), doubted="", account=line.name if line else legs.DIRECT)
     for target in plan.callable_now(stages[0], turn.rules, line):
         legs.place(turn, target, legs.DIRECT if line is None or target in turn.rules.direct else line.name)
     turn.set_visit(phase_until=turn.now + stages[0].ring_s, silent_until=turn.now + turn.rules.silent_s)
@@ -301,19 +320,34 @@ def _enter_dialling(turn: Turn) -> None:
         turn.order(PlayTone(Tone.CHIME))
 
 
-def _stage_over(turn: Turn, signal: Signal) -> None:
-    """Nobody of this stage answers any more: ring the next one, or wait for a line, or end."""
+def _call_anew(turn: Turn) -> None:
+    """The network took the calls of this stage along: place them again as soon as there is a way."""
+    turn.set_visit(tried=frozenset())
+    go(turn, Signal.LINE_GONE)
+    line = line_up(turn.state)
+    if line is None or not line.moving or plan.from_callable(turn.visit.stages, turn.rules, None):
+        line_back(turn)
+
+
+def _stage_over(turn: Turn, signal: Signal, *, doubted: str = "") -> None:
+    """Nobody of this stage answers any more: ring the next one, or wait for a line, or end.
+
+    `doubted` is the account whose server may itself be what failed: the visit waits until that is known.
+    """
     visit, line = turn.visit, line_up(turn.state)
     for leg in visit.legs:
         if not leg.rang:
             legs.unheard(turn, leg.target)
     rest = plan.from_callable(visit.stages[1:], turn.rules, line)
-    waits = line is None and any(target not in turn.rules.direct for stage in visit.planned for target in stage.targets)
-    if not rest and not (waits and signal is Signal.GONE):
+    needs_line = any(target not in turn.rules.direct for stage in visit.planned for target in stage.targets)
+    waits = signal is Signal.GONE and needs_line and (line is None or doubt(turn, doubted))
+    if not rest and not waits:
         go(turn, signal)
         return
     turn.order(*(HangUp(leg.name) for leg in visit.legs))
-    turn.set_visit(legs=(), early="", stages=rest or visit.planned, tried=visit.tried if rest else frozenset())
+    turn.set_visit(
+        legs=(), early="", stages=rest or visit.planned, tried=visit.tried if rest else frozenset(), doubted=doubted
+    )
     go(turn, Signal.NEXT_STAGE if rest else Signal.LINE_GONE)
 
 
@@ -337,7 +371,8 @@ def _enter_answering(turn: Turn) -> None:
 def _enter_talking(turn: Turn) -> None:
     talker = turn.visit.talker
     turn.order(*(HangUp(leg.name) for leg in turn.visit.legs if leg.name != talker))
-    turn.set_visit(legs=tuple(leg for leg in turn.visit.legs if leg.name == talker), early="")
+    stays = tuple(replace(leg, moved=False) for leg in turn.visit.legs if leg.name == talker)
+    turn.set_visit(legs=stays, early="", patient_until=None)
 
 
 def _enter_warned(turn: Turn) -> None:
@@ -360,7 +395,7 @@ def _enter_closing(turn: Turn, left: Phase, signal: Signal) -> None:
     turn.order(*(HangUp(leg.name) for leg in turn.visit.legs))
     if turn.visit.button and outcome in (Outcome.UNREACHABLE, Outcome.CUT):
         turn.set(missed=(*turn.state.missed, (turn.visit.button, turn.visit.began_at))[-MISSED_KEPT:])
-    turn.set_visit(outcome=outcome, legs=(), early="", digits="", digits_until=None)
+    turn.set_visit(outcome=outcome, legs=(), early="", digits="", digits_until=None, patient_until=None, doubted="")
     if outcome in OUTCOME_TONES:
         turn.order(PlayTone(OUTCOME_TONES[outcome]))
 

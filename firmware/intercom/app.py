@@ -13,16 +13,17 @@ from typing import Protocol, TypeVar
 
 from intercom import wiring
 from intercom.adapters.control import Control
-from intercom.adapters.engine import VoiceEngine
+from intercom.adapters.engine import PAUSES_S, VoiceEngine
 from intercom.adapters.gpio import GpioLight, GpioPanel, GpioStrike
 from intercom.adapters.journal import open_journal
 from intercom.adapters.machine import Machine
 from intercom.adapters.notify import Notify
 from intercom.adapters.pending import PendingFile
 from intercom.adapters.sip_port import kept_port
+from intercom.adapters.starts import YOUNG_S, Starts
 from intercom.config import Config
 from intercom.core.commands import Lamp
-from intercom.core.events import VisitRestored
+from intercom.core.events import ConditionBegan, ConditionEnded, VisitRestored
 from intercom.daemon import Daemon, Ports
 from intercom.desk import Desk
 from intercom.loading import load
@@ -37,6 +38,7 @@ class Closable(Protocol):
         """Give it back."""
 
 
+MANY_STARTS = 3
 _Closable = TypeVar("_Closable", bound=Closable)
 
 
@@ -68,7 +70,9 @@ async def _serve(config: Config, socket_path: Path) -> str:
     loop = asyncio.get_running_loop()
     folder = socket_path.parent
     daemon = Daemon(wiring.rules(config, random.random), secrets.token_hex(3), loop)
-    voice = VoiceEngine(wiring.engine_settings(config, kept_port(folder, config.network.bind)), daemon.post)
+    starts = Starts(folder / "starts")
+    settings = wiring.engine_settings(config, kept_port(folder, config.network.bind))
+    voice = VoiceEngine(settings, daemon.post, young=_young(starts, daemon))
     control = Control(
         socket_path, Desk(daemon, voice, config.name, Machine(daemon.post, state_folder=folder).readings).answer
     )
@@ -88,7 +92,19 @@ async def _serve(config: Config, socket_path: Path) -> str:
         if (left := pending.load()) is not None:
             daemon.post(VisitRestored(left))
         ports = Ports(voice, strikes, light, open_journal(), Notify(), pending.keep)
-        return await daemon.run(ports, {"voice engine": voice.run(), **watchers(config, daemon.post, folder)})
+        reason = await daemon.run(ports, {"voice engine": voice.run(), **watchers(config, daemon.post, folder)})
+        if not reason:
+            starts.end()
+        return reason
+
+
+def _young(starts: Starts, daemon: Daemon) -> int:
+    """Count the daemons before this one that died young, and tell when they are many."""
+    young = starts.begin(PAUSES_S)
+    if young >= MANY_STARTS:
+        daemon.post(ConditionBegan("restarts", f"the daemon died {young} times soon after its start"))
+        asyncio.get_running_loop().call_later(YOUNG_S, daemon.post, ConditionEnded("restarts"))
+    return young
 
 
 def _light(config: Config) -> Light:

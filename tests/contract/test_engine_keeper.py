@@ -210,3 +210,69 @@ async def test_an_engine_that_cannot_start_is_told_and_tried_again() -> None:
 
         assert told == [EngineLost("ended with status 1")] * 2
         assert keeper.engine.starts == 2
+
+
+WEDGE = """
+import os, time
+from intercom.engine import clock
+
+whole = clock.Period.without_card
+
+def without_card(self, mix):
+    while os.path.exists({path!r}):
+        time.sleep(0.05)
+    whole(self, mix)
+
+clock.Period.without_card = without_card
+"""
+"""What `sitecustomize` does in an engine whose audio clock is to stop: no code of the engine's own knows of it."""
+
+
+@pytest.fixture
+def wedge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that stops the audio clock of every engine started now, as long as it exists."""
+    (tmp_path / "sitecustomize.py").write_text(WEDGE.format(path=str(tmp_path / "wedge")))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    return tmp_path / "wedge"
+
+
+def test_an_engine_whose_audio_clock_stands_still_is_replaced(wedge: Path) -> None:
+    """Its loop goes round and PJSIP answers, but nobody hears anybody: without the audio clock there is no beat."""
+
+    @on_a_loop
+    async def story() -> None:
+        async with keeping() as keeper:
+            await keeper.next()
+            keeper.engine.send(SetAudio(Audio(card=True)))
+            event, _ = await keeper.next()
+            while not isinstance(event, CardLost):
+                event, _ = await keeper.next()
+            await keeper.beat()
+            await keeper.beat()
+            os.close(os.open(wedge, os.O_CREAT))
+            first = keeper.engine.pid
+            lost, _ = await keeper.next()
+            os.unlink(wedge)  # noqa: PTH108
+            started, _ = await keeper.next()
+
+            assert lost == EngineLost(f"silent for {SILENCE_S:g} s")
+            assert isinstance(started, EngineStarted)
+            assert keeper.engine.pid != first
+
+    story()
+
+
+def test_an_audio_clock_that_nobody_needs_may_stand_still(wedge: Path) -> None:
+    """The card is closed outside a visit, and that is no fault."""
+    wedge.touch()
+
+    @on_a_loop
+    async def story() -> None:
+        async with keeping() as keeper:
+            await keeper.next()
+            beats = [await keeper.beat() for _ in range(4)]
+
+            assert beats[-1] - beats[0] > SILENCE_S
+            assert keeper.engine.starts == 1
+
+    story()

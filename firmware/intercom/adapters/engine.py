@@ -15,17 +15,18 @@ import time
 from collections.abc import Callable
 
 from intercom.core.commands import EngineCommand, StopEngine
-from intercom.core.events import EngineLost, EngineStarted, Event
+from intercom.core.events import EngineBeat, EngineLost, EngineStarted, Event
 from intercom.engine import wire
 from intercom.errors import WireError
 
 SILENCE_S = 4.0
-"""An engine beats every second; one that was silent this long is stuck and will not come back by itself."""
+"""An engine beats every second; one that has not for this long is stuck and will not come back by itself."""
 START_S = 15.0
 """The first beat may take longer: a Pi Zero imports slowly."""
 PAUSES_S = (0.0, 0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Waits before engines that die young; the first replacement comes at once."""
 YOUNG_S = 10.0
+BEAT_S = 1.0
 
 
 class VoiceEngine:
@@ -37,8 +38,13 @@ class VoiceEngine:
         post: Callable[[Event, float | None], None],
         *,
         silence_s: float = SILENCE_S,
+        young: int = 0,
     ) -> None:
-        """Give each engine these settings, and hand on what it tells; one silent for `silence_s` is given up."""
+        """Give each engine these settings, and hand on what it tells; one silent for `silence_s` is given up.
+
+        `young` is how many before the first one died soon after their start, under daemons that did as well.
+        """
+        self._young = young
         self._settings, self._post, self._silence_s = settings, post, silence_s
         self._writer: asyncio.StreamWriter | None = None
         self._stopping = False
@@ -54,14 +60,26 @@ class VoiceEngine:
 
     async def run(self) -> None:
         """Keep an engine running until one has obeyed `StopEngine`."""
-        young = 0
+        young = self._young
+        await self._rest(young)
         while not self._stopping:
             born = time.monotonic()
             reason = await self._live()
             self._post(EngineLost(reason), None)
             young = young + 1 if time.monotonic() - born < YOUNG_S else 0
-            if not self._stopping:
-                await asyncio.sleep(PAUSES_S[min(young, len(PAUSES_S) - 1)])
+            await self._rest(young)
+
+    async def _rest(self, young: int) -> None:
+        """Wait before the next engine, so that one that cannot live does not hammer the PBX.
+
+        Who waits on purpose is not stuck: the keeper beats in the engine's stead, or the watchdog would end the daemon,
+        and with it the count.
+        """
+        left_s = PAUSES_S[min(young, len(PAUSES_S) - 1)]
+        while left_s > 0 and not self._stopping:
+            self._post(EngineBeat(), None)
+            await asyncio.sleep(min(left_s, BEAT_S))
+            left_s -= BEAT_S
 
     async def _live(self) -> str:
         """Run one engine to its end; return why it ended."""
@@ -86,11 +104,15 @@ class VoiceEngine:
         return reason or _cause(await process.wait())
 
     async def _listen(self, reader: asyncio.StreamReader) -> str:
-        """Hand on what the engine tells; return why it is given up, or nothing when it ended by itself."""
-        patience = START_S
+        """Hand on what the engine tells; return why it is given up, or nothing when it ended by itself.
+
+        Only its beats keep it alive: other news may come from an engine whose audio clock stands still.
+        """
+        patience, loop = START_S, asyncio.get_running_loop()
+        until = loop.time() + patience
         while True:
             try:
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout_at(until):
                     line = await reader.readline()
                 if not line:
                     return ""
@@ -101,7 +123,9 @@ class VoiceEngine:
                 return str(error)
             except OSError:
                 return ""
-            patience = self._silence_s
+            if isinstance(event, EngineBeat | EngineStarted):
+                patience = self._silence_s
+                until = loop.time() + patience
             if isinstance(event, EngineStarted):
                 self.versions = event.versions
             self._post(event, at)

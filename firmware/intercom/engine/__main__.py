@@ -116,7 +116,7 @@ class Engine:
             self._phone.pump()
             now = time.monotonic()
             if now >= beat_at:
-                self._outbox.post(EngineBeat())
+                self._beat()
                 beat_at = now + BEAT_S
             if not self._phone.calls:
                 if self._sound.blocked_s > STUCK_S:
@@ -126,6 +126,13 @@ class Engine:
                     sweep_at = now + SWEEP_S
         self._phone.stop(GOODBYE_S)
         self._sound.close()
+
+    def _beat(self) -> None:
+        """Tell that this loop and the audio clock go on. Without it the daemon kills this process."""
+        if self._sound.keeps_time():
+            self._outbox.post(EngineBeat())
+        else:
+            print("voice engine: the audio clock stands still", file=sys.stderr, flush=True)
 
     def _obey(self) -> None:
         try:

@@ -75,6 +75,12 @@ def _transport(pj: Any, settings: EngineSettings, kind: str) -> Any:
     config.boundAddress = settings.bind
     # TLS listens beside TCP, on the next number.
     config.port = settings.port + (kind == "tls") if settings.port else 0
+    if kind != "udp":
+        # Nagle (RFC 896) would hold the INVITE with our credentials until the ACK before it is acknowledged: 40 ms.
+        option = pj.SockOpt()
+        option.level, option.optName = socket.IPPROTO_TCP, socket.TCP_NODELAY
+        option.setOptValInt(1)
+        config.sockOptParams.sockOpts.append(option)
     if kind == "tls":
         config.tlsConfig.verifyServer = True
         config.tlsConfig.CaListFile = SYSTEM_CAS

@@ -63,6 +63,7 @@ class Sound:
         self._busy_since = 0.0
         self._hold_until = self._seek_at = 0.0
         self._lost = False
+        self._beats_told = -1
         self._telling = threading.Lock()
         self._leaving = False
         self._news = threading.Event()
@@ -83,6 +84,13 @@ class Sound:
         """
         since = self._busy_since
         return time.monotonic() - since if since else 0.0
+
+    def keeps_time(self) -> bool:
+        """Tell whether the clock went on since this was last asked. One that is not wanted may stand still."""
+        wanted, beats = self._period.audio.card, self._period.beats
+        stands = wanted and beats == self._beats_told
+        self._beats_told = beats if wanted else -1
+        return not stands
 
     def set(self, audio: Audio) -> None:
         """Make the sound so; returns at once. Privacy needs no worker: from here on nothing else is spoken or heard."""

@@ -10,9 +10,12 @@ from typing import Any
 from intercom import __version__
 from intercom.adapters.control import Peer
 from intercom.adapters.engine import VoiceEngine
+from intercom.core import plan
 from intercom.core.commands import Kind, Report
 from intercom.core.events import ButtonPressed
-from intercom.core.state import State, conditions, levels
+from intercom.core.legs import DIRECT
+from intercom.core.rules import Rules
+from intercom.core.state import State, conditions, levels, line_up
 from intercom.daemon import Daemon
 
 KEPT = 50
@@ -99,6 +102,10 @@ class Desk:
             "lamp": level.lamp.value,
             "text": level.status,
             "lines": _lines(state, now),
+            "buttons": [
+                {"button": button, "through": _through(button, state, self._daemon.rules)}
+                for button in self._daemon.rules.buttons
+            ],
             "doors": [{"door": door.name, "released": door.name in level.released} for door in state.doors],
             "conditions": _conditions(state, now),
             "card": f"open {state.card_open}" if state.card_open else "closed",
@@ -107,6 +114,16 @@ class Desk:
             "engine": {"pid": self._voice.pid, "versions": self._voice.versions, "starts": self._voice.starts},
             "visits": list(self._visits)[:5],
         }
+
+
+def _through(button: str, state: State, rules: Rules) -> str:
+    """Return the account through which a press would ring now; empty when it would ring nobody."""
+    line = line_up(state)
+    left = plan.from_callable(plan.stages(button, rules, state.profiles), rules, line)
+    if not left:
+        return ""
+    needs_line = any(target not in rules.direct for target in plan.callable_now(left[0], rules, line))
+    return line.name if line is not None and needs_line else DIRECT
 
 
 def _lines(state: State, now: float) -> list[Answer]:

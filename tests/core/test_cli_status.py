@@ -32,6 +32,7 @@ WELL: dict[str, Any] = {
         },
         {"account": "cell", "state": "down", "since_s": 61.0, "took_ms": 0.0, "detail": "403 Forbidden"},
     ],
+    "buttons": [{"button": "front", "through": "home"}, {"button": "side", "through": "home"}],
     "doors": [{"door": "front", "released": False}, {"door": "gate", "released": True}],
     "conditions": [{"condition": "line cell", "detail": "403 Forbidden", "since_s": 61.0}],
     "card": "closed",
@@ -68,7 +69,9 @@ def test_the_whole_screen() -> None:
     ]
 
 
-DOWN = [{"account": "home", "state": "registering", "since_s": 1.0, "took_ms": 0.0, "detail": ""}]
+DOWN = [{"button": "front", "through": ""}, {"button": "side", "through": ""}]
+SIDE_DOWN = [{"button": "front", "through": "direct"}, {"button": "side", "through": ""}]
+MIXED = [{"button": "front", "through": "direct"}, {"button": "side", "through": "home"}]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +80,9 @@ DOWN = [{"account": "home", "state": "registering", "since_s": 1.0, "took_ms": 0
         (changed(conditions=[]), (True, "through home")),
         (changed(text="stopping"), (False, "the intercom is stopping")),
         (changed(engine={"pid": 0, "versions": "", "starts": 2}), (False, "the voice engine does not run")),
-        (changed(lines=DOWN), (False, "no line is registered")),
+        (changed(buttons=DOWN), (False, "no line is registered")),
+        (changed(buttons=SIDE_DOWN), (False, "no line is registered, and side would ring nobody")),
+        (changed(buttons=MIXED, conditions=[]), (True, "directly and through home")),
     ],
 )
 def test_whether_it_would_ring_now(told: dict[str, Any], expected: tuple[bool, str]) -> None:
@@ -85,7 +90,7 @@ def test_whether_it_would_ring_now(told: dict[str, Any], expected: tuple[bool, s
     assert expected == verdict(told)
 
 
-@pytest.mark.parametrize(("told", "expected"), [(WELL, 0), (changed(lines=DOWN), 1)])
+@pytest.mark.parametrize(("told", "expected"), [(WELL, 0), (changed(buttons=DOWN), 1)])
 def test_scripts_get_all_of_it_and_the_verdict_as_exit_status(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], told: dict[str, Any], expected: int
 ) -> None:

@@ -14,6 +14,7 @@ from intercom.cli.client import granted
 from intercom.cli.command import Command
 from intercom.cli.screen import BAD, BOLD, DIM, GOOD, Paint, paint_for, span
 from intercom.cli.visits import rows
+from intercom.core.legs import DIRECT
 from intercom.errors import IntercomError
 
 Status = dict[str, Any]
@@ -23,6 +24,7 @@ MEANING = """\
   phase, lamp, text              "idle", "ringing" ...; what the lamp shows; all of it in one line
   lines         account, state ("registered", "registering", "down"), since_s, took_ms (REGISTER to its 200),
                 round_trip_ms (of the last question whether the server lives), server, detail (the fault)
+  buttons       button, through (the account, "direct" for a target with an address of its own, "" for nobody)
   doors         door, released
   conditions    condition, detail, since_s: what is wrong now; empty when all is well
   card          "closed", or "open" and its name
@@ -51,13 +53,16 @@ def verdict(told: Status) -> tuple[bool, str]:
         return False, "the intercom is stopping"
     if not told["engine"]["pid"]:
         return False, "the voice engine does not run"
-    up = [line["account"] for line in told["lines"] if line["state"] == "registered"]
-    if not up:
-        return False, "no line is registered"
+    dumb = [button["button"] for button in told["buttons"] if not button["through"]]
+    if dumb:
+        which = "" if len(dumb) == len(told["buttons"]) else f", and {' and '.join(dumb)} would ring nobody"
+        return False, f"no line is registered{which}"
+    ways = dict.fromkeys(button["through"] for button in told["buttons"])
+    how = " and ".join("directly" if way == DIRECT else f"through {way}" for way in ways)
     if told["conditions"]:
         troubles = ", ".join(condition["condition"] for condition in told["conditions"])
-        return True, f"through {up[0]}, but there is trouble with {troubles}"
-    return True, f"through {up[0]}"
+        return True, f"{how}, but there is trouble with {troubles}"
+    return True, how
 
 
 def screen(told: Status, paint: Paint) -> list[str]:

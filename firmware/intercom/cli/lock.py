@@ -25,7 +25,7 @@ def lock(path: Path) -> int:
             GpioStrike(door.key, door.strike_pin, active_high=door.active == "high").close()
         except HardwareError as error:
             print(f"intercom: {error}", file=sys.stderr)
-            print("intercom: while the daemon runs, the pins are its own: sudo systemctl stop intercom", file=sys.stderr)
+            print("intercom: while the daemon runs they are its own: sudo systemctl stop intercom", file=sys.stderr)
             status = 1
         else:
             print(f"door {door.key} locked")
@@ -38,7 +38,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 COMMAND = Command(
     purpose="lock every strike without the daemon",
-    more="systemd does so whenever the daemon has ended, however it did.",
+    more="systemd does so when the daemon has ended.",
     examples=("sudo intercom lock", "intercom lock --config my.toml"),
     exits={0: "every strike is locked", 1: "a pin cannot be had, or the configuration is wrong"},
     asks_daemon=False,

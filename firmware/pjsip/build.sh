@@ -16,7 +16,7 @@
 set -euo pipefail
 
 readonly OLDEST=2.17               # the oldest pjproject that our patches and the daemon fit
-readonly LOCAL_VERSION=intercom1   # the part of the wheel's version that is ours
+readonly LOCAL_VERSION=intercom2   # the part of the wheel's version that is ours
 readonly TOOLS=('setuptools==84.2.1' 'swig==4.5.1')
 readonly PACKAGES=(build-essential pkg-config patch xz-utils python3-dev python3-venv
     libopus-dev libssl-dev libsrtp2-dev libspeexdsp-dev uuid-dev)
@@ -81,7 +81,7 @@ release() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
 
 key() {
     {
-        (cd "$HERE" && sha256sum build.sh config_site.h patches/*.patch)
+        (cd "$HERE" && sha256sum build.sh config_site.h gate.c patches/*.patch)
         release
         dpkg --print-architecture
     } | sha256sum | cut -c1-16
@@ -242,6 +242,7 @@ make_wheel() {
     # -threads: let go of Python's lock in every call. No -doxygen: it doubles pjsua2.py.
     logged swig "$WORK/venv/bin/swig" -c++ -w312 -threads -python "${includes[@]}" \
         -outdir . -o pjsua2_wrap.cpp "$top/pjsip-apps/src/swig/pjsua2.i"
+    cp "$HERE/gate.c" .
     flags() { make -s --no-print-directory -C "$top/pjsip-apps/src/swig/python" -f helper.mak "$1" | tr '\n' ' '; }
     cat >setup.py <<PY
 from setuptools import Extension, setup
@@ -256,7 +257,7 @@ setup(
     ext_modules=[
         Extension(
             "_pjsua2",
-            ["pjsua2_wrap.cpp"],
+            ["pjsua2_wrap.cpp", "gate.c"],
             py_limited_api=True,
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             # -O1: the wrapper only passes arguments on, and -O2 takes twice the time to compile.
@@ -288,7 +289,7 @@ import _pjsua2
 import pjsua2 as pj
 
 library = ctypes.CDLL(_pjsua2.__file__)
-for name in [*sys.argv[1:], "pjmedia_srtp_init_lib", "pjmedia_transport_srtp_dtls_get_fingerprint"]:
+for name in [*sys.argv[1:], "pjmedia_srtp_init_lib", "pjmedia_transport_srtp_dtls_get_fingerprint", "gate_close"]:
     getattr(library, name)
 
 config = pj.EpConfig()

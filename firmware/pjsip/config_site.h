@@ -26,6 +26,10 @@
  * listen on TCP, and the call would be lost (default 0). */
 #define PJSIP_DONT_SWITCH_TO_TCP        1
 
+/* No TLS from outside: a door has no certificate to show, and its server calls it through the
+ * connection that it registered over (default 0). */
+#define PJSIP_TLS_TRANSPORT_DONT_CREATE_LISTENER 1
+
 /* Keep the way through a router open while we have nothing to say. */
 #define PJMEDIA_STREAM_ENABLE_KA        PJMEDIA_STREAM_KA_EMPTY_RTP
 

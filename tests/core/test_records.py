@@ -17,7 +17,8 @@ from intercom.core.commands import Kind, Report
 CATALOGUE = Path(__file__).parents[2] / "systemd/intercom.catalog"
 FIELDS = ("visit", "button", "by", "target", "leg", "account", "caller", "source", "code", "reason", "outcome", "door",
           "code_name", "left", "condition", "detail", "lasted_s", "took_ms", "expires_s", "card", "versions",
-          "timeline", "total_ms", "talked_s", "got", "method", "pulse_s", "boot")  # fmt: skip
+          "timeline", "total_ms", "talked_s", "got", "method", "pulse_s", "boot", "count",
+          "request")  # fmt: skip
 VALUES = st.text() | st.integers() | st.floats() | st.dictionaries(st.text(), st.floats(), max_size=2)
 
 
@@ -43,6 +44,10 @@ def test_every_kind_has_a_number_of_its_own() -> None:
         (
             Report(Kind.CALL_ARRIVED, {"caller": "201", "account": "home", "source": "192.0.2.1:5060"}),
             "call from 201 through home (192.0.2.1:5060)",
+        ),
+        (
+            Report(Kind.STRANGERS_REFUSED, {"count": 3, "source": "192.0.2.9", "request": "INVITE"}),
+            "strangers got no answer, 3 times; the last was 192.0.2.9 with INVITE",
         ),
         (
             Report(Kind.CALL_REFUSED, {"visit": "", "caller": "100", "source": "192.0.2.9:5060", "reason": "no"}),

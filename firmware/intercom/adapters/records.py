@@ -49,6 +49,11 @@ TABLE: Mapping[Kind, Entry] = {
     Kind.CALL_REFUSED: Entry(
         "469821816b9745838399ad247307d4b2", _WARNING, "call from {caller}[ ({source})] refused[: {reason}]"
     ),
+    Kind.STRANGERS_REFUSED: Entry(
+        "f9db751e9fff4e46b3dfa96799c12e98",
+        _NOTICE,
+        "strangers got no answer, {count} times[; the last was {source}][ with {request}]",
+    ),
     Kind.CALL_PLACED: Entry("4b182b28f0ba4cdbb03267fbdea03707", _INFO, "calling {target}[ through {account}]"),
     Kind.CALL_RINGING: Entry("7c0973ce558049bdbd578e35408b5c08", _INFO, "{target} rings"),
     Kind.CALL_ANSWERED: Entry("319da93b0f8a46429aa64660bb4d0957", _INFO, "{target} answered"),

@@ -195,6 +195,7 @@ class Kind(StrEnum):
     """A press that started no visit of its own, and what it got instead."""
     CALL_ARRIVED = "call-arrived"
     CALL_REFUSED = "call-refused"
+    STRANGERS_REFUSED = "strangers-refused"
     CALL_PLACED = "call-placed"
     CALL_RINGING = "call-ringing"
     CALL_ANSWERED = "call-answered"

@@ -197,6 +197,18 @@ class CallArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class StrangersRefused:
+    """Nobody whom an account knows sent SIP to the door, and got no answer. Told once an hour at most."""
+
+    count: int
+    """Packets and connections since the last time it was told."""
+    source: str
+    """IP address of the last one."""
+    request: str
+    """What it was: "INVITE", "REGISTER", or "something"."""
+
+
+@dataclass(frozen=True, slots=True)
 class DigitReceived:
     """A key of the phone: 0-9, A-D, * or #."""
 
@@ -245,5 +257,6 @@ Event = (
     | ServersFound | LineAnswered | TextAnswered | TimePassed | StopRequested | EngineStarted | EngineLost | EngineBeat
     | LineUp
     | LineLost | CallSent | CallProgressed | EarlyMediaBegan | CallAnswered | CallEnded | CallArrived | DigitReceived
+    | StrangersRefused
     | AudioFlowed | CardOpened | CardClosed | CardLost | TonePlayed
 )  # fmt: skip

@@ -41,6 +41,7 @@ from intercom.core.events import (
     ProfilesChanged,
     ServersFound,
     StopRequested,
+    StrangersRefused,
     TextAnswered,
     TimePassed,
     TonePlayed,
@@ -114,6 +115,8 @@ def _dispatch(turn: Turn, event: Event) -> None:
             visit.leg_ended(turn, leg, code, reason)
         case CallArrived():
             visit.called(turn, event)
+        case StrangersRefused(count, source, request):
+            turn.tell(Kind.STRANGERS_REFUSED, count=count, source=source, request=request)
         case DigitReceived(leg, digit, method):
             if not visit.confirmed(turn, leg, digit):
                 door.digit(turn, leg, digit, method)

@@ -117,6 +117,7 @@ class Engine:
             now = time.monotonic()
             if now >= beat_at:
                 self._beat()
+                self._phone.look_round()
                 beat_at = now + BEAT_S
             if not self._phone.calls:
                 if self._sound.blocked_s > STUCK_S:

@@ -43,7 +43,7 @@ class Line:
         self.own_address = ""
         """The IP address of ours that the server was reached from; empty until it was."""
         self.answered: set[str] = set()
-        """IP addresses that answered our REGISTER."""
+        """IP addresses that answered a REGISTER or OPTIONS of ours."""
         self.probes: dict[int, tuple[Any, float]] = {}
         """Each OPTIONS under way: what PJSIP brings back with its answer, and when it was sent."""
 
@@ -78,6 +78,7 @@ class Line:
         _, sent_at = self.probes.pop(int(prm.userData), (None, 0.0))
         # Any answer from outside shows life, even 405; PJSIP makes up a 408 or 503 of its own from a timer or an error.
         if sent_at and prm.e.body.tsxState.type == self.pj.PJSIP_EVENT_RX_MSG:
+            self.answered.add(words.host(prm.e.body.tsxState.src.rdata.srcAddress))
             self.phone.post(LineAnswered(self.settings.name, round(1000 * (time.monotonic() - sent_at), 3)))
 
     @guarded
@@ -105,6 +106,9 @@ class Line:
     def register(self) -> None:
         """Send a REGISTER; `LineUp` or `LineLost` follows. One that is under way to this server is left to it."""
         if not self.settings.registrar_uri:
+            # Who is registered with is known from what is sent to it; who is not, may call before anything is.
+            place = words.place(words.server_uri(self.settings))
+            self.phone.trust(words.host(self.server) or (place.host if place else ""))
             self.own_address = words.own_address(self._server_address())
             self.phone.post(LineUp(self.settings.name, 0.0, 0))
             return

@@ -8,10 +8,11 @@ does not answer holds up every call, every registration and the watchdog for man
 import ctypes
 import sys
 from collections.abc import Callable
-from ctypes import POINTER, addressof, byref, c_char_p, c_int, c_ssize_t, c_uint, c_void_p
+from ctypes import POINTER, addressof, byref, c_char_p, c_int, c_ssize_t, c_uint, c_ulong, c_void_p
 from typing import Any
 
 from intercom.engine.words import Place, describe
+from intercom.errors import EngineError
 
 PJ_ERESOLVE = 70018
 """pj/errno.h; a request that gets it ends with 502."""
@@ -82,6 +83,8 @@ class Library:
             getattr(self._c, name).restype = c_void_p
         self._c.pj_gethostname.restype = POINTER(Text)
         self._c.OpenSSL_version.restype = c_char_p
+        self._c.gate_refused.restype = c_ulong
+        self._from, self._what = c_char_p(), c_char_p()
         self._c.pjsip_resolve.restype = None
         self._own = c_void_p()
         self._kept: Any = None
@@ -101,6 +104,20 @@ class Library:
     def tls(self) -> str:
         """Return which TLS is inside: "OpenSSL 3.0.17"."""
         return " ".join(self._c.OpenSSL_version(0).decode().split()[:2])
+
+    def close_gate(self) -> None:
+        """From here on drop what strangers send, unread (../pjsip/gate.c). After libInit. Raises EngineError."""
+        if status := self._c.gate_close():
+            raise EngineError(f"PJSIP takes no gate against strangers (status {status})")
+
+    def trust(self, address: str) -> None:
+        """Let an IP address in as a server's; a name changes nothing."""
+        self._c.gate_trust(address.encode())
+
+    def refused(self) -> tuple[int, str, str]:
+        """Return how much of strangers' was dropped so far, who sent the last of it, and what ("INVITE", or "")."""
+        count = int(self._c.gate_refused(byref(self._from), byref(self._what)))
+        return count, (self._from.value or b"").decode(), (self._what.value or b"").decode()
 
     def take_names(self, ask: Callable[[Question], None]) -> None:
         """From here on have PJSIP ask us, never the system, where to send a request. After libInit."""

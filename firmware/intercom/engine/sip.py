@@ -24,6 +24,7 @@ from intercom.engine.accounts import Line
 from intercom.engine.calls import Leg
 from intercom.engine.names import Names
 from intercom.engine.raw import Library
+from intercom.engine.strangers import Strangers
 from intercom.engine.wire import AccountSettings, EngineSettings
 from intercom.engine.words import describe
 from intercom.errors import EngineError
@@ -57,6 +58,7 @@ class Telephone:
         self._endpoint = pj.Endpoint()
         self._writer = _LogWriter()
         self._events = select.epoll()
+        self._strangers = Strangers(self._library.refused)
         self._prompt: Any = None
         self._accounts: dict[str, _Account] = {}
         self._calls: dict[str, _Call] = {}
@@ -73,6 +75,7 @@ class Telephone:
         try:
             self._endpoint.libCreate()
             self._endpoint.libInit(profile.endpoint(pj, self.settings, self._writer))
+            self._library.close_gate()
             self._library.take_names(self._names.resolve)
             self._names.families = profile.open_transports(pj, self._endpoint, self.settings)
             self._endpoint.libStart()
@@ -113,6 +116,15 @@ class Telephone:
         while self._endpoint.libHandleEvents(0) > 0:
             pass
         self._dead.clear()
+
+    def trust(self, address: str) -> None:
+        """Hear requests from this IP address, as an account's server."""
+        self._library.trust(address)
+
+    def look_round(self) -> None:
+        """Tell what nobody is woken for: once a second is plenty."""
+        if (news := self._strangers.news(time.monotonic())) is not None:
+            self.post(news)
 
     def register(self, name: str) -> None:
         """Send a REGISTER; `LineUp` or `LineLost` follows."""

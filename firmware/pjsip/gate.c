@@ -1,0 +1,195 @@
+/* Who may speak SIP to the door: its accounts' servers, and the far ends of its own calls.
+ *
+ * A stranger's packet is dropped before it is parsed, his TCP connection before it is read: no
+ * answer, no transaction, no line in a log, and no parser to attack. What is known is learned from
+ * what the door sends: whom it sends REGISTER or OPTIONS is a server; whom it sends any other
+ * request, or whose Contact came in an INVITE or its answer, is a peer. A peer may answer, and may
+ * send requests inside a call that is his; a server may send anything.
+ *
+ * Everything here runs in the one thread that owns PJSIP; patch 03 has the hook.
+ */
+#include <pjsip.h>
+#include <pjsip_ua.h>
+#include <pjsua-lib/pjsua.h>
+
+/* Where an old entry makes room for a new one. A door talks to a handful. */
+#define KNOWN 64
+
+struct known {
+    pj_sockaddr address;
+    pj_bool_t server;
+    unsigned long used;
+};
+
+static struct known known[KNOWN];
+static unsigned long turn, refused;
+static char refused_from[PJ_INET6_ADDRSTRLEN], refused_what[20];
+
+static pj_bool_t same_host(const pj_sockaddr_t *one, const pj_sockaddr_t *other)
+{
+    return ((const pj_sockaddr*)one)->addr.sa_family == ((const pj_sockaddr*)other)->addr.sa_family &&
+           pj_memcmp(pj_sockaddr_get_addr(one), pj_sockaddr_get_addr(other),
+                     pj_sockaddr_get_addr_len(one)) == 0;
+}
+
+static struct known *find(const pj_sockaddr_t *address)
+{
+    unsigned i;
+    for (i = 0; i < KNOWN; ++i)
+        if (known[i].used && same_host(&known[i].address, address))
+            return &known[i];
+    return NULL;
+}
+
+/* Note an address; the entry that was used longest ago gives way, peers before servers. */
+static void learn(const pj_sockaddr_t *address, pj_bool_t server)
+{
+    struct known *entry = find(address);
+    unsigned i;
+    if (!entry) {
+        entry = &known[0];
+        for (i = 1; i < KNOWN; ++i)
+            if (known[i].server != entry->server ? entry->server : known[i].used < entry->used)
+                entry = &known[i];
+        pj_bzero(entry, sizeof(*entry));
+        pj_sockaddr_cp(&entry->address, address);
+    }
+    entry->server = entry->server || server;
+    entry->used = ++turn;
+}
+
+/* Note an IP address given as text; a name is nobody's address. */
+static pj_bool_t learn_text(const pj_str_t *text, pj_bool_t server)
+{
+    pj_sockaddr address;
+    int families[] = { PJ_AF_INET, PJ_AF_INET6 };
+    unsigned i;
+    for (i = 0; i < 2; ++i) {
+        pj_bzero(&address, sizeof(address));
+        address.addr.sa_family = (pj_uint16_t)families[i];
+        if (pj_inet_pton(families[i], text, pj_sockaddr_get_addr(&address)) == PJ_SUCCESS) {
+            learn(&address, server);
+            return PJ_TRUE;
+        }
+    }
+    return PJ_FALSE;
+}
+
+static void refuse(const pj_sockaddr_t *from, const char *data, pj_ssize_t size)
+{
+    pj_ssize_t i;
+    ++refused;
+    pj_sockaddr_print(from, refused_from, sizeof(refused_from), 0);
+    for (i = 0; i < size && i < (pj_ssize_t)sizeof(refused_what) - 1 && data[i] >= 'A' && data[i] <= 'Z'; ++i)
+        refused_what[i] = data[i];
+    refused_what[i] = '\0';
+}
+
+/* The hook of patch 03. */
+static pj_bool_t may_enter(const pj_sockaddr_t *from, const char *data, pj_ssize_t size)
+{
+    if (find(from))
+        return PJ_TRUE;
+    refuse(from, data, size);
+    return PJ_FALSE;
+}
+
+static pjsip_module module;
+
+/* The dialog that a message belongs to, or NULL. The tags are as we see them. */
+static pjsip_dialog *dialog(const pjsip_cid_hdr *call, const pj_str_t *ours, const pj_str_t *theirs)
+{
+    return ours->slen ? pjsip_ua_find_dialog(&call->id, ours, theirs, PJ_FALSE) : NULL;
+}
+
+static void learn_contact(pjsip_msg *msg)
+{
+    pjsip_contact_hdr *contact = (pjsip_contact_hdr*)pjsip_msg_find_hdr(msg, PJSIP_H_CONTACT, NULL);
+    if (contact && contact->uri && (PJSIP_URI_SCHEME_IS_SIP(contact->uri) || PJSIP_URI_SCHEME_IS_SIPS(contact->uri)))
+        learn_text(&((pjsip_sip_uri*)pjsip_uri_get_uri(contact->uri))->host, PJ_FALSE);
+}
+
+/* Whether a request inside a dialog comes from where we send ours, or from where its Contact says. */
+static pj_bool_t is_far_end(pjsip_dialog *dlg, pjsip_rx_data *rdata)
+{
+    const pj_sockaddr *spoken_to = (const pj_sockaddr*)dlg->mod_data[module.id];
+    if (spoken_to && same_host(spoken_to, &rdata->pkt_info.src_addr))
+        return PJ_TRUE;
+    return dlg->target && (PJSIP_URI_SCHEME_IS_SIP(dlg->target) || PJSIP_URI_SCHEME_IS_SIPS(dlg->target)) &&
+           pj_stricmp2(&((pjsip_sip_uri*)pjsip_uri_get_uri(dlg->target))->host, rdata->pkt_info.src_name) == 0;
+}
+
+static pj_bool_t on_rx_request(pjsip_rx_data *rdata)
+{
+    struct known *sender = find(&rdata->pkt_info.src_addr);
+    pjsip_dialog *dlg;
+    if (sender && sender->server) {
+        if (rdata->msg_info.msg->line.req.method.id == PJSIP_INVITE_METHOD)
+            learn_contact(rdata->msg_info.msg);
+        return PJ_FALSE;
+    }
+    dlg = dialog(rdata->msg_info.cid, &rdata->msg_info.to->tag, &rdata->msg_info.from->tag);
+    if (dlg && is_far_end(dlg, rdata))
+        return PJ_FALSE;
+    refuse(&rdata->pkt_info.src_addr, rdata->msg_info.msg_buf, rdata->msg_info.len);
+    return PJ_TRUE;
+}
+
+static pj_bool_t on_rx_response(pjsip_rx_data *rdata)
+{
+    if (rdata->msg_info.cseq->method.id == PJSIP_INVITE_METHOD)
+        learn_contact(rdata->msg_info.msg);
+    return PJ_FALSE;
+}
+
+static pj_status_t on_tx_request(pjsip_tx_data *tdata)
+{
+    const pjsip_method *method = &tdata->msg->line.req.method;
+    pjsip_cid_hdr *call = (pjsip_cid_hdr*)pjsip_msg_find_hdr(tdata->msg, PJSIP_H_CALL_ID, NULL);
+    pjsip_from_hdr *from = (pjsip_from_hdr*)pjsip_msg_find_hdr(tdata->msg, PJSIP_H_FROM, NULL);
+    pjsip_to_hdr *to = (pjsip_to_hdr*)pjsip_msg_find_hdr(tdata->msg, PJSIP_H_TO, NULL);
+    pjsip_dialog *dlg;
+    if (!call || !from || !to)
+        return PJ_SUCCESS;
+    learn(&tdata->tp_info.dst_addr,
+          to->tag.slen == 0 && (method->id == PJSIP_REGISTER_METHOD || method->id == PJSIP_OPTIONS_METHOD));
+    dlg = dialog(call, &from->tag, &to->tag);
+    if (dlg) {
+        if (!dlg->mod_data[module.id])
+            dlg->mod_data[module.id] = pj_pool_zalloc(dlg->pool, sizeof(pj_sockaddr));
+        pj_sockaddr_cp(dlg->mod_data[module.id], &tdata->tp_info.dst_addr);
+    }
+    return PJ_SUCCESS;
+}
+
+/* Between the transports (8) and the transactions (16), so that a refused request begins none. */
+static pjsip_module module = {
+    NULL, NULL, { "gate", 4 }, -1, PJSIP_MOD_PRIORITY_TSX_LAYER - 1,
+    NULL, NULL, NULL, NULL,
+    &on_rx_request, &on_rx_response, &on_tx_request, NULL, NULL
+};
+
+/* Close the gate to strangers; after pjsua_init(). Returns PJSIP's status. */
+PJ_DEF(pj_status_t) gate_close(void);
+PJ_DEF(pj_status_t) gate_close(void)
+{
+    pjsip_rx_gate = &may_enter;
+    return pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &module);
+}
+
+/* Let this IP address in as a server. Returns 0 when it is none. */
+PJ_DEF(int) gate_trust(const char *address);
+PJ_DEF(int) gate_trust(const char *address)
+{
+    pj_str_t text = pj_str((char*)address);
+    return learn_text(&text, PJ_TRUE);
+}
+
+/* How many packets, requests and connections were refused so far; who sent the last one, and what. */
+PJ_DEF(unsigned long) gate_refused(const char **from, const char **what);
+PJ_DEF(unsigned long) gate_refused(const char **from, const char **what)
+{
+    *from = refused_from;
+    *what = refused_what;
+    return refused;
+}

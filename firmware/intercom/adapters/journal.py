@@ -13,7 +13,7 @@ import select
 import socket
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -30,6 +30,10 @@ KEPT = 1000
 """Records kept while journald does not read; then the oldest go."""
 _NUMBERS = frozenset({"code", "left", "lasted_s", "took_ms", "expires_s", "total_ms", "talked_s", "pulse_s"})
 """Fields that are numbers when they are read back. A caller named 0201 is none."""
+
+
+_GROUPS = frozenset({"timeline", "sound"})
+"""Fields that hold several numbers, each with its name."""
 
 
 class StderrJournal:
@@ -93,15 +97,25 @@ def open_journal() -> Journal | StderrJournal:
 
 
 def read_visits(since: str | None = None, path: str | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the final records of visits out of journald, the newest first.
+    """Yield the final records of visits out of journald, the newest first; the rest is as in `read_records`."""
+    for record in read_records((Kind.VISIT_ENDED,), since, path):
+        del record["kind"]
+        yield record
 
-    Each has the report's fields, lower case, and "at", seconds of the wall clock. `since` is the oldest moment wanted
-    (`since.moment`), `path` a folder of journal files instead of the system's. Raises ValueError for a bad `since`, and
-    OSError when the journal cannot be read.
+
+def read_records(
+    kinds: Collection[Kind], since: str | None = None, path: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield our records of some kinds out of journald, the newest first.
+
+    Each has the report's fields, lower case, "kind", and "at", seconds of the wall clock. `since` is the oldest moment
+    wanted (`since.moment`), `path` a folder of journal files instead of the system's. Raises ValueError for a bad
+    `since`, and OSError when the journal cannot be read.
     """
     oldest = moment(since, datetime.now().astimezone()).timestamp() if since else -math.inf
     with journal.Reader(path=path) as reader:
-        reader.add_match(MESSAGE_ID=TABLE[Kind.VISIT_ENDED].message_id)
+        for kind in kinds:
+            reader.add_match(MESSAGE_ID=TABLE[kind].message_id)
         reader.seek_tail()
         while entry := reader.get_previous():
             at = entry["__REALTIME_TIMESTAMP"].timestamp()
@@ -156,10 +170,10 @@ def _read_back(entry: dict[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in entry.items():
         key = name.removeprefix("INTERCOM_").lower()
-        if not name.startswith("INTERCOM_") or key.startswith("ms_") or key == "kind" or not isinstance(value, str):
+        if not name.startswith("INTERCOM_") or key.startswith("ms_") or not isinstance(value, str):
             continue
         fields[key] = value
-        if key == "timeline" or key in _NUMBERS:
+        if key in _NUMBERS or key in _GROUPS:
             with contextlib.suppress(ValueError):
                 fields[key] = json.loads(value)
     return fields

@@ -7,6 +7,7 @@
 import argparse
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,7 +55,7 @@ def _synopsis(one: Parser) -> Iterator[str]:
         if number:
             yield ".br"
         yield f".B {_text(shown.prog)}"
-        yield _text(usage.removeprefix(shown.prog).strip())
+        yield _wrapped(usage.removeprefix(shown.prog).strip())
 
 
 def _options(one: Parser, head: str) -> Iterator[str]:
@@ -68,7 +69,7 @@ def _options(one: Parser, head: str) -> Iterator[str]:
         shown = ", ".join(f"{option}{value}" for option in action.option_strings) or name
         yield ".TP"
         yield f"\\fB{_text(shown)}\\fR"
-        yield _text((action.help or "") % {"default": action.default, "prog": one.prog})
+        yield _wrapped((action.help or "") % {"default": action.default, "prog": one.prog})
 
 
 def _commands(whole: Parser) -> Iterator[str]:
@@ -98,7 +99,7 @@ def _prose(text: str) -> Iterator[str]:
         if number:
             yield ".PP"
         kept = "\n " in paragraph
-        yield from [".nf", _text(paragraph), ".fi"] if kept else [_text(paragraph)]
+        yield from [".nf", _text(paragraph), ".fi"] if kept else [_wrapped(paragraph)]
 
 
 def _see_also(one: Parser, whole: Parser) -> str:
@@ -109,6 +110,10 @@ def _see_also(one: Parser, whole: Parser) -> str:
 
 def _page_name(one: Parser) -> str:
     return one.prog.replace(" ", "-")
+
+
+def _wrapped(text: str) -> str:
+    return _text("\n".join(textwrap.wrap(text, 70, break_long_words=False, break_on_hyphens=False)))
 
 
 def _text(text: str) -> str:

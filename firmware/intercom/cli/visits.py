@@ -2,8 +2,10 @@
 """`intercom visits`: who rang, who answered, how quickly, and how it ended."""
 
 import argparse
+import contextlib
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
@@ -12,30 +14,57 @@ from typing import Any
 
 from intercom.cli.client import granted
 from intercom.cli.command import Command, UsageError, count
-from intercom.cli.screen import Paint, paint_for, table
+from intercom.cli.screen import DIM, Paint, paint_for, table
+from intercom.core.commands import Kind
 from intercom.errors import IntercomError
 
+Record = dict[str, Any]
 HEADS = ("time", "button", "whom", ">to ring ms", ">to talk ms", ">talked s", "outcome")
+SHOWN = 20
+REPORTED = "30 days"
+"""What a report is about unless told otherwise."""
 
 
-def visits(socket: Path, since: str | None, limit: int, *, as_json: bool) -> int:
+def visits(socket: Path, since: str | None, limit: int, *, as_json: bool, histogram: bool = False) -> int:
     """Show the last `limit` visits, the newest at the bottom. Raises ValueError for a bad `since`."""
-    found = list(islice(_recorded(since) or _remembered(socket, since), limit))
+    found = list(islice(_recorded(since) or _remembered(socket, since), limit))[::-1]
+    paint = paint_for(sys.stdout)
     if as_json:
-        print(json.dumps(found[::-1], indent=2))
+        print(json.dumps(found, indent=2))
     elif found:
-        print("\n".join(rows(found[::-1], paint_for(sys.stdout))))
+        print("\n".join([*rows(found, paint), *_summary(found, paint, histogram=histogram)]))
     else:
         print("no visits")
     return 0
 
 
-def rows(records: Sequence[dict[str, Any]], paint: Paint) -> list[str]:
+def report(socket: Path, since: str | None, path: Path) -> int:
+    """Write a report as a page into a file. Raises ValueError for a bad `since`."""
+    from intercom.adapters.since import moment  # noqa: PLC0415  (only this and the table's --since need it)
+    from intercom.cli import figures, report  # noqa: PLC0415
+
+    now = time.time()
+    began = moment(since or REPORTED, datetime.now().astimezone()).timestamp()
+    found = list(_recorded(since or REPORTED) or _remembered(socket, since or REPORTED))[::-1]
+    wrong = figures.outages(_conditions(since or REPORTED), now)
+    name = "The door"
+    with contextlib.suppress(IntercomError, KeyError):  # a report of a door that is down is the one that is wanted most
+        name = str(granted(socket, {"do": "status"})["status"]["name"])
+    try:
+        path.write_text(report.page(found, wrong, began, now, name), encoding="utf-8")
+    except OSError as error:
+        raise IntercomError(f"{path}: {error.strerror}") from error
+    print(f"{path}: {len(found)} visits, {len(wrong)} troubles")
+    return 0
+
+
+def rows(records: Sequence[Record], paint: Paint) -> list[str]:
     """Return the table of final records, in their order."""
-    return table(HEADS, [_row(record) for record in records], paint)
+    return table(HEADS, [row(record) for record in records], paint)
 
 
-def _row(record: dict[str, Any]) -> list[str]:
+def row(record: Record) -> list[str]:
+    """Return the cells of one final record."""
     line = record.get("timeline")
     moments = line if isinstance(line, dict) else {}
     at = record.get("at")
@@ -50,11 +79,24 @@ def _row(record: dict[str, Any]) -> list[str]:
     ]
 
 
+def _summary(records: Sequence[Record], paint: Paint, *, histogram: bool) -> Iterator[str]:
+    """Yield how quick they were, when there are several."""
+    from intercom.cli import figures  # noqa: PLC0415  (status, which shows the table too, does without)
+
+    for name, moment in (("press to ring", "ringing"), ("press to talk", "answered")):
+        values = [ms for _, ms in figures.moments(records, moment)]
+        if len(values) > 1:
+            if moment == "ringing" or histogram:
+                yield ""
+            yield f"{paint(name, DIM)}  {figures.told(values)}"
+            yield from figures.bars(values) if histogram else ()
+
+
 def _number(value: object, decimals: int) -> str:
     return f"{value:.{decimals}f}" if isinstance(value, int | float) else ""
 
 
-def _recorded(since: str | None) -> Iterator[dict[str, Any]] | None:
+def _recorded(since: str | None) -> Iterator[Record] | None:
     """Return the visits that journald keeps, the newest first; None where there are none to be read."""
     from intercom.adapters import journal  # noqa: PLC0415  (only this command pays for libsystemd)
 
@@ -68,7 +110,18 @@ def _recorded(since: str | None) -> Iterator[dict[str, Any]] | None:
     return None if first is None else (record for part in ([first], found) for record in part)
 
 
-def _remembered(socket: Path, since: str | None) -> Iterator[dict[str, Any]]:
+def _conditions(since: str) -> list[Record]:
+    """Return what journald keeps of troubles, and of starts, which end them; in the order in which it happened."""
+    from intercom.adapters import journal  # noqa: PLC0415  (as above)
+
+    kinds = (Kind.CONDITION_BEGAN, Kind.CONDITION_ENDED, Kind.STARTED)
+    try:
+        return list(journal.read_records(kinds, since))[::-1] if journal.SOCKET.exists() else []
+    except OSError:
+        return []
+
+
+def _remembered(socket: Path, since: str | None) -> Iterator[Record]:
     """Yield the visits since the daemon's start, the newest first: a journal may be missing, or closed to us."""
     from intercom.adapters.since import moment  # noqa: PLC0415  (as above)
 
@@ -79,13 +132,22 @@ def _remembered(socket: Path, since: str | None) -> Iterator[dict[str, Any]]:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", metavar="WHEN", help='"today", "2h", "3 days ago", "2026-03-01 14:02"')
+    parser.add_argument(
+        "-n", dest="limit", type=count, default=SHOWN, metavar="N", help="how many, default: %(default)s"
+    )
+    parser.add_argument("--histogram", action="store_true", help="show how quickly it rang, and was answered")
     parser.add_argument("--json", action="store_true", help="for scripts")
-    parser.add_argument("-n", dest="limit", type=count, default=20, metavar="N", help="how many, default: %(default)s")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help=f"write a page with plots; of {REPORTED} unless told otherwise"
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:
     try:
-        return visits(arguments.socket, arguments.since, arguments.limit, as_json=arguments.json)
+        if arguments.html:
+            return report(arguments.socket, arguments.since, arguments.html)
+        show = {"as_json": arguments.json, "histogram": arguments.histogram}
+        return visits(arguments.socket, arguments.since, arguments.limit, **show)
     except ValueError as error:
         if isinstance(error, IntercomError):
             raise
@@ -94,7 +156,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 COMMAND = Command(
     purpose="what happened at the door",
-    examples=("intercom visits", "intercom visits --since yesterday -n 5"),
+    more="Out of the journal; or what the daemon remembers, where there is none. Milliseconds count from the press.",
+    examples=(
+        "intercom visits --since yesterday -n 5",
+        "intercom visits --since '7 days' -n 1000 --histogram",
+        "intercom visits --since '30 days' --html report.html",
+    ),
     arguments=_arguments,
     run=_run,
 )

@@ -13,10 +13,13 @@ from typing import Literal
 
 from intercom import grammar
 
+OWN = "own"
+"""In `redirects`: the account's own server."""
 Transport = Literal["udp", "tcp", "tls"]
 Pull = Literal["up", "down"]
 Active = Literal["high", "low"]
 Holidays = Literal["also", "never", "only"]
+Identity = Literal["none", "preferred", "asserted"]
 Country = Literal["eu", "us", "uk"]
 Codec = Literal["opus", "g722", "pcma", "pcmu"]
 
@@ -73,6 +76,10 @@ class Account:
     """An outbound proxy, host or host:port; empty for none."""
     callers: tuple[str, ...] = ()
     """Users who may call the door through this account; "*" is anyone whom the server lets through."""
+    identity: Identity = "none"
+    """Which header tells the server who calls: "none", or RFC 3325's "preferred" or "asserted" (for trunks)."""
+    redirects: tuple[str, ...] = (OWN,)
+    """Where the server may send a call on (302): "own" to its own users, besides hosts, addresses and networks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,9 @@ class Button:
     pull: Pull = "up"
     """The resistor inside the Pi: "up" for a button to ground, "down" for one to 3.3 V."""
     name: str = ""
-    """What people call it; the key unless told otherwise."""
+    """What people call it, and what phones show when it rings; the key unless told otherwise."""
+    ring: str = ""
+    """The Alert-Info header that makes phones ring in a way of their own; empty: none."""
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -8,13 +8,17 @@ import ipaddress
 import re
 from datetime import date
 
+from intercom import addresses
+
 NAME = "text of 1 to 60 printable characters without quotes or angle brackets"
 KEY = "letters, digits, - and _, beginning with a letter, at most 32 of them"
 SERVER = 'a host or host:port without "sip:", such as "pbx.example" or "192.0.2.1:5060"'
 USER = 'a SIP user such as "201" or "front-door"'
-TARGETS = 'users ("201") or addresses ("sip:201@pbx.example")'
+TARGETS = 'users ("201"), addresses ("sip:201@pbx.example") or numbers ("tel:+4930123")'
 TEXTED = 'a user ("201") or an address ("sip:201@pbx.example"), or "" for nobody'
 STAGES = 'a list of stages like { targets = ["201"], ring_s = 15 }'
+REDIRECTS = '"own", hosts ("pbx2.example"), addresses or networks ("192.168.1.0/24")'
+RING = 'an Alert-Info such as "<http://127.0.0.1/Bellcore-dr4>;info=door", or "" for none'
 CALLERS = 'users ("201"), or "*" for anyone the server lets through'
 PASSWORD = "1 to 128 printable characters"  # noqa: S105  (it only says what one is)
 CODE = "2 to 12 digits, each 0 to 9"
@@ -27,9 +31,8 @@ BIND = 'an IP address of this machine, or "" for all'
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
-# RFC 3261 section 25.1, `user`, without the rarer characters that PJSIP or a shell would trip over.
-_USER = re.compile(r"[A-Za-z0-9_.!~*'+$&=-]{1,64}")
-_ADDRESS = re.compile(r"sips?:(?P<user>[^@;?]+)@(?P<server>[^@;?]+)(?P<parameters>(;[A-Za-z0-9_.=-]{1,64}){0,8})")
+# RFC 3261 section 25.1, `Alert-Info`: nothing that ends a header.
+_RING = re.compile(r"<[!-;=?-~]{1,200}>(?:;[A-Za-z0-9_.=/-]{1,64}){0,4}")
 _CARD = re.compile(r"[A-Za-z0-9_:,=. -]{0,64}")
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME = re.compile(r"([0-9]{1,2}):([0-5][0-9])")
@@ -49,7 +52,7 @@ def is_key(text: str) -> bool:
 
 def is_user(text: str) -> bool:
     """Whether a text is the user part of a SIP address."""
-    return _USER.fullmatch(text) is not None
+    return addresses.is_user(text)
 
 
 def is_server(text: str) -> bool:
@@ -63,8 +66,8 @@ def is_server(text: str) -> bool:
 
 def is_target(text: str) -> bool:
     """Whether a text can be called."""
-    address = _ADDRESS.fullmatch(text)
-    return is_user(text) if address is None else is_user(address["user"]) and is_server(address["server"])
+    address = addresses.parse(text)
+    return address is not None and (not address.host or is_server(address.host))
 
 
 def is_texted(text: str) -> bool:
@@ -74,8 +77,8 @@ def is_texted(text: str) -> bool:
 
 def server_of(target: str) -> str:
     """Return host or host:port of a whole address; empty for a mere user, or what is no target at all."""
-    address = _ADDRESS.fullmatch(target)
-    return address["server"] if address is not None and is_target(target) else ""
+    address = addresses.parse(target)
+    return address.host if address is not None and is_target(target) else ""
 
 
 def place(server: str) -> tuple[_Address | None, int]:
@@ -83,6 +86,16 @@ def place(server: str) -> tuple[_Address | None, int]:
     host, _, port = server[1:].partition("]") if server.startswith("[") else server.partition(":")
     port = port.removeprefix(":")
     return ipaddress.ip_address(host) if _is_address(host) else None, int(port) if _is_port(port) else 0
+
+
+def is_redirect(text: str) -> bool:
+    """Whether a text says where a server may send a call on."""
+    return addresses.is_place(text) or _is_host(text)
+
+
+def is_ring(text: str) -> bool:
+    """Whether a text is what a phone can be told about how to ring, or nothing."""
+    return not text or _RING.fullmatch(text) is not None
 
 
 def is_proxy(text: str) -> bool:

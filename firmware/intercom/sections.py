@@ -20,6 +20,7 @@ from intercom.config import (
     Country,
     Door,
     Holidays,
+    Identity,
     LampConfig,
     Network,
     Profile,
@@ -52,6 +53,8 @@ def account(key: str, section: Section, vault: Vault) -> Account:
         expires_s=section.whole("expires_s", default(Account, "expires_s"), 60, 3600, "seconds"),
         proxy=section.text("proxy", default(Account, "proxy"), f'{grammar.SERVER}, or "" for none', grammar.is_proxy),
         callers=section.texts("callers", default(Account, "callers"), grammar.CALLERS, grammar.is_user),
+        identity=section.choice("identity", default(Account, "identity"), get_args(Identity)),
+        redirects=section.texts("redirects", default(Account, "redirects"), grammar.REDIRECTS, grammar.is_redirect),
     )
 
 
@@ -71,6 +74,7 @@ def button(key: str, section: Section, ring_s: float, profiles: tuple[str, ...])
         confirm=section.flag("confirm", default(Button, "confirm")),
         pull=pull,
         name=section.text("name", key, grammar.NAME, grammar.is_name),
+        ring=section.text("ring", default(Button, "ring"), grammar.RING, grammar.is_ring),
     )
 
 

@@ -4,12 +4,12 @@
 import hmac
 from collections.abc import Callable, Sequence
 
-from intercom import __version__, grammar
+from intercom import __version__, grammar, redirects
 from intercom.config import Account, Code, Config, is_direct
 from intercom.core.legs import DIRECT
 from intercom.core.pending import Stage
 from intercom.core.rules import CodeMatch, Rules
-from intercom.engine.wire import AccountSettings, EngineSettings
+from intercom.engine.wire import AccountSettings, ButtonSettings, EngineSettings
 
 RATE_HZ = 16000
 """Of the conference bridge: wide enough for a voice (G.722, Opus wideband), half the work of 32 kHz."""
@@ -29,6 +29,7 @@ def rules(config: Config, chance: Callable[[], float]) -> Rules:
         fallback={button.key: button.fallback for button in config.buttons},
         confirm=frozenset(button.key for button in config.buttons if button.confirm),
         direct=_direct(config),
+        redirect=redirects.policy(config.accounts),
         named=frozenset(named_servers(config)),
         text_missed_to=calls.text_missed_to,
         deaf_s=calls.deaf_days * 86400.0,
@@ -82,6 +83,10 @@ def engine_settings(config: Config, port: int) -> EngineSettings:
         echo=config.sound.echo_cancelling,
         country=config.sound.country,
         user_agent=f"intercom/{__version__}",
+        buttons=tuple(
+            ButtonSettings(button.key, _quoted(button.name) if button.name != button.key else "", button.ring)
+            for button in config.buttons
+        ),
     )
 
 
@@ -132,4 +137,5 @@ def _account(account: Account, name: str) -> AccountSettings:
         transport=account.transport,
         expires_s=account.expires_s,
         domain=account.server,
+        identity=account.identity,
     )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Single values of the configuration: each limit is told, and nothing misspelt gets through."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -88,6 +89,28 @@ def test_servers_are_hosts_with_or_without_a_port(server: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("section", "key", "value", "complaint"),
+    [
+        ("accounts.home", "identity", "assert", 'must be "none" or "preferred" or "asserted"'),
+        ("accounts.home", "redirects", ["sip:pbx"], "must be a list of "),
+        ("accounts.home", "redirects", ["own", "own"], "must be a list of "),
+        ("accounts.home", "redirects", ["10.0.0.1/8"], "must be a list of "),
+        ("accounts.home", "redirects", "own", "must be a list of "),
+        ("buttons.front", "ring", "Bellcore-dr4", "must be an Alert-Info such as "),
+        ("buttons.front", "ring", "<http://x>\r\nX: y", "must be an Alert-Info such as "),
+        ("buttons.front", "ring", '<a>;info="x"', "must be an Alert-Info such as "),
+    ],
+)
+def test_a_bad_word_about_calls_is_told(section: str, key: str, value: object, complaint: str) -> None:
+    """What goes out in a header, or lets a call go elsewhere, is checked like an address."""
+    document = tomllib.loads(BASE)
+    one, other = section.split(".")
+    document[one][other][key] = value
+    with pytest.raises(ConfigError, match=rf"\[{section}\] {key} = .*{re.escape(complaint)}"):
+        parse(document, Path("f"))
+
+
+@pytest.mark.parametrize(
     "server",
     ["", "sip:pbx", "a b", "a\r\nb", "pbx:0", "pbx:65536", "pbx:", "[::1", "[1.2.3.4]", "1.2.3", "-a", "a..b", "a@b",
      "[::1%lo]", "a" * 64, "pbx:\u0665", "x" + ".y" * 127],
@@ -101,7 +124,7 @@ def test_what_is_no_server_is_refused(server: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["", "a b", "sip:@x", "sip:a@", "tel:201", "201@pbx", "sip:a@b\r\nX: y", 'a"', "sip:a@b?X=y"]
+    "target", ["", "a b", "sip:@x", "sip:a@", "tel:", "201@", "sip:a@b\r\nX: y", 'a"', "sip:a@b?X=y"]
 )
 def test_what_cannot_be_called_is_refused(target: str) -> None:
     """It would be found out when somebody stands in the rain."""

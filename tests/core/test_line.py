@@ -99,7 +99,7 @@ def test_lines_do_not_share_their_fate() -> None:
     story.tell(ButtonPressed("front", "panel"))
 
     assert honest is Lamp.FAULT
-    assert story.wanted(PlaceCall) == [PlaceCall("boot-1.1", "spare", "201")]
+    assert story.wanted(PlaceCall) == [PlaceCall("boot-1.1", "spare", "201", "front")]
 
 
 def test_the_lamp_tells_when_no_line_is_left() -> None:

@@ -81,6 +81,7 @@ def test_the_two_processes_share_words_and_nothing_else() -> None:
 
     assert {module for module in shared if not module.startswith("intercom.engine")} <= {
         "intercom",
+        "intercom.addresses",
         "intercom.core",
         "intercom.core.commands",
         "intercom.core.events",

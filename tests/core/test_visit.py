@@ -47,7 +47,7 @@ def test_a_press_places_the_call_first_and_chimes_next() -> None:
 
     assert story.tell(FRONT) == [
         KeepPending(Pending("boot-1", "front", "panel", story.now, 1, (Stage(("201",), 30.0),))),
-        PlaceCall("boot-1.1", "home", "201"),
+        PlaceCall("boot-1.1", "home", "201", "front"),
         PlayTone(Tone.CHIME),
         SetAudio(Audio(card=True)),
         SetLamp(Lamp.CALLING),
@@ -92,8 +92,8 @@ def test_another_button_before_the_answer_begins_a_visit_of_its_own() -> None:
     levels = KeepPending | Report | SetStatus | SetLamp | SetAudio
     assert [order for order in orders if not isinstance(order, levels)] == [
         HangUp("boot-1.1"),
-        PlaceCall("boot-2.1", "home", "202"),
-        PlaceCall("boot-2.2", "home", "203"),
+        PlaceCall("boot-2.1", "home", "202", "flat"),
+        PlaceCall("boot-2.2", "home", "203", "flat"),
         PlayTone(Tone.CHIME),
     ]
     assert [(told["visit"], told["outcome"]) for told in story.records(Kind.VISIT_ENDED)] == [("boot-1", "superseded")]
@@ -116,7 +116,7 @@ def test_a_press_while_a_closing_tone_plays_begins_at_once() -> None:
     story = Story().online()
     story.tell(FRONT, CallEnded("boot-1.1", 486, "Busy Here"), FRONT)
 
-    assert story.wanted(PlaceCall)[-1] == PlaceCall("boot-2.1", "home", "201")
+    assert story.wanted(PlaceCall)[-1] == PlaceCall("boot-2.1", "home", "201", "front")
     assert (story.state.phase, visit_of(story)) == (Phase.DIALLING, "boot-2")
 
 
@@ -126,7 +126,7 @@ def test_the_first_answer_wins_and_the_other_phones_stop_ringing() -> None:
     story.tell(FLAT, CallProgressed("boot-1.1", 180))
     orders = story.tell(CallAnswered("boot-1.2"))
 
-    assert HangUp("boot-1.1") in orders
+    assert HangUp("boot-1.1", elsewhere=True) in orders
     assert HangUp("boot-1.2") not in orders
     assert audio(story.state) == Audio(card=True, hear="boot-1.2", speak="boot-1.2")
     assert story.records(Kind.CALL_ANSWERED) == [{"visit": "boot-1", "leg": "boot-1.2", "target": "203"}]
@@ -183,7 +183,7 @@ def test_a_press_without_a_line_waits_and_is_dialled_when_one_is_back() -> None:
     story.tell(LineUp("spare", 12.0, 300))
 
     assert waited == (Phase.WAITING, Lamp.NO_LINE, [PlayTone(Tone.NO_LINE)])
-    assert story.wanted(PlaceCall) == [PlaceCall("boot-1.1", "spare", "201")]
+    assert story.wanted(PlaceCall) == [PlaceCall("boot-1.1", "spare", "201", "front")]
     assert (story.state.phase, visit_of(story)) == (Phase.DIALLING, "boot-1")
     assert story.wanted(PlayTone) == [PlayTone(Tone.NO_LINE), PlayTone(Tone.CHIME)]
 

@@ -171,7 +171,10 @@ def test_an_engine_lost_while_ringing_is_replaced_and_dials_again() -> None:
     story.tell(EngineStarted("test"), LineUp("home", 9.0, 300), CallEnded("boot-1.1", 503, "late"))
 
     assert lost == (Phase.WAITING, Audio(card=True))
-    assert story.wanted(PlaceCall) == [PlaceCall("boot-1.3", "home", "202"), PlaceCall("boot-1.4", "home", "203")]
+    assert story.wanted(PlaceCall) == [
+        PlaceCall("boot-1.3", "home", "202", "flat"),
+        PlaceCall("boot-1.4", "home", "203", "flat"),
+    ]
     assert story.wanted(PlayTone) == []
     assert (story.state.phase, outcomes(story)) == (Phase.DIALLING, [])
     story.tell(CallAnswered("boot-1.4"), CallEnded("boot-1.4", 200, "OK"))
@@ -185,7 +188,7 @@ def test_a_conversation_cut_by_the_engine_is_called_back_once() -> None:
     again = story.wanted(PlaceCall)
     story.tell(CallAnswered("boot-1.2"), EngineLost("ended by SIGSEGV"))
 
-    assert again == [PlaceCall("boot-1.1", "home", "201"), PlaceCall("boot-1.2", "home", "201")]
+    assert again == [PlaceCall("boot-1.1", "home", "201", "front"), PlaceCall("boot-1.2", "home", "201", "front")]
     assert outcomes(story) == [("boot-1", "cut off")]
     assert story.wanted(PlayTone)[-1] == PlayTone(Tone.UNREACHABLE)
     assert story.wanted(PlaceCall) == again

@@ -14,6 +14,7 @@ from intercom.core.events import (
     CallArrived,
     CallEnded,
     CallProgressed,
+    CallRedirected,
     CallSent,
     CardClosed,
     CardLost,
@@ -35,7 +36,7 @@ from intercom.core.events import (
 )
 from intercom.core.machine import start, step
 from intercom.core.pending import Pending, Stage
-from intercom.core.rules import CodeMatch, Rules
+from intercom.core.rules import CodeMatch, Redirect, Rules
 from intercom.core.state import (
     NEXT,
     PHASES,
@@ -50,6 +51,8 @@ RULES = Rules(
     buttons={"front": (Stage(("201", "202"), 2.0), Stage(("direct",), 2.0)), "side": (Stage(("203",), 2.0, "day"),)},
     direct=frozenset({"direct"}),
     text_missed_to="200",
+    redirect=lambda _, contact: Redirect(contact),
+    most_hops=1,
     accounts=("home",),
     callers={"home": frozenset({"201"})},
     pulse_s={"front": 1.0},
@@ -123,6 +126,7 @@ def events(state: State) -> list[Event]:
             CallAnswered(leg),
             CallEnded(leg, 486, "Busy Here"),
             CallEnded(leg, 503, "x"),
+            CallRedirected(leg, 302, ("sip:204@pbx",)),
             AudioFlowed(leg, "in"),
         ]
         always += [DigitReceived(leg, key, "RFC 4733") for key in "12#*"]
@@ -152,7 +156,7 @@ def canonical(state: State, now: float) -> State:
             silent_until=left(visit.silent_until),
             account="",
             answered_by="",
-            legs=tuple(replace(leg, name=renamed[leg.name], target="") for leg in legs),
+            legs=tuple(replace(leg, name=renamed[leg.name], target="", wanted="") for leg in legs),
             talker=renamed.get(visit.talker, visit.talker and "gone"),
             early=renamed.get(visit.early, visit.early and "gone"),
             phase_until=left(visit.phase_until),

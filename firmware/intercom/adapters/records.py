@@ -44,7 +44,7 @@ TABLE: Mapping[Kind, Entry] = {
     ),
     Kind.PRESS_ANSWERED: Entry("02c21e8ea4994d2ba12aea11eee6b21d", _INFO, "{button} pressed[ ({by})][: {got}]"),
     Kind.CALL_ARRIVED: Entry(
-        "a9e999c2b4f44cb5b57a4caf51f350f2", _NOTICE, "call from {caller}[ through {account}][ ({source})]"
+        "a9e999c2b4f44cb5b57a4caf51f350f2", _NOTICE, "call from {caller}[, {shown}][ through {account}][ ({source})]"
     ),
     Kind.CALL_REFUSED: Entry(
         "469821816b9745838399ad247307d4b2", _WARNING, "call from {caller}[ ({source})] refused[: {reason}]"
@@ -59,6 +59,10 @@ TABLE: Mapping[Kind, Entry] = {
     Kind.CALL_ANSWERED: Entry("319da93b0f8a46429aa64660bb4d0957", _INFO, "{target} answered"),
     Kind.CALL_UNCONFIRMED: Entry("f04aafd8c17344b699369989b91e51a7", _INFO, "{target} answered, and has yet to key 1"),
     Kind.CALL_ENDED: Entry("847adbb426274787a40c4338347d6fda", _INFO, "call with {target} ended[: {code} {reason}]"),
+    Kind.CALL_REDIRECTED: Entry("17e124ecd64b408190835a39f5b727a4", _INFO, "{target} sends us on to {contact}"),
+    Kind.REDIRECT_REFUSED: Entry(
+        "729fe42c31084016923d10856b6f1f77", _WARNING, "{target} wants us to call {contact}: refused[, {reason}]"
+    ),
     Kind.CODE_WRONG: Entry("fb66a506ba9344158647995f54de0cf2", _WARNING, "wrong code[ on {leg}][, tries left: {left}]"),
     Kind.DOOR_RELEASED: Entry(
         "a5927dccf0494cdeb5027331332c318c",

@@ -71,7 +71,7 @@ def row(record: Record) -> list[str]:
     return [
         f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}" if isinstance(at, int | float) else "",
         str(record.get("button", "")) or "(called)",
-        str(record.get("target", "")),
+        str(record.get("shown") or record.get("target", "")),
         _number(moments.get("ringing"), 0),
         _number(moments.get("answered"), 0),
         _number(record.get("talked_s") or None, 1),

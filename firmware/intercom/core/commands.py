@@ -63,6 +63,8 @@ class PlaceCall:
     leg: str
     account: str
     target: str
+    button: str = ""
+    """Which button it is for: phones show its name, and may ring in its own way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class HangUp:
 
     leg: str
     code: int = 0
+    elsewhere: bool = False
+    """Whether somebody else answered: the phone then shows no missed call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +206,9 @@ class Kind(StrEnum):
     CALL_UNCONFIRMED = "call-unconfirmed"
     """Something answered, and has yet to show that it is a person."""
     CALL_ENDED = "call-ended"
+    CALL_REDIRECTED = "call-redirected"
+    """A server sends a call on, and the door follows."""
+    REDIRECT_REFUSED = "redirect-refused"
     CODE_WRONG = "code-wrong"
     DOOR_RELEASED = "door-released"
     DOOR_LOCKED = "door-locked"

@@ -40,6 +40,7 @@ def tell(turn: Turn, outcome: Outcome, signal: Signal) -> None:
         timeline=line,
         total_ms=line["ended"],
         talked_s=round((line["ended"] - line["answered"]) / 1000, 3) if "answered" in line else 0.0,
+        **({"shown": visit.shown} if visit.shown else {}),
     )
 
 

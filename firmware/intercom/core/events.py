@@ -183,6 +183,17 @@ class CallEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class CallRedirected:
+    """A leg is gone: the far end names others to be called instead (RFC 3261 section 21.3)."""
+
+    leg: str
+    code: int
+    """300 to 399."""
+    contacts: tuple[str, ...]
+    """Their SIP URIs, the best first. Whether to call them is nobody's but the core's to say."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallArrived:
     """Somebody calls the door. Nothing has been answered yet."""
 
@@ -194,6 +205,10 @@ class CallArrived:
     """IP address and port that the INVITE came from."""
     trusted: bool
     """Whether `source` is the server that this account is registered with."""
+    shown: str = ""
+    """Name and number as a phone would show them; decides nothing."""
+    diverted: str = ""
+    """Whom the call was for before it was forwarded to the door; decides nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +271,7 @@ Event = (
     ButtonChanged | ButtonPressed | VisitRestored | ProfilesChanged | ConditionBegan | ConditionEnded | NetworkChanged
     | ServersFound | LineAnswered | TextAnswered | TimePassed | StopRequested | EngineStarted | EngineLost | EngineBeat
     | LineUp
-    | LineLost | CallSent | CallProgressed | EarlyMediaBegan | CallAnswered | CallEnded | CallArrived | DigitReceived
-    | StrangersRefused
+    | LineLost | CallSent | CallProgressed | EarlyMediaBegan | CallAnswered | CallEnded | CallRedirected
+    | CallArrived | DigitReceived | StrangersRefused
     | AudioFlowed | CardOpened | CardClosed | CardLost | TonePlayed
 )  # fmt: skip

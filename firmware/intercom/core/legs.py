@@ -29,15 +29,15 @@ def place(turn: Turn, target: str, account: str) -> None:
     """Call a target by one way."""
     visit = turn.visit
     leg = Leg(f"{visit.id}.{visit.dialled + 1}", target, account)
-    turn.order(PlaceCall(leg.name, account, target))
+    turn.order(PlaceCall(leg.name, account, target, visit.button))
     turn.set_visit(legs=(*visit.legs, leg), dialled=visit.dialled + 1, tried=visit.tried | {(target, account)})
 
 
 def try_another_way(turn: Turn, leg: Leg) -> bool:
     """Call a leg's target through the next account that is up and was not tried; return whether there was one."""
     for line in turn.state.lines:
-        if line.phase is LinePhase.UP and (leg.target, line.name) not in turn.visit.tried and leg.account != DIRECT:
-            place(turn, leg.target, line.name)
+        if line.phase is LinePhase.UP and (leg.planned, line.name) not in turn.visit.tried and leg.account != DIRECT:
+            place(turn, leg.planned, line.name)
             return True
     return False
 

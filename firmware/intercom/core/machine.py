@@ -22,6 +22,7 @@ from intercom.core.events import (
     CallArrived,
     CallEnded,
     CallProgressed,
+    CallRedirected,
     CallSent,
     CardClosed,
     CardLost,
@@ -113,6 +114,8 @@ def _dispatch(turn: Turn, event: Event) -> None:
             visit.answered(turn, leg)
         case CallEnded(leg, code, reason):
             visit.leg_ended(turn, leg, code, reason)
+        case CallRedirected(leg, code, contacts):
+            visit.leg_ended(turn, leg, code, "sent elsewhere", contacts)
         case CallArrived():
             visit.called(turn, event)
         case StrangersRefused(count, source, request):

@@ -16,6 +16,21 @@ class CodeMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Redirect:
+    """What is to be done with an address that a far end wants called instead: exactly one of the two is given."""
+
+    target: str = ""
+    """Whom to call, spelt as the door itself would spell it, so that a loop is seen."""
+    refused: str = ""
+    """Why nobody is called."""
+
+
+def no_redirect(account: str, contact: str) -> Redirect:
+    """Follow nothing."""
+    return Redirect(refused=f"{account} follows no redirection to {contact}")
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """What the configuration decides. Durations are in seconds."""
 
@@ -39,6 +54,10 @@ class Rules:
     """Targets that are called at their own address, without an account."""
     named: frozenset[str] = frozenset()
     """Accounts whose server is given by name: they wait for `ServersFound`, because PJSIP's own look-up blocks."""
+    redirect: Callable[[str, str], Redirect] = no_redirect
+    """Account and what its server wants called instead -> what to do about it."""
+    most_hops: int = 5
+    """How often one call may be sent on; Max-Forwards ends only what servers do among themselves."""
     text_missed_to: str = ""
     """Whom to text, after an outage, which presses reached nobody; empty: nobody."""
     ring_s: float = 30.0

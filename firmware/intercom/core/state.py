@@ -178,6 +178,17 @@ class Leg:
     """Something answered that has yet to key 1."""
     moved: bool = False
     """Whether the network changed before it was answered: its failure says nothing of the phone."""
+    wanted: str = ""
+    """Whom the plan meant, where a server sent the call on to `target`."""
+    others: tuple[str, ...] = ()
+    """Whom a server named besides, the best first: called when this one fails."""
+    hops: int = 0
+    """How often the call was sent on."""
+
+    @property
+    def planned(self) -> str:
+        """The target of the plan that this call is for."""
+        return self.wanted or self.target
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +218,8 @@ class Visit:
     failures: tuple[int, ...] = ()
     """SIP status of each leg that ended without an answer."""
     account: str = ""
+    shown: str = ""
+    """Who calls the door, as a phone would show it."""
     tried: frozenset[tuple[str, str]] = frozenset()
     """Target and account of every leg so far."""
     silent_until: float | None = None

@@ -8,7 +8,7 @@ gets its one outcome and its one final record.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from intercom.core import ending, legs, plan
+from intercom.core import ending, legs, plan, redirect
 from intercom.core.commands import AnswerCall, AskToConfirm, HangUp, Kind, PlayTone, Tone
 from intercom.core.events import CallArrived
 from intercom.core.line import doubt, refused
@@ -95,8 +95,16 @@ def called(turn: Turn, event: CallArrived) -> None:
         if turn.state.phase is Phase.CLOSING:
             go(turn, Signal.TIME_UP)
         _begin(turn, "", event.caller, turn.now, ())
-        turn.set_visit(legs=(Leg(event.leg, event.caller, event.account),), account=event.account)
-        turn.tell(Kind.CALL_ARRIVED, leg=event.leg, caller=event.caller, account=event.account, source=event.source)
+        shown = f"{event.shown}, sent on by {event.diverted}" if event.diverted else event.shown
+        turn.set_visit(legs=(Leg(event.leg, event.caller, event.account),), account=event.account, shown=shown)
+        turn.tell(
+            Kind.CALL_ARRIVED,
+            leg=event.leg,
+            caller=event.caller,
+            account=event.account,
+            source=event.source,
+            **({"shown": shown} if shown else {}),
+        )
         go(turn, Signal.CALLED)
 
 
@@ -115,7 +123,7 @@ def progressed(turn: Turn, leg: str, code: int) -> None:
     turn.set_visit(silent_until=None)
     legs.put(turn, replace(known, progressed=True, rang=known.rang or code >= 180))
     if code >= 180 and not known.rang:
-        legs.heard(turn, known.target)
+        legs.heard(turn, known.planned)
         turn.tell(Kind.CALL_RINGING, leg=leg, target=known.target, code=code)
         turn.mark("ringing")
         go(turn, Signal.RINGS)
@@ -135,7 +143,7 @@ def answered(turn: Turn, leg: str) -> None:
         if turn.state.visit is None or leg != turn.visit.talker:
             turn.order(HangUp(leg))
         return
-    legs.heard(turn, known.target)
+    legs.heard(turn, known.planned)
     if turn.visit.button in turn.rules.confirm:
         legs.put(turn, replace(known, progressed=True, unconfirmed=True))
         turn.order(AskToConfirm(leg))
@@ -155,16 +163,20 @@ def confirmed(turn: Turn, leg: str, key: str) -> bool:
     return True
 
 
-def leg_ended(turn: Turn, leg: str, code: int, reason: str) -> None:
-    """A leg is gone. The visit goes on while another one may still be answered, here or by another way."""
+def leg_ended(turn: Turn, leg: str, code: int, reason: str, contacts: tuple[str, ...] = ()) -> None:
+    """A leg is gone. The visit goes on while another one may still be answered, here or by another way.
+
+    `contacts` are those whom the far end wants called instead.
+    """
     known = legs.find(turn, leg)
     if known is None:
         return
     visit = turn.visit
     turn.tell(Kind.CALL_ENDED, leg=leg, target=known.target, code=code, reason=reason)
     talked = leg == visit.talker
+    known = redirect.followed(turn, known, contacts)
     if not talked and not known.rang:
-        legs.unheard(turn, known.target)
+        legs.unheard(turn, known.planned)
     turn.set_visit(
         legs=tuple(other for other in visit.legs if other.name != leg),
         failures=visit.failures if talked else (*visit.failures, code),
@@ -178,7 +190,9 @@ def leg_ended(turn: Turn, leg: str, code: int, reason: str) -> None:
     elif servers_fault and known.moved:
         if not turn.visit.legs:
             _call_anew(turn)
-    elif not (servers_fault and legs.try_another_way(turn, known)) and not turn.visit.legs:
+    elif redirect.call_next(turn, known) or (servers_fault and legs.try_another_way(turn, known)):
+        pass
+    elif not turn.visit.legs:
         _stage_over(turn, Signal.GONE, doubted=known.account if servers_fault else "")
 
 
@@ -337,7 +351,7 @@ def _stage_over(turn: Turn, signal: Signal, *, doubted: str = "") -> None:
     visit, line = turn.visit, line_up(turn.state)
     for leg in visit.legs:
         if not leg.rang:
-            legs.unheard(turn, leg.target)
+            legs.unheard(turn, leg.planned)
     rest = plan.from_callable(visit.stages[1:], turn.rules, line)
     needs_line = any(target not in turn.rules.direct for stage in visit.planned for target in stage.targets)
     waits = signal is Signal.GONE and needs_line and (line is None or doubt(turn, doubted))
@@ -370,7 +384,7 @@ def _enter_answering(turn: Turn) -> None:
 
 def _enter_talking(turn: Turn) -> None:
     talker = turn.visit.talker
-    turn.order(*(HangUp(leg.name) for leg in turn.visit.legs if leg.name != talker))
+    turn.order(*(HangUp(leg.name, elsewhere=True) for leg in turn.visit.legs if leg.name != talker))
     stays = tuple(replace(leg, moved=False) for leg in turn.visit.legs if leg.name == talker)
     turn.set_visit(legs=stays, early="", patient_until=None)
 

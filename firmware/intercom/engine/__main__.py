@@ -146,12 +146,12 @@ class Engine:
 
     def _order(self, command: object) -> None:
         match command:
-            case PlaceCall(leg, account, target):
-                self._phone.place(leg, account, target)
+            case PlaceCall():
+                self._phone.place(command)
             case AnswerCall(leg):
                 self._phone.answer(leg)
-            case HangUp(leg, code):
-                self._phone.hang_up(leg, code)
+            case HangUp(leg, code, elsewhere):
+                self._phone.hang_up(leg, code, elsewhere=elsewhere)
             case Register(account):
                 self._phone.register(account)
             case Probe(account):

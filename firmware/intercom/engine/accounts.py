@@ -71,7 +71,7 @@ class Line:
 
     @guarded
     def onIncomingCall(self, prm: Any) -> None:
-        self.phone.arrived(self, prm.callId, prm.rdata.srcAddress)
+        self.phone.arrived(self, prm.callId, prm.rdata.srcAddress, prm.rdata.wholeMsg)
 
     @guarded
     def onSendRequest(self, prm: Any) -> None:

@@ -8,10 +8,12 @@ from intercom.core.events import (
     CallAnswered,
     CallEnded,
     CallProgressed,
+    CallRedirected,
     CallSent,
     DigitReceived,
     EarlyMediaBegan,
 )
+from intercom.engine import words
 from intercom.engine.words import guarded
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ class Leg:
         self.listens = self.speaks = self.prompted = False
         self.moved = False
         """Whether our address changed while it was up: PJSIP gives up with a 410 what has not been answered."""
+        self.contacts: list[str] = []
+        """Whom the far end named instead of itself."""
         self.asked = False
         """Whether it is to press a key before it is connected with anybody."""
 
@@ -49,7 +53,10 @@ class Leg:
         elif info.state == self.pj.PJSIP_INV_STATE_DISCONNECTED:
             given_up = self.moved and info.lastStatusCode == self.pj.PJSIP_SC_GONE
             code, reason = (503, "the network changed") if given_up else (info.lastStatusCode, info.lastReason)
-            self.phone.post(CallEnded(self.leg, code, reason))
+            if code // 100 == 3 and self.contacts:
+                self.phone.post(CallRedirected(self.leg, code, tuple(self.contacts)))
+            else:
+                self.phone.post(CallEnded(self.leg, code, reason))
             self.phone.bury(self)
 
     @guarded
@@ -74,6 +81,12 @@ class Leg:
         if not prm.flags & _DTMF_IS_UPDATE:
             method = "SIP INFO" if prm.method == self.pj.PJSUA_DTMF_METHOD_SIP_INFO else "RFC 4733"
             self.phone.post(DigitReceived(self.leg, prm.digit, method))
+
+    def onCallRedirected(self, prm: Any) -> Any:
+        # PJSIP brings one address after the other, the best first. None is followed here: the core places the call.
+        # Not guarded: PJSIP wants an answer, and this one cannot fail.
+        self.contacts.append(words.bare(str(prm.targetUri)))
+        return self.pj.PJSIP_REDIRECT_REJECT
 
     @guarded
     def onCallTransferRequest(self, prm: Any) -> None:

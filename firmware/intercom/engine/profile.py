@@ -10,7 +10,8 @@ import sys
 import uuid
 from typing import Any
 
-from intercom.engine.wire import AccountSettings, EngineSettings
+from intercom.engine import words
+from intercom.engine.wire import AccountSettings, ButtonSettings, EngineSettings
 from intercom.engine.words import describe
 
 RTP_PORTS = range(10000, 20000)
@@ -133,6 +134,36 @@ def call(pj: Any) -> Any:
     # T.140 text is offered by default since 2.16, stalls hang-ups, and some servers refuse it with 488.
     options.opt.videoCount = options.opt.textCount = 0
     return options
+
+
+def outgoing(pj: Any, account: AccountSettings, button: ButtonSettings | None) -> Any:
+    """Return the options of a call that a button makes: who is shown, and how phones shall ring."""
+    options = call(pj)
+    shown = button.shown if button is not None else ""
+    if shown:
+        options.txOption.localUri = words.sender(account, shown)
+        _header(pj, options, "Subject", shown)
+    if button is not None and button.ring:
+        _header(pj, options, "Alert-Info", button.ring)
+    if account.identity != "none":
+        # RFC 3325 section 9.1 and 9.2: a trunk goes by these where it does not go by From.
+        _header(pj, options, f"P-{account.identity.capitalize()}-Identity", options.txOption.localUri or account.id_uri)
+    return options
+
+
+def goodbye(pj: Any, code: int, *, elsewhere: bool) -> Any:
+    """Return the options of an ending. Phones do not count a call as missed that somebody else took (RFC 3326)."""
+    options = pj.CallOpParam()
+    options.statusCode = code
+    if elsewhere:
+        _header(pj, options, "Reason", 'SIP;cause=200;text="Call completed elsewhere"')
+    return options
+
+
+def _header(pj: Any, options: Any, name: str, value: str) -> None:
+    header = pj.SipHeader()
+    header.hName, header.hValue = name, value
+    options.txOption.headers.append(header)
 
 
 def network_change(pj: Any) -> Any:

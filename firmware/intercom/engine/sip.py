@@ -17,9 +17,9 @@ from typing import Any
 
 import pjsua2 as pj
 
-from intercom.core.commands import Audio
+from intercom.core.commands import Audio, PlaceCall
 from intercom.core.events import CallArrived, CallEnded, Event, TextAnswered
-from intercom.engine import profile, words
+from intercom.engine import identity, profile, words
 from intercom.engine.accounts import Line
 from intercom.engine.calls import Leg
 from intercom.engine.names import Names
@@ -171,26 +171,30 @@ class Telephone:
         if text := self._texts.pop(ticket, None):
             self.post(replace(text, code=code))
 
-    def place(self, leg: str, account: str, target: str) -> None:
+    def place(self, order: PlaceCall) -> None:
         """Send an INVITE; `CallSent` follows, or `CallEnded` when it cannot even be sent."""
-        call = _Call(self, self._accounts[account], leg)
+        leg, account = order.leg, self._accounts[order.account]
+        call = _Call(self, account, leg)
         self._calls[leg] = call
+        button = next((button for button in self.settings.buttons if button.button == order.button), None)
         try:
-            call.makeCall(words.uri(target, self._accounts[account].settings), profile.call(pj))
+            call.makeCall(words.uri(order.target, account.settings), profile.outgoing(pj, account.settings, button))
         except pj.Error as error:
             # What PJSIP has told itself, it has told through onCallState.
             if leg in self._calls:
                 self.post(CallEnded(leg, 503, describe(error)))
                 self.bury(call)
 
-    def arrived(self, account: Line, call_id: int, source: str) -> None:
+    def arrived(self, account: Line, call_id: int, source: str, message: str) -> None:
         """Note a call that came in, and ask what to do with it."""
         self._arrivals += 1
         leg = f"in-{id(self) & 0xFFFF:04x}-{self._arrivals}"
         call = _Call(self, account, leg, call_id)
         self._calls[leg] = call
         caller = words.user(call.getInfo().remoteUri)
-        self.post(CallArrived(leg, account.settings.name, caller, source, account.trusts(words.host(source))))
+        trusted = account.trusts(words.host(source))
+        shown, diverted = identity.caller(message), identity.diverted_by(message)
+        self.post(CallArrived(leg, account.settings.name, caller, source, trusted, shown, diverted))
 
     def answer(self, leg: str) -> None:
         """Accept a call with 200."""
@@ -199,12 +203,10 @@ class Telephone:
             options.statusCode = pj.PJSIP_SC_OK
             self._try(call.answer, options)
 
-    def hang_up(self, leg: str, code: int) -> None:
+    def hang_up(self, leg: str, code: int, *, elsewhere: bool = False) -> None:
         """End a call; `CallEnded` follows. A leg that is gone is no error: news crosses."""
         if call := self._calls.get(leg):
-            options = pj.CallOpParam()
-            options.statusCode = code
-            self._try(call.hangup, options)
+            self._try(call.hangup, profile.goodbye(pj, code, elsewhere=elsewhere))
 
     def set_audio(self, audio: Audio) -> None:
         """Connect the legs with the card as this level says."""

@@ -39,6 +39,19 @@ class AccountSettings:
     expires_s: int
     domain: str
     """Completes a bare target: "201" is called as sip:201@domain."""
+    identity: str = "none"
+    """Which header of RFC 3325 tells the server who calls: "none", "preferred" or "asserted"."""
+
+
+@dataclass(frozen=True, slots=True)
+class ButtonSettings:
+    """How phones tell one button's calls from others."""
+
+    button: str
+    shown: str
+    """The name that they show, fit to stand between quotes; empty: the account's own."""
+    ring: str = ""
+    """An Alert-Info header, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,7 @@ class EngineSettings:
     echo: bool
     country: str
     user_agent: str
+    buttons: tuple[ButtonSettings, ...] = ()
     trace_level: int = 1
     """PJSIP's own log level, 0 to 5; level 5 holds whole messages."""
 

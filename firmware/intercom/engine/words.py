@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from intercom import addresses
 from intercom.engine.wire import AccountSettings
 
 LONGEST_TEXT = 500
@@ -17,7 +18,7 @@ LONGEST_TEXT = 500
 RFC 3428 section 8 allows a MESSAGE."""
 _PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 _URI = re.compile(r"(sips?):(?:[^@;>]*@)?(\[[^\]]+\]|[^:;>?]+)(?::(\d+))?([^>?]*)", re.IGNORECASE)
-_USER = re.compile(r"sips?:([^@;>]+)@")
+_USER = re.compile(r"sips?:([^@>]+)@")
 _SERVER = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+)):(\d{1,5})")
 
 
@@ -58,10 +59,12 @@ def describe(error: BaseException) -> str:
 
 def uri(target: str, account: AccountSettings) -> str:
     """Return the SIP URI to call: "201" is completed by the account's domain and transport."""
-    if target.startswith(("sip:", "sips:")):
-        return target
-    transport = "" if account.transport == "udp" else f";transport={account.transport}"
-    return f"sip:{target}{transport}" if "@" in target else f"sip:{target}@{account.domain}{transport}"
+    return addresses.uri(target, account.domain, account.transport)
+
+
+def sender(account: AccountSettings, shown: str) -> str:
+    """Return the account's own address of record under another name."""
+    return f'"{shown}" {account.id_uri[account.id_uri.index("<sip:") :]}'
 
 
 def server_uri(account: AccountSettings) -> str:
@@ -84,9 +87,14 @@ def place(address: str) -> Place | None:
 
 
 def user(address: str) -> str:
-    """Return the user part of a SIP URI, or nothing."""
+    """Return the user part of a SIP URI with nothing encoded any more (RFC 3261 section 19.1.4), or nothing."""
     match = _USER.search(address)
-    return match[1] if match else ""
+    return addresses.number(match[1]) if match else ""
+
+
+def bare(address: str) -> str:
+    """Return the URI of an address without a name or angle brackets around it."""
+    return address.rpartition("<")[2].partition(">")[0]
 
 
 def host(address: str) -> str:

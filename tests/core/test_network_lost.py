@@ -49,7 +49,7 @@ def test_a_failure_is_the_servers_when_it_does_not_answer() -> None:
 
     assert "does not answer" in lost
     assert outcomes(story) == []
-    assert story.wanted(PlaceCall)[-1] == PlaceCall("boot-1.2", "home", "201")
+    assert story.wanted(PlaceCall)[-1] == PlaceCall("boot-1.2", "home", "201", "front")
     assert story.state.phase is Phase.DIALLING
 
 
@@ -72,7 +72,7 @@ def test_a_call_that_the_network_took_along_is_placed_anew() -> None:
     story.tell(UP)
 
     assert waiting is Phase.WAITING
-    assert story.wanted(PlaceCall)[-1] == PlaceCall("boot-1.2", "home", "201")
+    assert story.wanted(PlaceCall)[-1] == PlaceCall("boot-1.2", "home", "201", "front")
     assert outcomes(story) == []
 
 
@@ -81,7 +81,7 @@ def test_a_call_that_ends_after_the_line_is_back_is_placed_anew_too() -> None:
     story = Story(ALONE).online()
     story.tell(FRONT, CallProgressed("boot-1.1", 180), NetworkChanged("eth0"), UP, FAILED)
 
-    assert story.wanted(PlaceCall)[-1] == PlaceCall("boot-1.2", "home", "201")
+    assert story.wanted(PlaceCall)[-1] == PlaceCall("boot-1.2", "home", "201", "front")
 
 
 def test_a_press_into_a_changing_network_waits_for_it() -> None:
@@ -92,7 +92,7 @@ def test_a_press_into_a_changing_network_waits_for_it() -> None:
     story.tell(UP)
 
     assert waiting is Phase.WAITING
-    assert story.wanted(PlaceCall)[-1] == PlaceCall("boot-1.2", "home", "201")
+    assert story.wanted(PlaceCall)[-1] == PlaceCall("boot-1.2", "home", "201", "front")
 
 
 def test_patience_is_one_for_the_whole_visit() -> None:

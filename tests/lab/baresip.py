@@ -192,6 +192,10 @@ snd_path {self.folder}
         with self._news:
             return list(self._events)
 
+    def mark(self) -> float:
+        """The time now; see `since` of `await_event`."""
+        return time.monotonic()
+
     def await_event(
         self,
         kind: str,

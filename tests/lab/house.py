@@ -188,6 +188,10 @@ class Door:
         """Await the end of a visit."""
         return Visit(self.await_record("visit-ended", seconds, **fields))
 
+    def current_visit(self) -> str:
+        """Return the name of the visit that began last."""
+        return str(self.records("press-accepted")[-1]["INTERCOM_VISIT"])
+
     def sip_address(self) -> str:
         """Return where this door listens for SIP, as only the kernel knows it. Ask while no call is up."""
         rows = [line.split()[1] for line in Path("/proc/net/udp").read_text().splitlines()[1:]]

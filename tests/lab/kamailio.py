@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab import certificates
@@ -24,7 +24,8 @@ class Kamailio:
 
     `users` maps names to passwords, `static` maps names to fixed contacts that need no registration.
     Dialling `busy`, `declined` or `unavailable` gives 486, 603 or 503; unknown names give 404, known ones
-    that are not registered 480; calls without the right password are challenged (407).
+    that are not registered 480; calls without the right password are challenged (407). `redirects` maps names to the
+    Contact headers that calls to them are sent on to: one of them in a 302, several in a 300.
     """
 
     def __init__(
@@ -35,13 +36,37 @@ class Kamailio:
         tcp: bool = True,
         tls: bool = False,
         static: Mapping[str, str] | None = None,
+        *,
+        redirects: Mapping[str, Sequence[str]] | None = None,
+        algorithm: str = "MD5",
+        expires: tuple[int, int] = (10, 3600),
+        service_route: bool = False,
+        outbound: bool = False,
+        ask_phones: bool = False,
+        sip_port: int = 5060,
     ) -> None:
         self.ip = ip
         self.log_dir = log_dir
         self.users = dict(users if users is not None else {"door": "secret", "201": "p201"})
         self.static = dict(static or {})
+        self.redirects = dict(redirects or {})
+        self.sip_port = sip_port
+        self._asked = {
+            "DEFINES": "\n".join(
+                f"#!define {name}"
+                for name, wanted in (
+                    ("SERVICE_ROUTE", service_route),
+                    ("OUTBOUND", outbound),
+                    ("ASK_PHONES", ask_phones),
+                )
+                if wanted
+            ),
+            "ALGORITHM": algorithm,
+            "LEAST": str(expires[0]),
+            "MOST": str(expires[1]),
+        }
         self.certificates = certificates.make(log_dir / f"certificates-{ip}", ip) if tls else None
-        self._folder = log_dir / f"kamailio-{ip}"
+        self._folder = log_dir / f"kamailio-{ip.replace(':', '_')}"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._config = self._folder / "kamailio.cfg"
         self._config.write_text(self._configuration(tcp))
@@ -74,12 +99,14 @@ class Kamailio:
 
     def answers(self, seconds: float = 0.05) -> bool:
         """Whether an OPTIONS over UDP is answered."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ping:
+        family = socket.AF_INET6 if ":" in self.ip else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as ping:
             try:
-                ping.connect((self.ip, 5060))
-                own, port = ping.getsockname()
+                ping.connect((self.ip, self.sip_port))
+                own, port = ping.getsockname()[:2]
                 ping.settimeout(seconds)
-                ping.send(PING.format(ip=self.ip, own=own, port=port).encode())
+                own, ip = (f"[{name}]" if ":" in name else name for name in (own, self.ip))
+                ping.send(PING.format(ip=ip, own=own, port=port).encode())
                 return ping.recv(2048).startswith(b"SIP/2.0 200")
             except OSError:  # refused or silent
                 return False
@@ -107,9 +134,10 @@ class Kamailio:
         return self.process
 
     def _configuration(self, tcp: bool) -> str:
-        listen, tls = [f"listen=udp:{self.ip}:5060"], ""
+        host = f"[{self.ip}]" if ":" in self.ip else self.ip
+        listen, tls = [f"listen=udp:{host}:{self.sip_port}"], ""
         if tcp:
-            listen.append(f"listen=tcp:{self.ip}:5060")
+            listen.append(f"listen=tcp:{host}:{self.sip_port}")
         if not (tcp or self.certificates):
             listen.append("disable_tcp=yes")
         if self.certificates:
@@ -122,17 +150,22 @@ class Kamailio:
             )
         tables = [f'    $sht(password=>{name}) = "{word}";' for name, word in self.users.items()]
         tables += [f'    $sht(static=>{name}) = "{uri}";' for name, uri in self.static.items()]
+        for name, contacts in self.redirects.items():
+            tables.append(f'    $sht(static=>to-{name}) = "{", ".join(contacts)}";')
+            tables.append(f"    $sht(static=>code-{name}) = {302 if len(contacts) == 1 else 300};")
         values = {
             "LISTEN": "\n".join(listen),
-            "MODULES": f"{_modules()}/",
+            "MODULES": f"{modules()}/",
             "TLS": tls,
             "TABLES": "\n".join(tables),
             "REALM": self.ip,
+            **self._asked,
         }
         return re.sub(r"@([A-Z]+)@", lambda m: values.get(m[1], m[0]), TEMPLATE.read_text())
 
 
-def _modules() -> Path:
+def modules() -> Path:
+    """Return the folder of its modules, which is another one on each architecture."""
     for place in sorted(Path("/usr").glob("lib*/**/kamailio/modules")):
         if (place / "tm.so").exists():
             return place

@@ -7,6 +7,7 @@ Kamailio by a fixed contact, for instance `static={"204": "sip:204@127.0.0.44:50
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,7 +27,10 @@ DEFAULTS = {
 
 
 class Sipp:
-    """One run of a scenario. A `uac_…` calls `to` (address:port); a `uas_…` awaits its call."""
+    """One run of a scenario. A `uac_…` calls `to` (address:port); a `uas_…` awaits its call.
+
+    It is a file of sipp/, or with `script` (see script.py) whatever that says, and `scenario` is only its name.
+    """
 
     def __init__(
         self,
@@ -40,16 +44,18 @@ class Sipp:
         user: str = "204",
         transport: str = "udp",
         seconds: int = 120,
+        script: str = "",
         **values: str,
     ) -> None:
         self.name = f"sipp-{scenario}-{ip}-{port}"
         folder = log_dir / self.name
         folder.mkdir(parents=True, exist_ok=True)
-        script = folder / f"{scenario}.xml"
-        script.write_text(_fill((SCENARIOS / f"{scenario}.xml").read_text(), {**DEFAULTS, **values}))
+        played = folder / f"{scenario}.xml"
+        text = script or _fill((SCENARIOS / f"{scenario}.xml").read_text(), {**DEFAULTS, **values})
+        played.write_text(text)
         self.messages = folder / "messages.log"
         self.messages.unlink(missing_ok=True)
-        command: list[str | Path] = ["sipp", "-sf", script, "-i", ip, "-p", str(port), "-mi", ip, "-s", user]
+        command: list[str | Path] = ["sipp", "-sf", played, "-i", ip, "-p", str(port), "-mi", ip, "-s", user]
         command += ["-t", {"udp": "u1", "tcp": "t1"}[transport], "-m", "1", "-nostdin", "-timeout", str(seconds)]
         command += ["-timeout_error", "-trace_msg", "-message_file", self.messages]
         command += ["-trace_err", "-error_file", folder / "errors.log", *args]
@@ -93,5 +99,11 @@ def _fill(text: str, values: Mapping[str, str]) -> str:
 
 
 def _bound(ip: str, port: int, transport: str) -> bool:
-    address = "".join(f"{int(part):02X}" for part in reversed(ip.split("."))) + f":{port:04X}"
+    if ":" in ip:
+        # The kernel shows each 32 bits in the machine's own order.
+        packed = socket.inet_pton(socket.AF_INET6, ip)
+        address = "".join(packed[at : at + 4][::-1].hex().upper() for at in range(0, 16, 4)) + f":{port:04X}"
+        transport += "6"
+    else:
+        address = "".join(f"{int(part):02X}" for part in reversed(ip.split("."))) + f":{port:04X}"
     return any(line.split()[1] == address for line in Path(f"/proc/net/{transport}").read_text().splitlines()[1:])

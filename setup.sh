@@ -6,12 +6,21 @@ set -euo pipefail
 ROOT=$(dirname "$(readlink -f "$0")")
 readonly ROOT
 
-# What a door needs: compilers and headers for pjsua2, PyAudio and systemd-python, and libraries to run them.
-readonly RUN_PACKAGES=(
-    build-essential pkg-config patch xz-utils ca-certificates debian-archive-keyring
-    python3 python3-dev python3-venv
+if [[ -n ${INTERCOM_CACHE:-} ]]; then CACHE=$INTERCOM_CACHE
+elif ((EUID == 0)); then CACHE=/var/cache/intercom
+else CACHE=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/intercom; fi
+readonly CACHE
+
+# What a door runs on.
+readonly DOOR_PACKAGES=(
+    ca-certificates                 # whom to trust with TLS
+    python3 python3-venv
+    libopus0 libsrtp2-1 libspeexdsp1    # what pjsua2 is linked with, besides OpenSSL, which Python brings
+)
+# What pjsua2 is built with, where no wheel is at hand.
+readonly BUILD_PACKAGES=(
+    build-essential pkg-config patch xz-utils debian-archive-keyring python3-dev
     libopus-dev libssl-dev libsrtp2-dev libspeexdsp-dev uuid-dev
-    portaudio19-dev libportaudio2 libsystemd-dev
 )
 # What stands in for the world around the door in the demo and the tests.
 readonly LAB_PACKAGES=(
@@ -37,7 +46,12 @@ Usage: ./setup.sh COMMAND [ARGUMENTS]
   bench NAME         set up what is missing, then run a benchmark: tests/bench/NAME.py
   wheel              only build pjsua2 (or find the one built before) and print where it is
   install            make this machine a door station
-  uninstall          take the door station off this machine; the configuration stays
+  upgrade            to the version in this folder; back to the old one by itself if the new one does not register
+  rollback           back to the version before the last upgrade
+  backup FILE        configuration and state into one file
+  restore FILE       and back from it
+  uninstall [--keep-configuration]
+                     take the door station off this machine, with everything of it
 
 Examples:
   sudo ./setup.sh demo
@@ -56,6 +70,10 @@ USAGE
 . "$ROOT/firmware/setup/python.sh"
 # shellcheck source=firmware/setup/laboratory.sh
 . "$ROOT/firmware/setup/laboratory.sh"
+# shellcheck source=firmware/setup/version.sh
+. "$ROOT/firmware/setup/version.sh"
+# shellcheck source=firmware/setup/keep.sh
+. "$ROOT/firmware/setup/keep.sh"
 # shellcheck source=firmware/setup/door.sh
 . "$ROOT/firmware/setup/door.sh"
 
@@ -67,17 +85,16 @@ main() {
     demo) demo "$@" ;;
     test) run_tests "$@" ;;
     bench) run_bench "$@" ;;
-    wheel) build_wheel ;;
+    wheel) build_wheel "$@" ;;
     install) install_door "$@" ;;
+    upgrade) upgrade_door "$@" ;;
+    rollback) rollback_door "$@" ;;
+    backup) backup_door "$@" ;;
+    restore) restore_door "$@" ;;
     uninstall) uninstall_door "$@" ;;
     help | -h | --help) usage ;;
     *) printf 'Unknown command: %s\n\n' "$command" >&2; usage >&2; exit 2 ;;
     esac
 }
-
-if [[ -n ${INTERCOM_CACHE:-} ]]; then CACHE=$INTERCOM_CACHE
-elif ((EUID == 0)); then CACHE=/var/cache/intercom
-else CACHE=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/intercom; fi
-readonly CACHE
 
 main "$@"

@@ -58,7 +58,8 @@ if [[ -n ${INTERCOM_CACHE:-} ]]; then CACHE=$INTERCOM_CACHE
 elif ((EUID == 0)); then CACHE=/var/cache/intercom
 else CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/intercom; fi
 LOG=$CACHE/logs/pjsua2-build.log
-WORK=
+WORK='' SWAP=''
+readonly WRAPPER_MB=1100    # what the compiler takes for the wrapper, measured, and a little more
 
 step() { printf 'pjsua2 [%3d s] %s\n' "$SECONDS" "$*" >&2; }
 die() { printf 'pjsua2: %s\n' "$1" >&2; shift; (($# == 0)) || printf '        %s\n' "$@" >&2; exit 1; }
@@ -271,7 +272,8 @@ setup(
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )
 PY
-    step "wheel: the wrapper is one big file and takes a minute"
+    need_memory
+    step "wheel: the wrapper is one big file and takes a minute on a PC, much longer on a Pi"
     logged wheel "$python" setup.py -q bdist_wheel
 }
 
@@ -312,7 +314,24 @@ if missing:
 PY
 }
 
-clean() { [[ -z $WORK ]] || rm -rf "$WORK"; }
+# Compiling the wrapper, one big file, takes a gigabyte: on a small Pi the kernel would end the compiler. Where memory is short, some of the disk serves as memory while it lasts.
+need_memory() {
+    local free
+    free=$(awk '/^(MemAvailable|SwapFree):/ { kb += $2 } END { print int(kb / 1024) }' "${MEMINFO:-/proc/meminfo}")
+    ((free < WRAPPER_MB)) || return 0
+    step "memory: $free MB are free, the wrapper needs $WRAPPER_MB: lending it $WRAPPER_MB MB of the disk"
+    SWAP=$WORK/swap
+    if ! { fallocate -l "${WRAPPER_MB}M" "$SWAP" && chmod 600 "$SWAP" && mkswap "$SWAP" && swapon "$SWAP"; } >>"$LOG" 2>&1; then
+        SWAP=
+        die "too little memory to build pjsua2: $free MB free, $WRAPPER_MB MB needed" \
+            "Build the wheel on a PC (./setup.sh wheel arm64), copy it here, and: PJSUA2_WHEEL=FILE sudo -E ./setup.sh install"
+    fi
+}
+
+clean() {
+    [[ -z $SWAP ]] || swapoff "$SWAP" || true
+    [[ -z $WORK ]] || rm -rf "$WORK"
+}
 
 build() {
     WORK=$(mktemp -d "$CACHE/build.XXXXXX")
@@ -342,7 +361,7 @@ stored() {
 }
 
 case ${1:-} in
-'') ;;
+'' | --stored) ;;
 --key) key; exit ;;
 *) sed -n '2,/^# shellcheck/{/^# shellcheck/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2 ;;
 esac
@@ -350,6 +369,7 @@ esac
 umask 022
 STORE=$CACHE/wheels/$(key)
 if ! stored; then
+    [[ ${1:-} != --stored ]] || exit 1
     mkdir -p "$CACHE/logs" 2>/dev/null || die "cannot write to $CACHE: choose another folder with INTERCOM_CACHE="
     exec 9>"$CACHE/build.lock"
     if ! flock -n 9; then

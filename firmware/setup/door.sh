@@ -1,57 +1,106 @@
 # shellcheck shell=bash
-# The door itself: installed, taken off again.
+# The door itself: installed, upgraded, taken off again.
 
-readonly PREFIX=/opt/intercom                         # the installed program
 readonly CONFIGURATION=/etc/intercom/intercom.toml
+readonly STATE=/var/lib/intercom
+readonly UPGRADE_S=${INTERCOM_UPGRADE_S:-60}     # how long a new version has to do what the old one did
 
-systemd_runs() { [[ -d /run/systemd/system ]]; }
-
-# with_systemd WHAT COMMAND...: a chroot or an image has no running systemd; it will do this at boot.
-with_systemd() {
-    local what=$1
-    shift
-    if systemd_runs; then "$@"; else say "systemd is not running here, left for the first boot: $what"; fi
-}
-
-# The program. The stamp tells which requirements and which pjsua2 it was made with; while they are
-# the same, only the package itself is installed again.
-install_program() {
-    local wheel=$1 key source
-    key=$({ cat "$ROOT/firmware/requirements.txt"; declare -f fill_venv; "$(interpreter)" -VV; echo "$wheel"; } | sha256sum)
-    : >"$CACHE/logs/pip.log"
-    if [[ $(cat "$PREFIX/.complete" 2>/dev/null) != "$key" ]]; then
-        say "Python packages: $PREFIX"
-        rm -f "$PREFIX/.complete"
-        fill_venv "$PREFIX" "$wheel" "$ROOT/firmware/requirements.txt" || venv_failed
-        echo "$key" >"$PREFIX/.complete"
+install_door() {
+    local was
+    need_root install "$@"
+    (($# == 0)) || { usage >&2; exit 2; }
+    was=$(running_version)
+    prepare_version
+    if [[ -n $was && $was != "$ID" ]]; then
+        change_version "$was"
+        return
     fi
-    say "the intercom: $PREFIX"
-    # From a copy: building a package leaves folders in its source.
-    source=$(mktemp -d)
-    cp -r "$ROOT/firmware/intercom" "$ROOT/firmware/pyproject.toml" "$source/"
-    logged pip "$PREFIX/bin/python" -m pip --disable-pip-version-check install --no-index --no-deps \
-        --no-build-isolation --force-reinstall "$source" || venv_failed
-    rm -rf "$source"
-    ln -sfn "$PREFIX/bin/intercom" /usr/local/bin/intercom
-    # Manual pages and completion, out of the commands' own descriptions.
-    "$PREFIX/bin/python" -m intercom.cli.manual /usr/local
+    activate "$ID"
+    install_configuration
+    [[ -z $was ]] || { say "this version is installed already: $ID"; return; }
+    cat <<NEXT
+
+The intercom is installed. Next:
+  1. sudoedit $CONFIGURATION   your SIP account, whom to ring, the door code
+  2. sudo intercom check                       finds mistakes in it, all at once
+  3. sudo systemctl restart intercom           it also starts at every boot
+  4. sudo intercom status                      or, with every word: journalctl -u intercom -f
+NEXT
 }
 
-install_service() {
-    local catalog
-    say "the service"
-    install -D -m 644 "$ROOT/systemd/intercom.sysusers" /etc/sysusers.d/intercom.conf
-    install -D -m 644 "$ROOT/systemd/intercom.tmpfiles" /etc/tmpfiles.d/intercom.conf
-    install -D -m 644 "$ROOT/systemd/intercom.service" /etc/systemd/system/intercom.service
-    for catalog in "$ROOT"/systemd/*.catalog; do
-        [[ ! -e $catalog ]] || install -D -m 644 -t /usr/local/lib/systemd/catalog "$catalog"
+upgrade_door() {
+    local was
+    need_root upgrade "$@"
+    (($# == 0)) || { usage >&2; exit 2; }
+    was=$(running_version)
+    [[ -n $was ]] || die "there is no door to upgrade on this machine" "Make it one: sudo ./setup.sh install"
+    prepare_version
+    [[ $was != "$ID" ]] || { say "this version is installed already: $ID"; return; }
+    change_version "$was"
+}
+
+# Everything that takes time, while the door goes on ringing.
+prepare_version() {
+    mkdir -p "$CACHE/logs"
+    missing_packages "${DOOR_PACKAGES[@]}" "${PYTHON_PACKAGES[@]}" >>"$CACHE/brought-packages"
+    install_packages "${DOOR_PACKAGES[@]}" "${PYTHON_PACKAGES[@]}" systemd
+    get_wheel
+    make_version ""
+}
+
+# change_version WAS: from there to ID, and back again when the new one does not do what the old one did.
+change_version() {
+    local was=$1 could_ring=no began=$SECONDS
+    "$PREFIX/versions/$ID/bin/intercom" check >&2 ||
+        die "the new version does not accept $CONFIGURATION: nothing was changed" "The door goes on with $was."
+    if would_ring; then could_ring=yes; fi
+    say "from $was to $ID"
+    activate "$ID"
+    if ! systemd_runs; then forget_versions "$ID" "$was"; return; fi
+    systemctl restart intercom.service || true
+    if comes_up "$could_ring"; then
+        say "$ID is up after $((SECONDS - began)) s. The version before it is kept: sudo ./setup.sh rollback"
+        echo "$was" >"$PREFIX/previous"
+        forget_versions "$ID" "$was"
+        return
+    fi
+    journalctl -u intercom.service -n 12 --no-pager -o cat 2>/dev/null | sed 's/^/    /' >&2 || true
+    say "$ID does not come up within $UPGRADE_S s: going back to $was"
+    go_back "$was" "$could_ring"
+    die "the upgrade failed; the door runs $was again"
+}
+
+# go_back ID WHETHER_IT_RANG
+go_back() {
+    activate "$1"
+    systemctl restart intercom.service || true
+    comes_up "$2" || die "$1 does not come up either: sudo intercom status; journalctl -u intercom"
+}
+
+rollback_door() {
+    local was now
+    need_root rollback "$@"
+    (($# == 0)) || { usage >&2; exit 2; }
+    now=$(running_version)
+    was=$(cat "$PREFIX/previous" 2>/dev/null) || true
+    [[ -n $was && -e $PREFIX/versions/$was/.complete ]] || die "no earlier version is kept on this machine"
+    say "from $now back to $was"
+    echo "$now" >"$PREFIX/previous"
+    if systemd_runs; then go_back "$was" no; else activate "$was"; fi
+}
+
+would_ring() { "$PREFIX/current/bin/intercom" status >/dev/null 2>&1; }
+
+# comes_up yes|no: whether the door would ring; or, where it would not before either, at least answers.
+comes_up() {
+    local until=$((SECONDS + UPGRADE_S)) status
+    while ((SECONDS < until)); do
+        status=0
+        "$PREFIX/current/bin/intercom" status >/dev/null 2>&1 || status=$?
+        if ((status == 0)) || [[ $1 == no && $status == 1 ]]; then return 0; fi
+        sleep 0.5
     done
-    # These three work on files, so also in a chroot. Device nodes and the like are not theirs.
-    systemd-sysusers /etc/sysusers.d/intercom.conf
-    systemd-tmpfiles --create /etc/tmpfiles.d/intercom.conf
-    journalctl --update-catalog
-    with_systemd 'systemctl daemon-reload' systemctl daemon-reload
-    systemctl enable --quiet intercom.service
+    return 1
 }
 
 install_configuration() {
@@ -62,36 +111,34 @@ install_configuration() {
     install -D -m 640 -o root -g intercom "$ROOT/firmware/intercom/sample.toml" "$CONFIGURATION"
 }
 
-install_door() {
-    local wheel
-    need_root install "$@"
-    (($# == 0)) || { usage >&2; exit 2; }
-    mkdir -p "$CACHE/logs"
-    install_packages "${RUN_PACKAGES[@]}" systemd
-    wheel=$(build_wheel)
-    install_program "$wheel"
-    install_service
-    install_configuration
-    cat <<NEXT
-
-The intercom is installed. Next:
-  1. sudoedit $CONFIGURATION   your SIP account, whom to ring, the door code
-  2. sudo intercom check                       finds mistakes in it, all at once
-  3. sudo systemctl restart intercom           it also starts at every boot
-  4. intercom status                           or, with every word: journalctl -u intercom -f
-NEXT
-}
-
 uninstall_door() {
+    local keep='' brought
     need_root uninstall "$@"
-    (($# == 0)) || { usage >&2; exit 2; }
+    case ${1:-} in
+    '') ;;
+    --keep-configuration) keep=yes ;;
+    *) usage >&2; exit 2 ;;
+    esac
+    if [[ -z $keep && -e $CONFIGURATION && -t 0 ]]; then
+        read -r -p "This removes $CONFIGURATION and everything else of the door. Go on? [y/N] " answer
+        [[ $answer == [yY]* ]] || die "nothing was removed" "sudo ./setup.sh uninstall --keep-configuration removes the program alone"
+    fi
     with_systemd 'systemctl stop intercom' systemctl stop intercom.service 2>/dev/null || true
     systemctl disable --quiet intercom.service 2>/dev/null || true
-    rm -f /etc/systemd/system/intercom.service /etc/sysusers.d/intercom.conf /etc/tmpfiles.d/intercom.conf \
+    rm -f /etc/systemd/system/intercom*.service /etc/systemd/system/intercom*.timer \
+        /etc/sysusers.d/intercom.conf /etc/tmpfiles.d/intercom.conf \
         /usr/local/lib/systemd/catalog/intercom*.catalog /usr/local/bin/intercom /usr/local/share/man/man1/intercom*.1 \
         /usr/local/share/bash-completion/completions/intercom /usr/local/share/zsh/site-functions/_intercom
     journalctl --update-catalog 2>/dev/null || true
     with_systemd 'systemctl daemon-reload' systemctl daemon-reload
     rm -rf "$PREFIX"
-    say "removed. Left in place: /etc/intercom (configuration), /var/lib/intercom (state), $CACHE, the Debian packages"
+    if [[ -z $keep ]]; then
+        rm -rf /etc/intercom "$STATE" /run/intercom /etc/systemd/system/intercom.service.d
+        userdel intercom 2>/dev/null || true
+    fi
+    brought=$(sort -u "$CACHE/brought-packages" 2>/dev/null | tr '\n' ' ') || true
+    # Where the laboratory of the tests lives too, it stays.
+    compgen -G "$CACHE/venv-*" >/dev/null || rm -rf "$CACHE"
+    say "removed${keep:+, but /etc/intercom and $STATE}"
+    [[ -z $brought ]] || say "Debian packages that came with it: sudo apt-get autoremove --purge $brought"
 }

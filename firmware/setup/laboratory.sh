@@ -1,12 +1,11 @@
 # shellcheck shell=bash
 # The environment of the demo, the tests and the benchmarks.
 
-# Sets VENV to the environment of the demo and the tests. The name tells what is inside, and the
-# stamp tells that it is complete: an interrupted one is made anew.
+# Sets VENV to it. The name tells what is inside, and the stamp tells that it is complete: an interrupted one is made
+# anew.
 lab_venv() {
-    local wheel=$1 key requirements=("$ROOT/firmware/requirements.txt" "$ROOT/tests/requirements.txt")
-    key=$({ cat "${requirements[@]}"; declare -f fill_venv; "$(interpreter)" -VV; echo "$wheel"; } | sha256sum | cut -c1-16)
-    VENV=$CACHE/venv-$key
+    local requirements=("$ROOT/firmware/requirements.txt" "$ROOT/tests/requirements.txt")
+    VENV=$CACHE/venv-$(environment_key "$WHEEL" "${requirements[@]}")
     if [[ ! -e $VENV/.complete ]]; then
         exec 9>"$CACHE/venv.lock"
         flock -n 9 || { say "another setup is running: waiting for it"; flock 9; }
@@ -14,7 +13,7 @@ lab_venv() {
     if [[ ! -e $VENV/.complete ]]; then
         say "Python packages: $VENV"
         : >"$CACHE/logs/pip.log"
-        fill_venv "$VENV" "$wheel" "${requirements[@]}" || venv_failed
+        fill_environment "$VENV" "$WHEEL" "${requirements[@]}" || environment_failed
         touch "$VENV/.complete"
         # Environments of earlier versions that nobody used for a month.
         find "$CACHE" -maxdepth 2 -path '*/venv-*/.complete' -mtime +30 -printf '%h\0' | xargs -0 -r rm -rf --
@@ -24,11 +23,10 @@ lab_venv() {
 }
 
 prepare_lab() {
-    local wheel
     mkdir -p "$CACHE/logs"
-    install_packages "${RUN_PACKAGES[@]}" "${LAB_PACKAGES[@]}" "$@"
-    wheel=$(build_wheel)
-    lab_venv "$wheel"
+    install_packages "${DOOR_PACKAGES[@]}" "${PYTHON_PACKAGES[@]}" "${LAB_PACKAGES[@]}" "$@"
+    get_wheel
+    lab_venv
 }
 
 # Runs a script of tests/ in the laboratory; does not come back.
@@ -57,7 +55,7 @@ run_tests() {
 
 run_bench() {
     local name=${1:-} known
-    known=$(cd "$ROOT/tests/bench" 2>/dev/null && printf '%s\n' [a-z]*.py | sed 's/\.py$//')
+    known=$(cd "$ROOT/tests/bench" 2>/dev/null && printf '%s\n' [a-z]*.py | sed 's/\.py$//') || known=none
     need_root bench "$@"
     [[ -n $name && -r $ROOT/tests/bench/$name.py ]] || die "there is no benchmark '$name'" "there is: ${known//$'\n'/, }"
     shift

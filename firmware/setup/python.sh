@@ -1,32 +1,66 @@
 # shellcheck shell=bash
-# pjsua2 and Python's environments.
+# pjsua2, and the environments in which the intercom and its tests run. Nothing here compiles but pjsua2 itself: the
+# rest comes ready-made, from PyPI or, where PyPI has only sources, from Debian.
+
+# Modules that Debian compiled for its own Python: package, and the name that is imported.
+DEBIAN_MODULES=(python3-pyaudio:pyaudio python3-systemd:systemd)
 
 interpreter() { if [[ -x /usr/bin/python3 ]]; then echo /usr/bin/python3; else command -v python3; fi; }
 
+# PyPI has no ready-made lgpio for Python 3.13 and later.
+if [[ -e /usr/bin/python3 ]] && ! /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then
+    DEBIAN_MODULES+=(python3-lgpio:lgpio python3-lgpio:_lgpio)
+fi
+readonly DEBIAN_MODULES
+readonly PYTHON_PACKAGES=("${DEBIAN_MODULES[@]%%:*}")
+
 build_wheel() {
     [[ ! -d $CACHE ]] || [[ -w $CACHE ]] || die "cannot write to $CACHE"
-    INTERCOM_CACHE=$CACHE PYTHON=$(interpreter) "$ROOT/firmware/pjsip/build.sh"
+    INTERCOM_CACHE=$CACHE PYTHON=$(interpreter) "$ROOT/firmware/pjsip/build.sh" "$@"
 }
 
-# fill_venv FOLDER WHEEL REQUIREMENTS...
-fill_venv() {
-    local venv=$1 wheel=$2 requirements=() file
+# Sets WHEEL to pjsua2: the one handed in, the one built before, or a new one, for which compilers are needed.
+get_wheel() {
+    if [[ -n ${PJSUA2_WHEEL:-} ]]; then
+        [[ -r $PJSUA2_WHEEL ]] || die "there is no wheel $PJSUA2_WHEEL"
+        WHEEL=$(readlink -f "$PJSUA2_WHEEL")
+        return
+    fi
+    if ! WHEEL=$(build_wheel --stored); then
+        install_packages "${BUILD_PACKAGES[@]}"
+        WHEEL=$(build_wheel)
+    fi
+}
+
+# environment_key WHEEL REQUIREMENTS...: tells what is inside.
+environment_key() {
+    local wheel=$1
+    shift
+    { cat "$@"; declare -f fill_environment link_module; "$(interpreter)" -VV; sha256sum <"$wheel"; } | sha256sum | cut -c1-16
+}
+
+# fill_environment FOLDER WHEEL REQUIREMENTS...
+fill_environment() {
+    local folder=$1 wheel=$2 requirements=() file module
     shift 2
     for file in "$@"; do requirements+=(-r "$file"); done
-    "$(interpreter)" -m venv --clear "$venv"
-    # First the tools that compile the rest, at their pinned version; then everything with them.
-    local tools
-    tools=$(grep -hE '^(setuptools|swig)==' "$@" | sed 's/ *#.*//')
-    local pip=("$venv/bin/python" -m pip --disable-pip-version-check)
-    mapfile -t tools <<<"$tools"
-    logged pip "${pip[@]}" install "${tools[@]}" || return 1
-    # PYPI=1: lgpio, where it is compiled, takes its C library in instead of looking for a system one.
-    logged pip env PATH="$venv/bin:$PATH" PYPI=1 "${pip[@]}" install --no-build-isolation --use-pep517 \
-        "${requirements[@]}" || return 1
-    logged pip "${pip[@]}" install --no-index --no-deps "$wheel"
+    "$(interpreter)" -m venv --clear "$folder"
+    local pip=("$folder/bin/python" -m pip --disable-pip-version-check)
+    logged pip "${pip[@]}" install --only-binary :all: "${requirements[@]}" || return 1
+    logged pip "${pip[@]}" install --no-index --no-deps "$wheel" || return 1
+    for module in "${DEBIAN_MODULES[@]}"; do link_module "$folder" "${module##*:}" || return 1; done
 }
 
-venv_failed() {
+# link_module FOLDER NAME: have an environment import what Debian installed, and nothing else of it.
+link_module() {
+    local file
+    file=$("$(interpreter)" -c 'import importlib.util, sys; print(importlib.util.find_spec(sys.argv[1]).origin)' "$2") || return 1
+    file=${file%/__init__.py}
+    ln -sfn "$file" "$("$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/${file##*/}"
+}
+
+environment_failed() {
     grep -E '^ *(error|ERROR|fatal)' "$CACHE/logs/pip.log" | tail -n 8 | sed 's/^/    /' >&2 || true
-    die "the Python packages could not be installed" "All that pip said: $CACHE/logs/pip.log"
+    die "the Python packages could not be installed" "All that pip said: $CACHE/logs/pip.log" \
+        "A system of 32 bits, or a Python that is not 3.11 to 3.13, finds no ready-made ones."
 }

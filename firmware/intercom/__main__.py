@@ -9,7 +9,7 @@ import sys
 from intercom.cli.command import Command, Parser, UsageError
 from intercom.errors import ConfigError, ControlError, IntercomError
 
-COMMANDS = ("status", "visits", "press", "check", "lock", "run")
+COMMANDS = ("status", "visits", "doctor", "press", "check", "lock", "run")
 """The sub-commands, in the order of the help. Each is the file of that name in cli/, loaded only when it is used."""
 
 

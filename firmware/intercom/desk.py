@@ -103,8 +103,12 @@ class Desk:
             "text": level.status,
             "lines": _lines(state, now),
             "buttons": [
-                {"button": button, "through": _through(button, state, self._daemon.rules)}
-                for button in self._daemon.rules.buttons
+                {
+                    "button": button.name,
+                    "through": _through(button.name, state, self._daemon.rules),
+                    "pressed": button.pressed,
+                }
+                for button in state.buttons
             ],
             "doors": [{"door": door.name, "released": door.name in level.released} for door in state.doors],
             "conditions": _conditions(state, now),

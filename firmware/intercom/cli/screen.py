@@ -7,7 +7,7 @@ from typing import TextIO
 
 from intercom.adapters.records import printable
 
-GOOD, BAD, DIM, BOLD = "32", "31", "2", "1"
+GOOD, BAD, WARN, DIM, BOLD = "32", "31", "33", "2", "1"
 """Colours, as terminals number them (ECMA-48, SGR)."""
 
 

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `intercom doctor` makes of what it reads: of files that look like a Pi's, and of a server's challenge."""
+
+from pathlib import Path
+
+import pytest
+from config_files import BASE, loaded
+
+from intercom.cli import checks_machine as machine
+from intercom.cli.finding import Health
+from intercom.cli.sip_client import Answer, SipError, credentials
+
+CARDS = """\
+ 0 [Headphones     ]: bcm2835_headpho - bcm2835 Headphones
+                      bcm2835 Headphones
+ 1 [Device         ]: USB-Audio - USB PnP Sound Device
+                      C-Media Electronics Inc. USB PnP Sound Device at usb-3f980000.usb-1.3, full speed
+"""
+CHALLENGE = (
+    'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={}, '
+    'nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"'
+)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "response"),
+    [
+        ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
+        ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+    ],
+)
+def test_a_challenge_is_answered_as_in_the_standard(algorithm: str, response: str) -> None:
+    """The example of RFC 7616 section 3.9.1."""
+    answer = Answer(401, "Unauthorized", {"www-authenticate": [CHALLENGE.format(algorithm)]})
+    cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
+    header = credentials(answer, "GET", "/dir/index.html", "Mufasa", "Circle of Life", cnonce)
+
+    assert f'response="{response}"' in header
+
+
+def test_a_challenge_that_nobody_can_answer_is_told() -> None:
+    """Not taken for a wrong password."""
+    answer = Answer(401, "Unauthorized", {"www-authenticate": ['Bearer realm="x"']})
+
+    with pytest.raises(SipError, match="Bearer"):
+        credentials(answer, "REGISTER", "sip:x", "door", "secret")
+
+
+@pytest.mark.parametrize(
+    ("listing", "wanted", "health", "seen"),
+    [
+        (CARDS, "", Health.WELL, "Headphones, Device"),
+        (CARDS, "usb pnp", Health.WELL, "Headphones, Device"),
+        (CARDS, "ReSpeaker", Health.BROKEN, "there is no 'ReSpeaker'"),
+        ("--- no soundcards ---\n", "", Health.BROKEN, "the kernel knows no sound card"),
+    ],
+)
+def test_the_card_is_looked_for_by_its_name(
+    tmp_path: Path, listing: str, wanted: str, health: Health, seen: str
+) -> None:
+    """As people see it in the kernel's list."""
+    (tmp_path / "cards").write_text(listing)
+    config = loaded(tmp_path, f'{BASE}[sound]\ninput = "{wanted}"\n')
+    found = machine._listed_card(config, tmp_path / "cards")
+
+    assert (found.health, found.seen) == (health, seen)
+
+
+def test_a_dying_disk_is_told_before_a_full_one(tmp_path: Path) -> None:
+    """A card that has errors loses more than room."""
+    errors = tmp_path / "sys/fs/ext4/mmcblk0p2/errors_count"
+    life = tmp_path / "sys/block/mmcblk0/device/life_time"
+    for path, text in ((errors, "0\n"), (life, "0x01 0x02\n")):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+
+    assert machine.disk({"disk_free_mb": 500}, tmp_path).health is Health.WELL
+    assert machine.disk({"disk_free_mb": 50}, tmp_path).seen == "only 50 MB are free"
+    life.write_text("0x0a 0x02\n")
+    assert machine.disk({"disk_free_mb": 50}, tmp_path).seen == "it has used 100 % of its life"
+    errors.write_text("3\n")
+    assert machine.disk({"disk_free_mb": 50}, tmp_path).health is Health.BROKEN
+
+
+def test_a_supply_that_was_weak_once_is_told(tmp_path: Path) -> None:
+    """It fails for a moment, when the strike draws; the firmware remembers."""
+    throttled = tmp_path / "sys/devices/platform/soc/soc:firmware/get_throttled"
+    throttled.parent.mkdir(parents=True)
+    throttled.write_text("0\n")
+
+    assert machine.supply({"supply": "well", "temperature_c": 50.0}, tmp_path).seen == "well, 50 °C"
+    assert machine.supply({}, tmp_path).health is Health.SKIPPED
+    assert machine.supply({"supply": "well", "temperature_c": 81.0}, tmp_path).health is Health.UNWISE
+    throttled.write_text("50000\n")
+    assert machine.supply({"supply": "well"}, tmp_path).seen == "it was, since the start, below 4.63 V"

@@ -184,6 +184,10 @@ snd_path {self.folder}
             if "Invalid argument" not in str(error):
                 raise
 
+    def busy(self) -> bool:
+        """Whether a call rings or is up."""
+        return re.search(r"\(([1-9]\d*)\)", self.command("listcalls")) is not None
+
     # News
 
     @property

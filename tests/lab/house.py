@@ -11,16 +11,17 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from intercom.cli.client import ask
 from lab.baresip import Phone
 from lab.jackd import Jackd
 from lab.journal import Journald, Record
 from lab.kamailio import Kamailio
 from lab.pins import Pins
-from lab.processes import LabError, Process, start
+from lab.processes import LabError, Process, start, wait_until
 from lab.room import Room
 from lab.sipp import Sipp
 from lab.tones import ToneReport, find_tone, read_wav
@@ -29,7 +30,8 @@ BUTTON, SIDE_BUTTON, STRIKE, LAMP = 17, 5, 27, 22
 DOOR_IP, REGISTRAR_IP, PHONE_IP, SIPP_IP = "127.0.0.9", "127.0.0.20", "127.0.0.31", "127.0.0.44"
 CODE = "4711"
 ODD_PHONES = {
-    name: 5070 + place for place, name in enumerate(("early", "info", "vanish", "rubbish", "ring", "reply", "echo"))
+    name: 5070 + place
+    for place, name in enumerate(("early", "info", "vanish", "rubbish", "ring", "reply", "echo", "text"))
 }
 """Users whose phone is a sipp scenario, each on a port of its own, so that stray messages hit nobody else."""
 PHONE_HZ, VISITOR_HZ = 440.0, 1000.0
@@ -96,9 +98,9 @@ class House:
             building.callback(self.close_card)
             self._building = building.pop_all()
 
-    def open_card(self) -> None:
-        """Plug the sound card in, and put a room around it."""
-        self.jackd = Jackd(self.folder)
+    def open_card(self, name: str = "") -> None:
+        """Plug the sound card in, and put a room around it. `name` is that of a card that was pulled out."""
+        self.jackd = Jackd(self.folder, name=name)
         self.room = Room(self.jackd, self.folder)
         # As rooms have it. In one without any echo WebRTC's canceller waits for one, and holds a visitor for it.
         self.room.echo(delay_ms=20, gain_db=-12)
@@ -132,10 +134,22 @@ class House:
 class Door:
     """One start of the real daemon, on mock pins."""
 
-    def __init__(self, house: House, folder: Path, *, wait: bool = True, **config: Any) -> None:
+    def __init__(
+        self,
+        house: House,
+        folder: Path,
+        *,
+        wait: bool = True,
+        prefix: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        socket: Path | None = None,
+        **config: Any,
+    ) -> None:
+        """`prefix` comes before the daemon's command line, `env` into its environment, its notes beside `socket`."""
         folder.mkdir(parents=True, exist_ok=True)
         self.house, self.folder = house, folder
-        self.config, self.socket = folder / "intercom.toml", folder / "control"
+        self._prefix, self._env = prefix, dict(env or {})
+        self.config, self.socket = folder / "intercom.toml", socket or folder / "control"
         self.config.write_text(configuration(**config))
         self.config.chmod(0o600)
         self.pins = Pins(folder / "pins")
@@ -146,9 +160,16 @@ class Door:
             self.await_record("line-up", 15)
 
     def _start(self) -> Process:
-        argv = [sys.executable, "-m", "lab.mock_door", self.pins.path, "run"]
-        argv += ["--config", self.config, "--socket", self.socket]
-        return start(f"{self.folder.name}", argv, self.folder, env={**os.environ, **self.house.jackd.env})
+        return self._command("run", "--config", self.config, "--socket", self.socket)
+
+    def _command(self, *arguments: str | Path) -> Process:
+        argv = [*self._prefix, sys.executable, "-m", "lab.mock_door", self.pins.path, *arguments]
+        return start(f"{self.folder.name}", argv, self.folder, env={**os.environ, **self.house.jackd.env, **self._env})
+
+    def lock(self) -> None:
+        """Do what systemd does when the daemon has ended: `intercom lock`, on the same wires."""
+        if status := self._command("lock", "--config", self.config).wait(20):
+            raise LabError(f"intercom lock ended with {status}")
 
     def restart(self) -> None:
         """Start the daemon again after it ended."""
@@ -185,6 +206,15 @@ class Door:
             )
         except LabError as error:
             raise LabError(f"no {kind} {fields or ''}: {error}\n{self.process.log_tail()}") from None
+
+    def await_records(self, kind: str, count: int, seconds: float = 15, **fields: str) -> list[Record]:
+        """Await that there are so many records of a kind."""
+        wait_until(lambda: len(self.records(kind, **fields)) >= count, seconds, f"{count} {kind}", self.process)
+        return self.records(kind, **fields)
+
+    def await_status(self, phase: str, seconds: float = 10) -> None:
+        """Await a phase of the visit."""
+        wait_until(lambda: ask(self.socket, {"do": "status"})["status"]["phase"] == phase, seconds, phase, self.process)
 
     def await_visit(self, seconds: float = 15, **fields: str) -> Visit:
         """Await the end of a visit."""
@@ -232,6 +262,7 @@ def configuration(
     pulse_s: float = 1.0,
     codecs: tuple[str, ...] = ("opus", "g722", "pcma", "pcmu"),
     registrar: str = REGISTRAR_IP,
+    bind: str = DOOR_IP,
     edit: Callable[[str], str] = str,
 ) -> str:
     """Return a configuration file for this house."""
@@ -242,7 +273,7 @@ def configuration(
         strike=STRIKE,
         lamp=LAMP,
         code=CODE,
-        bind=DOOR_IP,
+        bind=bind,
         target=target,
         ring_s=ring_s,
         talk_s=talk_s,

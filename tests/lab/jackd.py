@@ -18,11 +18,11 @@ _numbers = itertools.count(1)
 
 
 class Jackd:
-    """A JACK server with a name of its own."""
+    """A JACK server with a name of its own, or with that of one that ended: the same card, plugged in again."""
 
-    def __init__(self, log_dir: Path, rate: int = 16000, period: int = 160, channels: int = 1) -> None:
+    def __init__(self, log_dir: Path, rate: int = 16000, period: int = 160, channels: int = 1, name: str = "") -> None:
         self.rate, self.period = rate, period
-        self.name = f"lab-{os.getpid()}-{next(_numbers)}"
+        self.name = name or f"lab-{os.getpid()}-{next(_numbers)}"
         # Clients must never start a server themselves, and never find another's.
         self.env = {"JACK_DEFAULT_SERVER": self.name, "JACK_NO_START_SERVER": "1"}
         driver = ["-d", "dummy", "-r", str(rate), "-p", str(period)]

@@ -13,7 +13,7 @@ from lab.processes import LabError, Process, start, wait_until
 
 TEMPLATE = Path(__file__).with_name("kamailio.cfg.in")
 PING = (
-    "OPTIONS sip:{ip} SIP/2.0\r\nVia: SIP/2.0/UDP {own}:{port};branch=z9hG4bK{port};rport\r\n"
+    "OPTIONS sip:{user}{ip} SIP/2.0\r\nVia: SIP/2.0/UDP {own}:{port};branch=z9hG4bK{port};rport\r\n"
     "From: <sip:lab@{own}>;tag={port}\r\nTo: <sip:{ip}>\r\nCall-ID: ping-{port}@{own}\r\n"
     "CSeq: 1 OPTIONS\r\nMax-Forwards: 5\r\nContent-Length: 0\r\n\r\n"
 )
@@ -97,8 +97,18 @@ class Kamailio:
         """Let it go on; it then answers what waits in its sockets."""
         self._running().signal(signal.SIGCONT)
 
-    def answers(self, seconds: float = 0.05) -> bool:
-        """Whether an OPTIONS over UDP is answered."""
+    def answer_registers(self, code: int) -> None:
+        """Answer the door's REGISTERs with this status from now on: 200 is the usual way, 423 wants 600 s or more."""
+        if not self.answers(1, f"register-{code}@"):
+            raise LabError(f"Kamailio {self.ip} takes no orders")
+
+    def change_password(self, user: str, password: str) -> None:
+        """Have another password for a user from now on (letters and digits)."""
+        if not self.answers(1, f"password-{user}-{password}@"):
+            raise LabError(f"Kamailio {self.ip} takes no orders")
+
+    def answers(self, seconds: float = 0.05, user: str = "") -> bool:
+        """Whether an OPTIONS over UDP is answered; one to a `user` is an order of the laboratory."""
         family = socket.AF_INET6 if ":" in self.ip else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as ping:
             try:
@@ -106,7 +116,7 @@ class Kamailio:
                 own, port = ping.getsockname()[:2]
                 ping.settimeout(seconds)
                 own, ip = (f"[{name}]" if ":" in name else name for name in (own, self.ip))
-                ping.send(PING.format(ip=ip, own=own, port=port).encode())
+                ping.send(PING.format(user=user, ip=ip, own=own, port=port).encode())
                 return ping.recv(2048).startswith(b"SIP/2.0 200")
             except OSError:  # refused or silent
                 return False

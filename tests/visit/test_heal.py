@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
-from pathlib import Path
 
 import fault_table
 import pytest
 
-from intercom.cli.client import ask
 from lab.baresip import Phone
 from lab.house import CODE, PHONE_IP, STRIKE, Door, House, stopping
 from lab.kamailio import Kamailio
@@ -72,21 +70,6 @@ def test_the_next_account_is_tried_when_the_first_one_is_dead_at_the_press(house
             fault_table.add(
                 "the first account's server is dead at the press", door, ringing.at - pressed, "rung by the next", None
             )
-
-
-def test_a_refused_registration_is_tried_again_and_told_once(house: House) -> None:
-    """401 for ever: PJSIP alone would give up; the journal is not filled with it either."""
-    with house.door(wait=False, edit=lambda text: text.replace('"secret"', '"wrong"')) as door:
-        began = door.await_record("condition-began", condition="line home")
-        mark = house.registrar.mark()
-        for _ in range(2):
-            house.registrar.await_request("REGISTER", "door", 15, after=mark)
-            mark = house.registrar.mark()
-        door.press()
-        door.await_record("press-accepted")
-
-        assert "401" in began["INTERCOM_DETAIL"] or "403" in began["INTERCOM_DETAIL"]
-        assert len(door.records("condition-began", condition="line home")) == 1
 
 
 def test_a_daemon_killed_while_it_rings_rings_on(house: House, door: Door, phone: Phone) -> None:
@@ -255,35 +238,3 @@ def test_fifty_presses_of_a_child_make_one_call(door: Door, phone: Phone) -> Non
     assert told == 50
     assert len([event for event in phone.events if event.type == "CALL_INCOMING"]) == 1
     fault_table.add("a child presses 50 times", door, None, "49 times: still ringing", None)
-
-
-def test_many_visits_leave_no_trace_in_memory(house: House) -> None:
-    """A door hangs there for years: memory, files and threads are flat after a thousand visits."""
-    with house.door(target="busy") as door:
-        engine = door.engine_pid()
-        after: dict[int, tuple[int, int, int]] = {}
-        for number in range(1, VISITS + 1):
-            pressed = ask(door.socket, {"do": "press", "button": "front"})
-            ended = ask(door.socket, {"do": "wait", "visit": pressed["visit"]}, 20)
-            assert ended["visit"]["outcome"] == "busy"
-            time.sleep(0.03)  # PJLIB keeps a closed socket's place for half a second, and has 64 of them
-            if number in (VISITS // 20, VISITS):
-                after[number] = usage(door.process.pid), usage(engine)
-
-        (daemon, engine_early), (daemon_late, engine_late) = after[VISITS // 20], after[VISITS]
-        print(f"kB, files, threads: daemon {daemon} -> {daemon_late}, engine {engine_early} -> {engine_late}")
-        assert daemon_late[0] <= daemon[0] * 1.05
-        assert (daemon_late[1:], engine_late[1:]) == (daemon[1:], engine_early[1:])
-        # The engine's memory is printed only: at this pace a thousand transactions live at once, each for RFC 3261's
-        # 32 seconds.
-        fault_table.add(f"{VISITS} visits in a row", door, None, "every one with its outcome", None)
-
-
-VISITS = int(os.environ.get("INTERCOM_VISITS", "1000"))
-
-
-def usage(pid: int) -> tuple[int, int, int]:
-    """Return a process's resident memory in kB, its open files, and its threads."""
-    process = Path(f"/proc/{pid}")
-    status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line)
-    return int(status["VmRSS"].split()[0]), len(list((process / "fd").iterdir())), int(status["Threads"])

@@ -1,0 +1,123 @@
+"""The machine fails under the door: card, disk, clock."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import fault_table
+from test_registrar import rings
+
+from lab.baresip import Phone
+from lab.house import CODE, STRIKE, House
+
+FAKETIME = "/usr/lib/{}/faketime/libfaketime.so.1"
+DAY_S = 86400
+
+
+def test_a_card_pulled_out_in_a_call_and_put_back(house: House, phone: Phone) -> None:
+    """The visit goes on without sound, the code opens, and the sound comes back by itself.
+
+    PortAudio's JACK part aborts when its server is gone (an assertion in CleanUpStream of pa_jack.c), and takes the
+    engine along: so this is also an engine that dies of its card, and the phone is called back once.
+    """
+    with house.door() as door:
+        door.press()
+        phone.await_event("CALL_INCOMING")
+        phone.answer()
+        door.await_record("card-opened")
+        pulled, cut = time.time(), time.monotonic()
+        house.close_card()
+        try:
+            began = door.await_record("condition-began", 20, condition="sound card")
+            door.await_record("condition-began", 20, condition="voice engine")
+            phone.hang_up()
+            phone.await_event("CALL_INCOMING", 20, since=cut)
+            phone.answer()
+            door.await_records("call-answered", 2)
+            phone.press_key(CODE)
+            door.pins.await_level(STRIKE, 1)
+        finally:
+            put_back = time.time()
+            house.open_card(house.jackd.name)
+        door.await_records("card-opened", 2, 40)
+        opened = door.records("card-opened")[-1]
+        phone.hang_up()
+        visit = door.await_visit()
+        rings(door, phone)
+
+        assert visit.outcome == "talked"
+        assert door.records("condition-ended", condition="sound card")
+        fault_table.add(
+            "the sound card is pulled out in a call, and put back",
+            door,
+            fault_table.at(began) - pulled,
+            began["INTERCOM_DETAIL"],
+            fault_table.at(opened) - put_back,
+        )
+
+
+def test_a_full_disk_costs_no_press(house: House, phone: Phone) -> None:
+    """Nothing can be written where the daemon keeps its notes: it starts, rings, and says so."""
+    folder = house.folder / "tiny"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tiny", folder], check=True)
+    filler = folder / "filler"
+    try:
+        with filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+    except OSError:
+        pass
+    try:
+        with house.door(socket=folder / "control") as door:
+            began = door.await_record("condition-began", condition="disk")
+            rings(door, phone)
+            freed = time.time()
+            filler.unlink()
+            ended = door.await_record("condition-ended", 45, condition="disk")
+            rings(door, phone)
+
+            fault_table.add(
+                "the disk is full",
+                door,
+                fault_table.at(began) - door.began,
+                began["INTERCOM_DETAIL"].partition(":")[0],
+                fault_table.at(ended) - freed,
+            )
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_clock_that_jumps_a_day_shortens_and_lengthens_nothing(house: House, phone: Phone) -> None:
+    """NTP's first answer after a power cut: the visit under way goes on, and its times are right."""
+    machine = os.uname().machine
+    shift = house.folder / "clock"
+    shift.write_text("+0")
+    faked = {
+        "LD_PRELOAD": FAKETIME.format(f"{machine}-linux-gnu"),
+        "FAKETIME_TIMESTAMP_FILE": str(shift),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    assert Path(faked["LD_PRELOAD"]).exists(), "libfaketime is not installed: ./setup.sh test does it"
+    with house.door(env=faked, talk_s=60) as door:
+        door.press()
+        phone.await_event("CALL_INCOMING")
+        shift.write_text(f"+{DAY_S}")
+        phone.answer()
+        door.await_record("call-answered")
+        shift.write_text(f"-{DAY_S}")
+        phone.press_key(CODE)
+        opened = door.pins.await_level(STRIKE, 1)
+        locked = door.pins.await_level(STRIKE, 0, since=opened)
+        phone.hang_up()
+        visit = door.await_visit()
+        rings(door, phone)
+
+        assert visit.outcome == "talked"
+        assert 0.9 < locked - opened < 3
+        assert visit.timeline["ended"] < 60_000
+        fault_table.add("the clock jumps a day ahead, and two back", door, None, "nothing: visits go by another", None)

@@ -1,0 +1,68 @@
+"""A door hangs there for years: a thousand visits leave nothing behind, in neither process."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import fault_table
+
+from intercom.cli.client import ask
+from lab.house import House
+
+VISITS = int(os.environ.get("INTERCOM_VISITS", "1000"))
+EARLY = min(50, VISITS // 2)
+SOCKETS_S = 0.03
+"""PJLIB keeps a closed socket's place for half a second, and has 64 of them: so long between two visits."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process holds."""
+
+    kib: int
+    """Resident memory of its own, in KiB: without what it shares with the virtual sound card's server (105 MB)."""
+    files: int
+    threads: int
+
+
+def usage(pid: int) -> Usage:
+    """Return what a process holds now."""
+    process = Path(f"/proc/{pid}")
+    status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line)
+    kib = sum(int(status[name].split()[0]) for name in ("RssAnon", "RssFile"))
+    return Usage(kib, len(list((process / "fd").iterdir())), int(status["Threads"]))
+
+
+def test_many_visits_leave_no_trace(house: House) -> None:
+    """Memory, files, threads and calls are flat after a thousand visits.
+
+    Over TCP, where a finished transaction is gone at once. Over UDP it is kept for 32 seconds (RFC 3261 timer D), so
+    that at this pace six hundred would be alive at any time, and the plateau would hide what is lost for good.
+    """
+    with house.door(target="busy", edit=over_tcp) as door:
+        processes = {"daemon": door.process.pid, "engine": door.engine_pid()}
+        began, early = time.monotonic(), {}
+        for number in range(1, VISITS + 1):
+            pressed = ask(door.socket, {"do": "press", "button": "front"})
+            ended = ask(door.socket, {"do": "wait", "visit": pressed["visit"]}, 20)
+            assert ended["visit"]["outcome"] == "busy"
+            time.sleep(SOCKETS_S)
+            if number == EARLY:
+                early = {name: usage(pid) for name, pid in processes.items()}
+        late = {name: usage(pid) for name, pid in processes.items()}
+
+        pace = VISITS / (time.monotonic() - began)
+        shown = [f"{name} {early[name].kib / 1024:.1f} -> {late[name].kib / 1024:.1f} MB" for name in processes]
+        print(f"{VISITS} visits, {pace:.0f} a second: {', '.join(shown)}; {late}")
+        for name in processes:
+            assert late[name].kib <= early[name].kib * 1.05, name
+            assert (late[name].files, late[name].threads) == (early[name].files, early[name].threads), name
+        fault_table.add(f"{VISITS} visits in a row", door, None, f"memory: {', '.join(shown)}", None)
+
+
+def over_tcp(text: str) -> str:
+    """Edit a configuration so."""
+    return text.replace('user = "door"\n', 'user = "door"\ntransport = "tcp"\n')

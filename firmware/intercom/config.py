@@ -83,6 +83,18 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Contact:
+    """Somebody to call under a word of our own, `[contacts.KEY]`: a target that is a contact's key means this one."""
+
+    key: str
+    call: str
+    """A user of the account's server ("400") or a whole address."""
+    then: Secret = field(default_factory=Secret)
+    """Keys to press once it has answered, from `then`, `then_file` or `credential`: an extension that an attendant asks
+    for, or a conference's PIN. The journal tells the contact's key, never these."""
+
+
+@dataclass(frozen=True, slots=True)
 class StageConfig:
     """Whom a press calls at once, before the next stage's turn: one entry of a button's `stages`."""
 
@@ -242,6 +254,7 @@ class Config:
 
     accounts: tuple[Account, ...]
     buttons: tuple[Button, ...]
+    contacts: tuple[Contact, ...] = ()
     doors: tuple[Door, ...] = ()
     codes: tuple[Code, ...] = ()
     lamp: LampConfig | None = None
@@ -254,6 +267,10 @@ class Config:
     """What phones show when the door calls."""
     warnings: tuple[str, ...] = ()
     """What is allowed but unwise, one line each."""
+
+    def address(self, target: str) -> str:
+        """Return whom a target means: what its contact says, or itself."""
+        return next((contact.call for contact in self.contacts if contact.key == target), target)
 
 
 _USUAL_PORTS = {0, 5060, 5061}

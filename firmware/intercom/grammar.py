@@ -15,12 +15,14 @@ KEY = "letters, digits, - and _, beginning with a letter, at most 32 of them"
 SERVER = 'a host or host:port without "sip:", such as "pbx.example" or "192.0.2.1:5060"'
 USER = 'a SIP user such as "201" or "front-door"'
 TARGETS = 'users ("201"), addresses ("sip:201@pbx.example") or numbers ("tel:+4930123")'
+TARGET = 'a user ("400"), an address ("sip:400@pbx.example") or a number ("tel:+4930123")'
 TEXTED = 'a user ("201") or an address ("sip:201@pbx.example"), or "" for nobody'
 STAGES = 'a list of stages like { targets = ["201"], ring_s = 15 }'
 REDIRECTS = '"own", hosts ("pbx2.example"), addresses or networks ("192.168.1.0/24")'
 RING = 'an Alert-Info such as "<http://127.0.0.1/Bellcore-dr4>;info=door", or "" for none'
 CALLERS = 'users ("201"), or "*" for anyone the server lets through'
 PASSWORD = "1 to 128 printable characters"  # noqa: S105  (it only says what one is)
+KEYS = "1 to 64 keys: 0-9, *, #, A-D, and w for half a second of waiting"
 CODE = "2 to 12 digits, each 0 to 9"
 CARD = 'the name of a card in /proc/asound/cards, or "" for the default'
 DAYS = 'days such as "mon-fri" or "mon,wed,fri-sun"'
@@ -33,6 +35,7 @@ _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 # RFC 3261 section 25.1, `Alert-Info`: nothing that ends a header.
 _RING = re.compile(r"<[!-;=?-~]{1,200}>(?:;[A-Za-z0-9_.=/-]{1,64}){0,4}")
+_KEYS = re.compile(r"[0-9A-D*#w]{1,64}")
 _CARD = re.compile(r"[A-Za-z0-9_:,=. -]{0,64}")
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME = re.compile(r"([0-9]{1,2}):([0-5][0-9])")
@@ -106,6 +109,11 @@ def is_proxy(text: str) -> bool:
 def is_password(text: str) -> bool:
     """Whether a text can be logged in with."""
     return 1 <= len(text) <= 128 and text.isprintable()
+
+
+def is_keys(text: str) -> bool:
+    """Whether a text is keys that a phone can press, and pauses between them."""
+    return _KEYS.fullmatch(text) is not None
 
 
 def is_code(text: str) -> bool:

@@ -58,7 +58,7 @@ def _config(top: Section, problems: Problems, vault: Vault) -> Config:
     name = top.text("name", sections.default(Config, "name"), grammar.NAME, grammar.is_name)
     named = {
         key: top.sections(key, grammar.KEY, grammar.is_key)
-        for key in ("accounts", "buttons", "profiles", "doors", "codes")
+        for key in ("accounts", "contacts", "buttons", "profiles", "doors", "codes")
     }
     plain = {key: top.section(key) for key in ("calendar", "calls", "sound", "network", "lamp")}
     if not top.take("buttons"):
@@ -72,6 +72,7 @@ def _config(top: Section, problems: Problems, vault: Vault) -> Config:
         buttons=tuple(sections.button(key, section, calls.ring_s, profiles) for key, section in named["buttons"]),
         profiles=tuple(sections.profile(key, section, calendar) for key, section in named["profiles"]),
         calendar=calendar,
+        contacts=tuple(sections.contact(key, section, vault) for key, section in named["contacts"]),
         doors=doors,
         codes=tuple(sections.code(key, section, vault, doors) for key, section in named["codes"]),
         lamp=sections.lamp(plain["lamp"]) if "lamp" in top else None,
@@ -93,7 +94,7 @@ def _does_without(config: Config) -> bool:
     """Whether nobody whom the door calls or texts is behind an account's server."""
     calls = [target for button in config.buttons for target in button.targets]
     texts = [config.calls.text_missed_to] if config.calls.text_missed_to else []
-    return bool(calls) and all(is_direct(target, ()) for target in calls + texts)
+    return bool(calls) and all(is_direct(config.address(target), ()) for target in calls + texts)
 
 
 def _check_pins(config: Config, problems: Problems) -> None:

@@ -17,6 +17,7 @@ from intercom.config import (
     Calls,
     Code,
     Codec,
+    Contact,
     Country,
     Door,
     Holidays,
@@ -55,6 +56,15 @@ def account(key: str, section: Section, vault: Vault) -> Account:
         callers=section.texts("callers", default(Account, "callers"), grammar.CALLERS, grammar.is_user),
         identity=section.choice("identity", default(Account, "identity"), get_args(Identity)),
         redirects=section.texts("redirects", default(Account, "redirects"), grammar.REDIRECTS, grammar.is_redirect),
+    )
+
+
+def contact(key: str, section: Section, vault: Vault) -> Contact:
+    """Read `[contacts.KEY]`."""
+    return Contact(
+        key=key,
+        call=section.text("call", None, grammar.TARGET, grammar.is_target),
+        then=vault.fetch(section, "then", grammar.KEYS, grammar.is_keys, needed=False),
     )
 
 

@@ -30,8 +30,10 @@ def rules(config: Config, chance: Callable[[], float]) -> Rules:
         confirm=frozenset(button.key for button in config.buttons if button.confirm),
         direct=_direct(config),
         redirect=redirects.policy(config.accounts),
+        dial={contact.key: contact.call for contact in config.contacts},
+        keys={contact.key: contact.then.reveal() for contact in config.contacts if contact.then},
         named=frozenset(named_servers(config)),
-        text_missed_to=calls.text_missed_to,
+        text_missed_to=config.address(calls.text_missed_to),
         deaf_s=calls.deaf_days * 86400.0,
         stuck_s=calls.stuck_s,
         probe_s=calls.probe_s,
@@ -108,7 +110,8 @@ def _direct(config: Config) -> frozenset[str]:
     """Return the targets that are called at their own address."""
     servers = [account.server for account in config.accounts]
     targets = [target for button in config.buttons for target in button.targets]
-    return frozenset(target for target in (*targets, config.calls.text_missed_to) if is_direct(target, servers))
+    everybody = (*targets, config.calls.text_missed_to)
+    return frozenset(target for target in everybody if is_direct(config.address(target), servers))
 
 
 def _nobodys_account(config: Config) -> tuple[AccountSettings, ...]:

@@ -224,6 +224,29 @@ def test_an_attended_transfer_takes_the_visitor_along(pbx: Pbx) -> None:
     works(pbx, "attended transfer by the phone")
 
 
+def test_an_attendant_is_told_the_extension(pbx: Pbx) -> None:
+    """A machine answers and asks; the door keys what the contact says, and a person rings."""
+    phone = pbx.phone("201")
+    with pbx.door("office", edit=lambda text: text + '[contacts.office]\ncall = "400"\nthen = "w201"\n') as door:
+        visitor_speaks(pbx)
+        pick_up(phone, door.press(), 10)
+
+        assert both_hear(pbx, phone)
+        assert door.await_visit(target="office").outcome == TALKED
+        assert "w201" not in repr(door.records())
+    works(pbx, "auto-attendant (keys after the answer)")
+
+
+def test_keys_after_the_answer_arrive_as_they_were_written(pbx: Pbx) -> None:
+    """None twice, none lost, in their order."""
+    with pbx.door("bank", edit=lambda text: text + '[contacts.bank]\ncall = "602"\nthen = "w11*90w2"\n') as door:
+        pressed = door.press()
+        got = pbx.asterisk.await_event("UserEvent", 12, since=pressed)
+
+        assert got.fields["Keys"] == "11*902"
+        assert door.await_visit().outcome == TALKED
+
+
 def test_a_transfer_never_makes_the_door_dial(pbx: Pbx) -> None:
     """A REFER to the door itself would have it call whom the far end names, at the house's cost: it is declined."""
     with pbx.door("611") as door:

@@ -120,6 +120,14 @@ class AskToConfirm:
 
 
 @dataclass(frozen=True, slots=True)
+class SendDigits:
+    """Press keys on a leg that answered, one after the other; `w` is a pause of half a second."""
+
+    leg: str
+    digits: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SendText:
     """Send a MESSAGE (RFC 3428) to `target` through `account`; `TextAnswered` follows."""
 
@@ -237,10 +245,10 @@ class Exit:
 
 
 Command = (
-    PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendText
-    | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus | KeepPending | TellOutage | Report | Exit
+    PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendDigits
+    | SendText | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus | KeepPending | TellOutage | Report | Exit
 )  # fmt: skip
 EngineCommand = (
-    PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendText
-    | StopEngine | PlayTone | SetAudio
+    PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendDigits
+    | SendText | StopEngine | PlayTone | SetAudio
 )  # fmt: skip

@@ -29,7 +29,7 @@ def place(turn: Turn, target: str, account: str) -> None:
     """Call a target by one way."""
     visit = turn.visit
     leg = Leg(f"{visit.id}.{visit.dialled + 1}", target, account)
-    turn.order(PlaceCall(leg.name, account, target, visit.button))
+    turn.order(PlaceCall(leg.name, account, turn.rules.dial.get(target, target), visit.button))
     turn.set_visit(legs=(*visit.legs, leg), dialled=visit.dialled + 1, tried=visit.tried | {(target, account)})
 
 

@@ -52,6 +52,10 @@ class Rules:
     """Buttons whose calls count as answered only when the phone keys 1: no voicemail swallows such a visit."""
     direct: frozenset[str] = frozenset()
     """Targets that are called at their own address, without an account."""
+    dial: Mapping[str, str] = field(default_factory=dict)
+    """Contact -> whom it means; every other target means itself."""
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Contact -> keys to press once it has answered. May hold a PIN: never told."""
     named: frozenset[str] = frozenset()
     """Accounts whose server is given by name: they wait for `ServersFound`, because PJSIP's own look-up blocks."""
     redirect: Callable[[str, str], Redirect] = no_redirect

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from intercom.core import ending, legs, plan, redirect
-from intercom.core.commands import AnswerCall, AskToConfirm, HangUp, Kind, PlayTone, Tone
+from intercom.core.commands import AnswerCall, AskToConfirm, HangUp, Kind, PlayTone, SendDigits, Tone
 from intercom.core.events import CallArrived
 from intercom.core.line import doubt, refused
 from intercom.core.pending import Pending, Stage
@@ -144,6 +144,8 @@ def answered(turn: Turn, leg: str) -> None:
             turn.order(HangUp(leg))
         return
     legs.heard(turn, known.planned)
+    if digits := turn.rules.keys.get(known.planned):
+        turn.order(SendDigits(leg, digits))
     if turn.visit.button in turn.rules.confirm:
         legs.put(turn, replace(known, progressed=True, unconfirmed=True))
         turn.order(AskToConfirm(leg))

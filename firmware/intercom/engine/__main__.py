@@ -25,6 +25,7 @@ from intercom.core.commands import (
     Probe,
     RefreshNetwork,
     Register,
+    SendDigits,
     SendText,
     SetAudio,
     StopEngine,
@@ -162,6 +163,8 @@ class Engine:
                 self._phone.refresh_network()
             case AskToConfirm(leg):
                 self._phone.ask_to_confirm(leg)
+            case SendDigits(leg, digits):
+                self._phone.send_digits(leg, digits)
             case SendText(account, target, text):
                 self._phone.send_text(account, target, text)
             case PlayTone(tone):

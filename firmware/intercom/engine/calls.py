@@ -2,6 +2,7 @@
 # ruff: noqa: D102, N802  (the callbacks are PJSUA2's: it names and documents them)
 """One leg: what PJSIP tells of a call, as events."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from intercom.core.events import (
@@ -14,7 +15,8 @@ from intercom.core.events import (
     EarlyMediaBegan,
 )
 from intercom.engine import words
-from intercom.engine.words import guarded
+from intercom.engine.keys import Keys
+from intercom.engine.words import describe, guarded
 
 if TYPE_CHECKING:
     from intercom.engine.sip import Telephone
@@ -30,6 +32,8 @@ class Leg:
     """The library; `sip.py` alone imports it."""
     getInfo: Any  # noqa: N815
     getAudioMedia: Any  # noqa: N815
+    dialDtmf: Any  # noqa: N815
+    sendDtmf: Any  # noqa: N815
 
     def __init__(self, phone: "Telephone", leg: str, incoming: bool) -> None:
         self.phone, self.leg, self.incoming = phone, leg, incoming
@@ -38,6 +42,8 @@ class Leg:
         """Whether our address changed while it was up: PJSIP gives up with a 410 what has not been answered."""
         self.contacts: list[str] = []
         """Whom the far end named instead of itself."""
+        self.keys = Keys("", 0.0)
+        """What it is still to be sent of keys."""
         self.asked = False
         """Whether it is to press a key before it is connected with anybody."""
 
@@ -96,6 +102,21 @@ class Leg:
     @guarded
     def onCallReplaceRequest(self, prm: Any) -> None:
         prm.statusCode = self.pj.PJSIP_SC_DECLINE
+
+    def press(self, now: float) -> None:
+        """Send the key that is due, if there is one: by RFC 4733, or by INFO to a far end that does not take that."""
+        key = self.keys.due(now)
+        if not key:
+            return
+        try:
+            self.dialDtmf(key)
+        except self.pj.Error:
+            order = self.pj.CallSendDtmfParam()
+            order.method, order.digits = self.pj.PJSUA_DTMF_METHOD_SIP_INFO, key
+            try:
+                self.sendDtmf(order)
+            except self.pj.Error as error:
+                print(f"a key was not sent: {describe(error)}", file=sys.stderr)
 
     def audio(self) -> Any:
         """Return the stream's place in the bridge, or None while there is no sound either way."""

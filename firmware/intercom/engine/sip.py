@@ -22,6 +22,7 @@ from intercom.core.events import CallArrived, CallEnded, Event, TextAnswered
 from intercom.engine import identity, profile, words
 from intercom.engine.accounts import Line
 from intercom.engine.calls import Leg
+from intercom.engine.keys import Keys
 from intercom.engine.names import Names
 from intercom.engine.raw import Library
 from intercom.engine.strangers import Strangers
@@ -116,6 +117,9 @@ class Telephone:
         while self._endpoint.libHandleEvents(0) > 0:
             pass
         self._dead.clear()
+        now = time.monotonic()
+        for call in self._calls.values():
+            call.press(now)
 
     def trust(self, address: str) -> None:
         """Hear requests from this IP address, as an account's server."""
@@ -219,6 +223,11 @@ class Telephone:
         if call := self._calls.get(leg):
             call.asked = True
             self.connect(call)
+
+    def send_digits(self, leg: str, digits: str) -> None:
+        """Press keys on a leg, from now on."""
+        if call := self._calls.get(leg):
+            call.keys = Keys(digits, time.monotonic())
 
     def connect(self, call: Leg) -> None:
         """Bring one leg's connections in line with the level."""

@@ -216,6 +216,8 @@ class Calls:
     """How long a button may be held before it is reported as stuck, in seconds."""
     probe_s: float = 20.0
     """How often a server is asked whether it lives, in seconds."""
+    emergency: tuple[str, ...] = ()
+    """Targets that look like emergency numbers and may be called all the same: extensions such as "112"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ def parse(
     config = _config(Section("", document, problems), problems, vault)
     _check_pins(config, problems)
     _check_codes(config.codes, problems)
+    _check_emergency(config, problems)
     if vault.inline and open_to_all:
         problems.warnings.append(f"{path}: everybody can read the secrets in it; sudo chmod o= {path}")
     if problems.errors:
@@ -106,6 +107,19 @@ def _check_pins(config: Config, problems: Problems) -> None:
         name = pins.canonical(other)
         if name is not None and pins.canonical(one) == name:
             problems.error(f"{second} = {show(other)}", f"must be a pin of its own; {name} is taken by {first}")
+
+
+def _check_emergency(config: Config, problems: Problems) -> None:
+    """Complain about numbers of the police and the like: anybody can press a button, and nobody there can explain."""
+    called = [(f"[buttons.{button.key}]", target) for button in config.buttons for target in button.targets]
+    called += [(f"[contacts.{contact.key}] call", contact.call) for contact in config.contacts]
+    for where, target in called:
+        if grammar.is_emergency(target) and target not in config.calls.emergency:
+            problems.error(
+                f"{where}: {show(target)}",
+                f"looks like an emergency number, which a door does not call; if it is none here: "
+                f"[calls] emergency = [{show(target)}]",
+            )
 
 
 def _check_codes(codes: tuple[Code, ...], problems: Problems) -> None:

@@ -181,6 +181,7 @@ def calls(section: Section) -> Calls:
         code_pause_s=section.number("code_pause_s", usual.code_pause_s, 1, 60, "seconds"),
         wrong_codes=section.whole("wrong_codes", usual.wrong_codes, 1, 10, "tries"),
         text_missed_to=section.text("text_missed_to", usual.text_missed_to, grammar.TEXTED, grammar.is_texted),
+        emergency=section.texts("emergency", usual.emergency, grammar.EMERGENCY, grammar.is_emergency),
         deaf_days=section.whole("deaf_days", usual.deaf_days, 1, 60, "days"),
         stuck_s=section.number("stuck_s", usual.stuck_s, 10, 3600, "seconds"),
         probe_s=section.number("probe_s", usual.probe_s, 5, 25, "seconds"),

@@ -31,6 +31,7 @@ def rules(config: Config, chance: Callable[[], float]) -> Rules:
         direct=_direct(config),
         redirect=redirects.policy(config.accounts),
         dial={contact.key: contact.call for contact in config.contacts},
+        may_dial=lambda target: not grammar.is_emergency(target) or target in calls.emergency,
         keys={contact.key: contact.then.reveal() for contact in config.contacts if contact.then},
         named=frozenset(named_servers(config)),
         text_missed_to=config.address(calls.text_missed_to),

@@ -246,7 +246,8 @@ class Exit:
 
 Command = (
     PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendDigits
-    | SendText | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus | KeepPending | TellOutage | Report | Exit
+    | SendText | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus | KeepPending | TellOutage
+    | Report | Exit
 )  # fmt: skip
 EngineCommand = (
     PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendDigits

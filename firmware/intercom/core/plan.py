@@ -17,7 +17,17 @@ _BY_CODE = {
 }
 _BEST_FIRST = (Outcome.DECLINED, Outcome.BUSY, Outcome.NOT_FOUND, Outcome.UNREACHABLE)
 SERVER_FAILURES = frozenset({401, 407, 408, 500, 502, 503, 504})
-"""Answers that say more of the server than of the phone: another account may do better."""
+"""Answers that say more of the server than of the phone."""
+_PERSONAL = frozenset({486, 487, 600, 603})
+"""Answers of the called themselves: through another account they would only be rung a second time for nothing."""
+
+
+def another_may_do_better(code: int, *, rang: bool) -> bool:
+    """Whether a call that failed is worth another account: a trunk may be full, without credit, or not know a number.
+
+    Where a phone has rung already, whatever it answers is somebody's answer, unless it is the server's own failure.
+    """
+    return code in SERVER_FAILURES or (not rang and code >= 400 and code not in _PERSONAL)
 
 
 def stages(button: str, rules: Rules, profiles: tuple[str, ...] | None) -> tuple[Stage, ...]:
@@ -37,8 +47,13 @@ def stages(button: str, rules: Rules, profiles: tuple[str, ...] | None) -> tuple
 
 
 def callable_now(stage: Stage, rules: Rules, line: Line | None) -> tuple[str, ...]:
-    """Return the targets of a stage that can be rung: without a line only those with an address of their own."""
-    return tuple(target for target in stage.targets if line is not None or target in rules.direct)
+    """Return the targets of a stage that can be rung: without a line only those with an address of their own.
+
+    Whom the configuration does not allow is never rung, wherever the stage came from: one may be what another
+    daemon, with another configuration, left behind.
+    """
+    reachable = (target for target in stage.targets if line is not None or target in rules.direct)
+    return tuple(target for target in reachable if rules.may_dial(rules.dial.get(target, target)))
 
 
 def from_callable(planned: tuple[Stage, ...], rules: Rules, line: Line | None) -> tuple[Stage, ...]:

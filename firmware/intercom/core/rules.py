@@ -54,6 +54,8 @@ class Rules:
     """Targets that are called at their own address, without an account."""
     dial: Mapping[str, str] = field(default_factory=dict)
     """Contact -> whom it means; every other target means itself."""
+    may_dial: Callable[[str], bool] = lambda _: True
+    """Whether the door may call this number at all: no emergency calls by a machine that nobody answers for."""
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Contact -> keys to press once it has answered. May hold a PIN: never told."""
     named: frozenset[str] = frozenset()

@@ -192,7 +192,9 @@ def leg_ended(turn: Turn, leg: str, code: int, reason: str, contacts: tuple[str,
     elif servers_fault and known.moved:
         if not turn.visit.legs:
             _call_anew(turn)
-    elif redirect.call_next(turn, known) or (servers_fault and legs.try_another_way(turn, known)):
+    elif redirect.call_next(turn, known) or (
+        plan.another_may_do_better(code, rang=known.rang) and legs.try_another_way(turn, known)
+    ):
         pass
     elif not turn.visit.legs:
         _stage_over(turn, Signal.GONE, doubted=known.account if servers_fault else "")

@@ -28,6 +28,7 @@ from intercom.daemon import Daemon, Ports
 from intercom.desk import Desk
 from intercom.loading import load
 from intercom.ports import Light
+from intercom.secrecy import lock_memory_in
 from intercom.watch import watchers
 
 
@@ -57,6 +58,7 @@ def run(config_path: Path, socket_path: Path) -> int:
 
     Raises ConfigError or HardwareError before anything has begun.
     """
+    lock_memory_in()
     config = load(config_path)
     for warning in config.warnings:
         print(warning, file=sys.stderr)

@@ -20,6 +20,8 @@ from intercom.daemon import Daemon
 
 KEPT = 50
 """Final records kept in memory, for machines without a journal."""
+OVERFLOW_UID = 65534
+"""Whom the kernel shows us for users that our own user namespace does not know (user_namespaces(7)): all but root."""
 Answer = dict[str, Any]
 
 
@@ -47,7 +49,7 @@ class Desk:
             case {"do": "status"}:
                 return {"ok": True, "status": self._status()}
             case {"do": "press", "button": str(button)}:
-                return await self._press(button, f"uid {peer.uid}")
+                return await self._press(button, _who(peer))
             case {"do": "visits"}:
                 return {"ok": True, "visits": list(self._visits)}
             case {"do": "wait", "visit": str(visit)}:
@@ -128,6 +130,10 @@ def _through(button: str, state: State, rules: Rules) -> str:
         return ""
     needs_line = any(target not in rules.direct for target in plan.callable_now(left[0], rules, line))
     return line.name if line is not None and needs_line else DIRECT
+
+
+def _who(peer: Peer) -> str:
+    return "somebody of the group" if peer.uid == OVERFLOW_UID else f"uid {peer.uid}"
 
 
 def _lines(state: State, now: float) -> list[Answer]:

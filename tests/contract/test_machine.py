@@ -219,6 +219,13 @@ def test_a_kernel_that_may_not_be_asked_is_no_trouble(pi: Pi) -> None:
     assert pi.look() == []
 
 
+def test_where_the_kernel_may_not_be_asked_the_time_service_is(pi: Pi) -> None:
+    """systemd-timesyncd runs and has not set the clock yet: a Pi has no clock of its own to believe."""
+    pi.synchronised = None
+    pi.write("run/systemd/timesync/clock", "")
+    assert "not synchronised" in began(pi.look())
+
+
 # ---------------------------------------------------------------------------- all of it
 
 

@@ -151,8 +151,10 @@ class Machine:
         year = time.gmtime(self._clock()).tm_year
         if year < YEAR:
             return f"the clock says {year}: give the Pi a network with a time server (NTP)"
-        # systemd-timesyncd.service(8): this file is there once it has been set.
-        if (self._root / "run/systemd/timesync/synchronized").exists() or self._synchronised() is not False:
+        # systemd-timesyncd.service(8): this file is there once it has been set, its folder as soon as it runs.
+        timesync = self._root / "run/systemd/timesync"
+        known = self._synchronised()
+        if (timesync / "synchronized").exists() or known or (known is None and not timesync.is_dir()):
             return ""
         return "the clock is not synchronised: give the Pi a network with a time server (NTP)"
 
@@ -188,7 +190,7 @@ class _Timex(ctypes.Structure):
 def kernel_clock() -> bool | None:
     """Return whether the kernel's clock is synchronised (adjtimex(2)); None when it may not be asked.
 
-    systemd's `ProtectClock=` and a `SystemCallFilter=` without adjtimex and clock_adjtime forbid it (EPERM).
+    systemd's `ProtectClock=` forbids it (EPERM), and so intercom.service does.
     """
     timex = _Timex()  # modes 0: only read
     if ctypes.CDLL(None).adjtimex(ctypes.byref(timex)) < 0:

@@ -37,6 +37,7 @@ from intercom.engine.conference import Bridge
 from intercom.engine.sound import Sound
 from intercom.engine.tones import Tones
 from intercom.errors import EngineError, WireError
+from intercom.secrecy import lock_memory_in
 
 BEAT_S = 1.0
 TICK_MS = 100
@@ -181,6 +182,7 @@ def main(argv: list[str]) -> int:
     if argv == ["--versions"]:
         print(sip.versions(), flush=True)
         os._exit(0)  # PJSIP's wrapper may crash in the interpreter's own clean-up
+    lock_memory_in()
     # An engine without its daemon must not hold the sound card.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # Stopping is the daemon's affair; a terminal's Ctrl-C reaches both.

@@ -16,6 +16,8 @@ from intercom import grammar
 OWN = "own"
 """In `redirects`: the account's own server."""
 Transport = Literal["udp", "tcp", "tls"]
+Srtp = Literal["off", "optional", "required"]
+SrtpKeys = Literal["sdes", "dtls"]
 Pull = Literal["up", "down"]
 Active = Literal["high", "low"]
 Holidays = Literal["also", "never", "only"]
@@ -67,7 +69,7 @@ class Account:
     password: Secret = field(default_factory=Secret)
     """What to log in with, from `password`, `password_file` or `credential`; empty where the server asks for none."""
     transport: Transport = "udp"
-    """How SIP travels. The server's certificate is verified with "tls"."""
+    """How SIP travels. With "tls" the server's certificate and its name are verified."""
     register: bool = True
     """Whether to register; false for a server that knows the door by its address."""
     expires_s: int = 300
@@ -80,6 +82,16 @@ class Account:
     """Which header tells the server who calls: "none", or RFC 3325's "preferred" or "asserted" (for trunks)."""
     redirects: tuple[str, ...] = (OWN,)
     """Where the server may send a call on (302): "own" to its own users, besides hosts, addresses and networks."""
+    ca_file: str = ""
+    """The authorities that may sign the server's certificate, or that certificate itself (PEM); empty: the system's."""
+    cert_file: str = ""
+    """The door's own certificate, for a server that asks for one (PEM); empty for none."""
+    key_file: str = ""
+    """The key of that certificate (PEM)."""
+    srtp: Srtp = "off"
+    """Whether the sound is encrypted: "off", "optional" where the other side can, "required" or there is no call."""
+    srtp_keys: SrtpKeys = "sdes"
+    """How its keys are agreed on when the door calls: "sdes", or "dtls" as browsers do. It answers both."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class Vault:
 
         `in_service` tells that this is the daemon: only it is given credentials, anybody else just cannot check them.
         """
-        self._folder = folder
+        self.folder = folder
         self._credentials = environ.get("CREDENTIALS_DIRECTORY", "")
         self._in_service = in_service
         self.inline = False
@@ -64,7 +64,7 @@ class Vault:
 
     def _from_file(self, section: Section, key: str) -> str | None:
         name = section.text(key, None, "the path of a file", lambda text: bool(text) and text.isprintable())
-        return self._read(section, key, self._folder / name) if name else None
+        return self._read(section, key, self.folder / name) if name else None
 
     def _from_service(self, section: Section, key: str) -> str | None:
         name = section.text(key, None, "the name of a systemd credential", lambda text: bool(_NAME.fullmatch(text)))

@@ -8,7 +8,7 @@ is read.
 from dataclasses import MISSING, fields
 from typing import Any, get_args
 
-from intercom import grammar, pins
+from intercom import certificates, grammar, pins
 from intercom.config import (
     Account,
     Active,
@@ -27,6 +27,8 @@ from intercom.config import (
     Profile,
     Pull,
     SoundConfig,
+    Srtp,
+    SrtpKeys,
     StageConfig,
     Transport,
 )
@@ -44,12 +46,20 @@ def account(key: str, section: Section, vault: Vault) -> Account:
     password = vault.fetch(section, "password", grammar.PASSWORD, grammar.is_password, needed=False)
     if password.reveal() == CHANGE_ME:
         section.problems.warn(f"{section.title} password", "is still the sample's")
+    transport = section.choice("transport", default(Account, "transport"), get_args(Transport))
+    srtp = section.choice("srtp", default(Account, "srtp"), get_args(Srtp))
+    if srtp != "off" and transport != "tls":
+        warning = 'its keys are there for everybody to read: without transport = "tls" it keeps out only the curious'
+        section.problems.warn(f"{section.title} srtp", warning)
     return Account(
         key=key,
         server=section.text("server", None, grammar.SERVER, grammar.is_server),
         user=section.text("user", None, grammar.USER, grammar.is_user),
         password=password,
-        transport=section.choice("transport", default(Account, "transport"), get_args(Transport)),
+        transport=transport,
+        **certificates.read(section, vault.folder, encrypted=transport == "tls"),
+        srtp=srtp,
+        srtp_keys=section.choice("srtp_keys", default(Account, "srtp_keys"), get_args(SrtpKeys)),
         register=section.flag("register", default(Account, "register")),
         expires_s=section.whole("expires_s", default(Account, "expires_s"), 60, 3600, "seconds"),
         proxy=section.text("proxy", default(Account, "proxy"), f'{grammar.SERVER}, or "" for none', grammar.is_proxy),

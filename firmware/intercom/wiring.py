@@ -141,5 +141,10 @@ def _account(account: Account, name: str) -> AccountSettings:
         transport=account.transport,
         expires_s=account.expires_s,
         domain=account.server,
+        srtp=account.srtp,
+        srtp_keys=account.srtp_keys,
+        ca_file=account.ca_file,
+        cert_file=account.cert_file,
+        key_file=account.key_file,
         identity=account.identity,
     )

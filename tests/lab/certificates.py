@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from lab.processes import LabError
@@ -18,8 +19,23 @@ class Certificates:
     key: Path
 
 
-def make(folder: Path, ip: str, name: str = "registrar.test") -> Certificates:
-    """A new authority and a certificate of it for this address and name."""
+_SETTINGS = """\
+[ca]
+default_ca = lab
+[lab]
+new_certs_dir = {folder}
+database = {folder}/index
+rand_serial = yes
+default_md = sha256
+policy = any
+copy_extensions = copy
+[any]
+commonName = supplied
+"""
+
+
+def make(folder: Path, ip: str, name: str = "registrar.test", ends: datetime | None = None) -> Certificates:
+    """A new authority and a certificate of it for this address and name; it is valid for two days, or until `ends`."""
     folder.mkdir(parents=True, exist_ok=True)
     made = Certificates(folder / "ca.crt", folder / "server.crt", folder / "server.key")
     authority_key = folder / "ca.key"
@@ -31,7 +47,33 @@ def make(folder: Path, ip: str, name: str = "registrar.test") -> Certificates:
         "-addext", f"subjectAltName=IP:{ip},DNS:{name}",
         "-addext", "basicConstraints=critical,CA:FALSE",
     )  # fmt: skip
+    if ends is not None:
+        _date(folder, made, authority_key, ends)
     return made
+
+
+def _date(folder: Path, made: Certificates, authority_key: Path, ends: datetime) -> None:
+    """Have the certificate signed once more, for other days: only `openssl ca` takes an end in the past."""
+    (folder / "index").touch()
+    (folder / "ca.cnf").write_text(_SETTINGS.format(folder=folder))
+    days = [f"{day.astimezone(UTC):%Y%m%d%H%M%SZ}" for day in (ends - timedelta(days=30), ends)]
+    request = folder / "server.csr"
+    _openssl(
+        "x509",
+        "-x509toreq",
+        "-in",
+        made.certificate,
+        "-signkey",
+        made.key,
+        "-out",
+        request,
+        "-copy_extensions",
+        "copyall",
+    )
+    _openssl(
+        "ca", "-batch", "-notext", "-config", folder / "ca.cnf", "-cert", made.authority, "-keyfile", authority_key,
+        "-startdate", days[0], "-enddate", days[1], "-in", request, "-out", made.certificate,
+    )  # fmt: skip
 
 
 def _openssl(*arguments: str | Path) -> None:

@@ -44,6 +44,8 @@ class Line:
         """The IP address of ours that the server was reached from; empty until it was."""
         self.answered: set[str] = set()
         """IP addresses that answered a REGISTER or OPTIONS of ours."""
+        self.spoken_to = ""
+        """IP address that answered the last REGISTER; empty before."""
         self.probes: dict[int, tuple[Any, float]] = {}
         """Each OPTIONS under way: what PJSIP brings back with its answer, and when it was sent."""
 
@@ -63,9 +65,13 @@ class Line:
         took_ms = 1000 * (time.monotonic() - self.asked_at) if self.asked_at else 0.0
         self.asked_at = 0.0
         if prm.code // 100 != 2:
-            self.phone.post(LineLost(self.settings.name, prm.code, prm.reason))
+            # 503 is what PJSIP makes of a connection that did not come about.
+            unheard = self.settings.transport == "tls" and prm.code in (502, 503)
+            refused = self.phone.certificates.fault() if unheard else ""
+            self.phone.post(LineLost(self.settings.name, prm.code, refused or prm.reason))
         elif prm.expiration > 0:
-            self.answered.add(words.host(prm.rdata.srcAddress))
+            self.spoken_to = words.host(prm.rdata.srcAddress)
+            self.answered.add(self.spoken_to)
             self.own_address = words.own_address(self._server_address())
             self.phone.post(LineUp(self.settings.name, round(took_ms, 3), prm.expiration))
 

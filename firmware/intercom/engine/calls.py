@@ -44,6 +44,8 @@ class Leg:
         """Whom the far end named instead of itself."""
         self.keys = Keys("", 0.0)
         """What it is still to be sent of keys."""
+        self.in_clear = True
+        """Whether its sound may be sent unencrypted."""
         self.asked = False
         """Whether it is to press a key before it is connected with anybody."""
 
@@ -59,6 +61,8 @@ class Leg:
         elif info.state == self.pj.PJSIP_INV_STATE_DISCONNECTED:
             given_up = self.moved and info.lastStatusCode == self.pj.PJSIP_SC_GONE
             code, reason = (503, "the network changed") if given_up else (info.lastStatusCode, info.lastReason)
+            if code == self.pj.PJSIP_SC_NOT_ACCEPTABLE_HERE and not self.in_clear:
+                reason = f"{reason}: the sound would not be encrypted"
             if code // 100 == 3 and self.contacts:
                 self.phone.post(CallRedirected(self.leg, code, tuple(self.contacts)))
             else:

@@ -5,6 +5,7 @@ An account's server is where the daemon says (`use`), which asks SRV records and
 looked up in a thread, and the request goes on when the answer is there.
 """
 
+import contextlib
 import os
 import socket
 import sys
@@ -62,7 +63,8 @@ class Names:
         """Let go on what has been looked up meanwhile."""
         if not self._found:
             return
-        os.eventfd_read(self.fd)
+        with contextlib.suppress(BlockingIOError):  # the thread has its answer there, and is about to tell
+            os.eventfd_read(self.fd)
         while self._found:
             name, address = self._found.popleft()
             if address:

@@ -10,7 +10,7 @@ import sys
 import uuid
 from typing import Any
 
-from intercom.engine import words
+from intercom.engine import encryption, words
 from intercom.engine.wire import AccountSettings, ButtonSettings, EngineSettings
 from intercom.engine.words import describe
 
@@ -18,7 +18,6 @@ RTP_PORTS = range(10000, 20000)
 """Where RTP may live; each start begins somewhere else in it, so that nobody knows where to send."""
 RTP_ROOM = 200
 """Ports that one engine may use."""
-SYSTEM_CAS = "/etc/ssl/certs/ca-certificates.crt"
 _CODECS = {"opus": "opus/48000", "g722": "G722/16000", "pcma": "PCMA/8000", "pcmu": "PCMU/8000"}
 _BEEPS = ((660, 110, 90), (660, 110, 1690))
 """Hertz, milliseconds of sound, milliseconds of silence: soft and short, twice every two seconds."""
@@ -71,10 +70,28 @@ def open_transports(pj: Any, library: Any, settings: EngineSettings) -> tuple[so
     return tuple(families)
 
 
-def _transport(pj: Any, settings: EngineSettings, kind: str) -> Any:
+def open_tls(pj: Any, library: Any, settings: EngineSettings) -> dict[encryption.Identity, int]:
+    """Open a TLS transport for each CA file or certificate that not all accounts share; return their ids.
+
+    An account is bound to such a one, and with it to one kind of address: its server's, or else IPv4.
+    """
+    accounts = [account for account in settings.accounts if account.transport == "tls"]
+    opened: dict[encryption.Identity, int] = {}
+    if len({encryption.identity(account) for account in accounts}) < 2:
+        return opened
+    for account in accounts:
+        shown = encryption.identity(account)
+        if shown not in opened:
+            six = pj.PJSIP_TRANSPORT_IPV6 if ":" in settings.bind or account.domain.startswith("[") else 0
+            config = _transport(pj, settings, "tls", shown)
+            opened[shown] = library.transportCreate(pj.PJSIP_TRANSPORT_TLS + six, config)
+    return opened
+
+
+def _transport(pj: Any, settings: EngineSettings, kind: str, shown: encryption.Identity | None = None) -> Any:
     config = pj.TransportConfig()
     config.boundAddress = settings.bind
-    # TLS listens beside TCP, on the next number.
+    # TLS is beside TCP, on the next number; it does not listen.
     config.port = settings.port + (kind == "tls") if settings.port else 0
     if kind != "udp":
         # Nagle (RFC 896) would hold the INVITE with our credentials until the ACK before it is acknowledged: 40 ms.
@@ -83,9 +100,8 @@ def _transport(pj: Any, settings: EngineSettings, kind: str) -> Any:
         option.setOptValInt(1)
         config.sockOptParams.sockOpts.append(option)
     if kind == "tls":
-        config.tlsConfig.verifyServer = True
-        config.tlsConfig.CaListFile = SYSTEM_CAS
-        config.tlsConfig.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3
+        usual = next(encryption.identity(account) for account in settings.accounts if account.transport == "tls")
+        encryption.tls(pj, config, shown or usual)
     return config
 
 
@@ -123,7 +139,7 @@ def account(pj: Any, settings: AccountSettings, bind: str) -> Any:
     config.mediaConfig.transportConfig.boundAddress = bind
     config.mediaConfig.transportConfig.port = random.randrange(RTP_PORTS.start, RTP_PORTS.stop - RTP_ROOM, 2)  # noqa: S311
     config.mediaConfig.transportConfig.portRange = RTP_ROOM
-    config.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_DISABLED
+    encryption.srtp(pj, config.mediaConfig, settings)
     return config
 
 

@@ -19,10 +19,11 @@ import pjsua2 as pj
 
 from intercom.core.commands import Audio, PlaceCall
 from intercom.core.events import CallArrived, CallEnded, Event, TextAnswered
-from intercom.engine import identity, profile, words
+from intercom.engine import encryption, identity, profile, words
 from intercom.engine.accounts import Line
 from intercom.engine.calls import Leg
 from intercom.engine.keys import Keys
+from intercom.engine.log import Log
 from intercom.engine.names import Names
 from intercom.engine.raw import Library
 from intercom.engine.strangers import Strangers
@@ -39,6 +40,7 @@ class _Call(Leg, pj.Call):  # type: ignore[misc]
     def __init__(self, phone: "Telephone", account: Line, leg: str, call_id: int = pj.PJSUA_INVALID_ID) -> None:
         pj.Call.__init__(self, account, call_id)
         Leg.__init__(self, phone, leg, call_id != pj.PJSUA_INVALID_ID)
+        self.in_clear = account.settings.srtp != "required"
 
 
 class _Account(Line, pj.Account):  # type: ignore[misc]
@@ -56,8 +58,9 @@ class Telephone:
         self.post, self.settings = post, settings
         self._library = Library(library())
         self._names = Names()
-        self._endpoint = pj.Endpoint()
-        self._writer = _LogWriter()
+        self.certificates = encryption.Certificates()
+        self._endpoint = _Endpoint(self.certificates)
+        self._writer = _LogWriter([account.password for account in settings.accounts])
         self._events = select.epoll()
         self._strangers = Strangers(self._library.refused)
         self._prompt: Any = None
@@ -79,12 +82,15 @@ class Telephone:
             self._library.close_gate()
             self._library.take_names(self._names.resolve)
             self._names.families = profile.open_transports(pj, self._endpoint, self.settings)
+            own_tls = profile.open_tls(pj, self._endpoint, self.settings)
             self._endpoint.libStart()
             self._endpoint.audDevManager().setNoDev()
             profile.choose_codecs(self._endpoint, self.settings.codecs)
             self._prompt = profile.prompt(pj, self.settings.rate_hz)
             for settings in self.settings.accounts:
                 account = _Account(self, settings)
+                if settings.transport == "tls" and own_tls:
+                    account.config.sipConfig.transportId = own_tls[encryption.identity(settings)]
                 account.create(account.config)
                 self._accounts[settings.name] = account
         except pj.Error as error:
@@ -129,6 +135,9 @@ class Telephone:
         """Tell what nobody is woken for: once a second is plenty."""
         if (news := self._strangers.news(time.monotonic())) is not None:
             self.post(news)
+        servers = {name: account.spoken_to for name, account in self._accounts.items() if account.spoken_to}
+        for change in self.certificates.news(servers, time.time()):
+            self.post(change)
 
     def register(self, name: str) -> None:
         """Send a REGISTER; `LineUp` or `LineLost` follows."""
@@ -276,11 +285,20 @@ class Telephone:
             print(f"{order.__qualname__}: {describe(error)}", file=sys.stderr)
 
 
-class _LogWriter(pj.LogWriter):  # type: ignore[misc]
-    """PJSIP's own log, to stderr. Must outlive the library."""
+class _Endpoint(encryption.Handshakes, pj.Endpoint):  # type: ignore[misc]
+    pj = pj
 
-    def write(self, entry: Any) -> None:
-        print(entry.msg.rstrip(), file=sys.stderr)
+    def __init__(self, certificates: encryption.Certificates) -> None:
+        pj.Endpoint.__init__(self)
+        encryption.Handshakes.__init__(self, certificates)
+
+
+class _LogWriter(Log, pj.LogWriter):  # type: ignore[misc]
+    """Must outlive the library."""
+
+    def __init__(self, secrets: list[str]) -> None:
+        pj.LogWriter.__init__(self)
+        Log.__init__(self, secrets)
 
 
 def library() -> str:

@@ -41,6 +41,15 @@ class AccountSettings:
     """Completes a bare target: "201" is called as sip:201@domain."""
     identity: str = "none"
     """Which header of RFC 3325 tells the server who calls: "none", "preferred" or "asserted"."""
+    srtp: str = "off"
+    """"off", "optional" or "required"."""
+    srtp_keys: str = "sdes"
+    """"sdes" (RFC 4568) or "dtls" (RFC 5763): how keys are agreed on when we call."""
+    ca_file: str = ""
+    """Authorities whose signature counts (PEM); empty: the system's."""
+    cert_file: str = ""
+    """Our own certificate for TLS (PEM), and beside it its key; empty: none."""
+    key_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from lab import clock
 from lab.processes import LabError
 
 
@@ -80,3 +82,15 @@ def _openssl(*arguments: str | Path) -> None:
     done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(f"openssl {arguments[0]} failed: {done.stderr.strip()}")
+
+
+def issue_again(made: Certificates, ip: str, name: str = "registrar.test", *, days_ago: int = 0) -> None:
+    """Put another certificate of the same authority in place of a server's, made so long ago: it holds for two days."""
+    faked = {"LD_PRELOAD": clock.library(), "FAKETIME": f"-{days_ago}d"} if days_ago else {}
+    command = [
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+        "-subj", f"/CN={name}", "-keyout", made.key, "-out", made.certificate,
+        "-CA", made.authority, "-CAkey", made.authority.with_name("ca.key"),
+        "-addext", f"subjectAltName=IP:{ip},DNS:{name}", "-addext", "basicConstraints=critical,CA:FALSE",
+    ]  # fmt: skip
+    subprocess.run(command, env={**os.environ, **faked}, capture_output=True, check=True)

@@ -151,7 +151,7 @@ class Kamailio:
         if not (tcp or self.certificates):
             listen.append("disable_tcp=yes")
         if self.certificates:
-            listen += ["enable_tls=yes", f"listen=tls:{self.ip}:5061"]
+            listen += ['alias="registrar.test"', "enable_tls=yes", f"listen=tls:{self.ip}:5061"]
             tls = (
                 'loadmodule "tls.so"\n'
                 f'modparam("tls", "certificate", "{self.certificates.certificate}")\n'

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
-from pathlib import Path
 
 import fault_table
 from test_registrar import rings
 
 from lab.baresip import Phone
+from lab.clock import Clock
 from lab.house import CODE, STRIKE, House
 
-FAKETIME = "/usr/lib/{}/faketime/libfaketime.so.1"
 DAY_S = 86400
 
 
@@ -93,23 +91,14 @@ def test_a_full_disk_costs_no_press(house: House, phone: Phone) -> None:
 
 def test_a_clock_that_jumps_a_day_shortens_and_lengthens_nothing(house: House, phone: Phone) -> None:
     """NTP's first answer after a power cut: the visit under way goes on, and its times are right."""
-    machine = os.uname().machine
-    shift = house.folder / "clock"
-    shift.write_text("+0")
-    faked = {
-        "LD_PRELOAD": FAKETIME.format(f"{machine}-linux-gnu"),
-        "FAKETIME_TIMESTAMP_FILE": str(shift),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-    assert Path(faked["LD_PRELOAD"]).exists(), "libfaketime is not installed: ./setup.sh test does it"
-    with house.door(env=faked, talk_s=60) as door:
+    clock = Clock(house.folder / "clock")
+    with house.door(env=clock.env, talk_s=60) as door:
         door.press()
         phone.await_event("CALL_INCOMING")
-        shift.write_text(f"+{DAY_S}")
+        clock.shift(DAY_S)
         phone.answer()
         door.await_record("call-answered")
-        shift.write_text(f"-{DAY_S}")
+        clock.shift(-DAY_S)
         phone.press_key(CODE)
         opened = door.pins.await_level(STRIKE, 1)
         locked = door.pins.await_level(STRIKE, 0, since=opened)

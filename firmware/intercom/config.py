@@ -92,6 +92,8 @@ class Account:
     """Whether the sound is encrypted: "off", "optional" where the other side can, "required" or there is no call."""
     srtp_keys: SrtpKeys = "sdes"
     """How its keys are agreed on when the door calls: "sdes", or "dtls" as browsers do. It answers both."""
+    texters: tuple[str, ...] = ()
+    """Users who may text the door, and are answered: "status"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,8 @@ class Calls:
     """How long a button may be held before it is reported as stuck, in seconds."""
     probe_s: float = 20.0
     """How often a server is asked whether it lives, in seconds."""
+    text_unanswered_to: str = ""
+    """Who gets a text when somebody rang and nobody came: one target; empty for nobody."""
     emergency: tuple[str, ...] = ()
     """Targets that look like emergency numbers and may be called all the same: extensions such as "112"."""
 

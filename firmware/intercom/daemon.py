@@ -23,13 +23,14 @@ from intercom.core.commands import (
     SetStatus,
     SetStrike,
     TellOutage,
+    TellUnanswered,
 )
 from intercom.core.events import EngineBeat, Event, StopRequested, TimePassed
 from intercom.core.machine import start, step
 from intercom.core.pending import Pending
 from intercom.core.rules import Rules
 from intercom.core.state import next_deadline
-from intercom.letters import outage_text
+from intercom.letters import outage_text, unanswered_text
 from intercom.ports import Journal, Light, Strike, Supervisor, Voice
 
 
@@ -129,6 +130,9 @@ class Daemon:
                 case TellOutage():
                     text = outage_text(command, time.time() - time.monotonic())
                     ports.voice.send(SendText(command.account, command.target, text))
+                case TellUnanswered():
+                    text = unanswered_text(command, time.time() - time.monotonic())
+                    ports.voice.send(SendText(command.account, command.target, text))
                 case Exit():
                     self._end("")
                 case _:
@@ -161,5 +165,6 @@ class Daemon:
 
 def _to_engine(command: Command) -> EngineCommand:
     """Return a command that is the engine's own: the type checker proves that no other is left."""
-    assert not isinstance(command, SetStrike | SetLamp | SetStatus | KeepPending | TellOutage | Report | Exit)
+    assert not isinstance(command, SetStrike | SetLamp | SetStatus | KeepPending | TellOutage | TellUnanswered)
+    assert not isinstance(command, Report | Exit)
     return command

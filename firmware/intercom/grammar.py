@@ -22,6 +22,7 @@ REDIRECTS = '"own", hosts ("pbx2.example"), addresses or networks ("192.168.1.0/
 RING = 'an Alert-Info such as "<http://127.0.0.1/Bellcore-dr4>;info=door", or "" for none'
 CALLERS = 'users ("201"), or "*" for anyone the server lets through'
 PASSWORD = "1 to 128 printable characters"  # noqa: S105  (it only says what one is)
+TEXTERS = 'users ("201")'
 EMERGENCY = 'numbers that look like emergency calls ("112")'
 KEYS = "1 to 64 keys: 0-9, *, #, A-D, and w for half a second of waiting"
 CODE = "2 to 12 digits, each 0 to 9"

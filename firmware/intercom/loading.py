@@ -94,7 +94,7 @@ def _config(top: Section, problems: Problems, vault: Vault) -> Config:
 def _does_without(config: Config) -> bool:
     """Whether nobody whom the door calls or texts is behind an account's server."""
     calls = [target for button in config.buttons for target in button.targets]
-    texts = [config.calls.text_missed_to] if config.calls.text_missed_to else []
+    texts = [text for text in (config.calls.text_missed_to, config.calls.text_unanswered_to) if text]
     return bool(calls) and all(is_direct(config.address(target), ()) for target in calls + texts)
 
 

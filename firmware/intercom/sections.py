@@ -66,6 +66,7 @@ def account(key: str, section: Section, vault: Vault) -> Account:
         callers=section.texts("callers", default(Account, "callers"), grammar.CALLERS, grammar.is_user),
         identity=section.choice("identity", default(Account, "identity"), get_args(Identity)),
         redirects=section.texts("redirects", default(Account, "redirects"), grammar.REDIRECTS, grammar.is_redirect),
+        texters=section.texts("texters", default(Account, "texters"), grammar.TEXTERS, grammar.is_user),
     )
 
 
@@ -191,6 +192,9 @@ def calls(section: Section) -> Calls:
         code_pause_s=section.number("code_pause_s", usual.code_pause_s, 1, 60, "seconds"),
         wrong_codes=section.whole("wrong_codes", usual.wrong_codes, 1, 10, "tries"),
         text_missed_to=section.text("text_missed_to", usual.text_missed_to, grammar.TEXTED, grammar.is_texted),
+        text_unanswered_to=section.text(
+            "text_unanswered_to", usual.text_unanswered_to, grammar.TEXTED, grammar.is_texted
+        ),
         emergency=section.texts("emergency", usual.emergency, grammar.EMERGENCY, grammar.is_emergency),
         deaf_days=section.whole("deaf_days", usual.deaf_days, 1, 60, "days"),
         stuck_s=section.number("stuck_s", usual.stuck_s, 10, 3600, "seconds"),

@@ -9,10 +9,12 @@ from typing import Any
 
 from lab.asterisk import PBX_IP, Asterisk
 from lab.baresip import Phone
+from lab.desk_phone import DeskPhone
 from lab.house import PHONE_HZ, Door, House
 from lab.processes import LabError, wait_until
 from lab.tones import find_tone
 
+DESK_IP, DESK = "127.0.0.45", "206"
 EXTENSIONS = {"201": PHONE_HZ, "202": 550.0, "203": 620.0}
 """Extension -> the pitch that it speaks in, so that the visitor knows who is there."""
 TABLES = ("DND", "FORWARD")
@@ -24,6 +26,7 @@ class Pbx:
     def __init__(self, house: House, tree: Path) -> None:
         self.house, self.folder = house, house.folder / "pbx"
         self.asterisk = Asterisk(tree, self.folder)
+        self.desk = DeskPhone(DESK_IP, DESK, PBX_IP)
         self._phones: dict[str, Phone] = {}
 
     def phone(self, number: str) -> Phone:
@@ -67,4 +70,5 @@ class Pbx:
         """Take it down."""
         for phone in self._phones.values():
             phone.stop()
+        self.desk.stop()
         self.asterisk.stop()

@@ -150,10 +150,13 @@ def test_a_visitor_can_leave_a_message_where_that_is_wanted(pbx: Pbx) -> None:
         phone.await_event("CALL_INCOMING", since=door.press())
         left = pbx.asterisk.await_event("MessageWaiting", 25, where=lambda fields: fields.get("New") == "1")
 
+        pbx.desk.await_lamp("Messages-Waiting: yes", since=left.at - 1)
+
         assert left.fields["Mailbox"] == "201@default"
         assert door.await_visit().outcome == TALKED
         assert [message.heard for message in pbx.asterisk.messages("201", VISITOR_HZ)] == [True]
     works(pbx, "voicemail takes a message")
+    interop_table.add("unified communications", "message lamp (MWI) after a visitor's message", pbx.asterisk.version)
 
 
 def test_do_not_disturb_is_told_as_busy(pbx: Pbx) -> None:

@@ -75,6 +75,12 @@ TABLE: Mapping[Kind, Entry] = {
     ),
     Kind.VISIT_RESUMED: Entry("bdd8fc35a5034ac5a78553936bad2ca5", _NOTICE, "visit {visit} goes on[: {reason}]"),
     Kind.OUTAGE_TOLD: Entry("1995d4468a1b452fa9aeb83e92300dd8", _NOTICE, "{target} told of {presses} missed presses"),
+    Kind.TEXT_SENT: Entry("4ceac76ee9204733a9d838d907820b2d", _INFO, "{target} told by text[ of {about}]"),
+    Kind.TEXT_FAILED: Entry("54a2b25ac43943778764d3fb0a9ee098", _WARNING, "{target} did not take a text[: {code}]"),
+    Kind.TEXT_ARRIVED: Entry("9c90769f244c4d1ab9cb04d98d3c7e4a", _NOTICE, "text from {caller}[: {request}]"),
+    Kind.TEXT_REFUSED: Entry(
+        "e48b738c03434a20a32d82cd161fb005", _WARNING, "text from {caller}[ ({source})] ignored[: {reason}]"
+    ),
     Kind.LINE_UP: Entry(
         "7b9902ac7d004ef892ff275f8ac19ba6", _INFO, "line {account} is up[, registered in {took_ms:.0f} ms]"
     ),

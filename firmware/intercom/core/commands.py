@@ -149,6 +149,18 @@ class TellOutage:
 
 
 @dataclass(frozen=True, slots=True)
+class TellUnanswered:
+    """Tell an extension that somebody rang and nobody came; the shell knows the hour."""
+
+    account: str
+    target: str
+    door: str
+    """What people call the button."""
+    pressed_at: float
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeepPending:
     """Note the visit where the next daemon finds it, before anything else happens to it; None when it is over."""
 
@@ -224,6 +236,11 @@ class Kind(StrEnum):
     VISIT_RESUMED = "visit-resumed"
     """A visit goes on that was cut by a crash: of the voice engine or of the daemon."""
     OUTAGE_TOLD = "outage-told"
+    TEXT_SENT = "text-sent"
+    """A person was told of something by text."""
+    TEXT_FAILED = "text-failed"
+    TEXT_ARRIVED = "text-arrived"
+    TEXT_REFUSED = "text-refused"
     LINE_UP = "line-up"
     CONDITION_BEGAN = "condition-began"
     CONDITION_ENDED = "condition-ended"
@@ -247,7 +264,7 @@ class Exit:
 Command = (
     PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendDigits
     | SendText | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus | KeepPending | TellOutage
-    | Report | Exit
+    | TellUnanswered | Report | Exit
 )  # fmt: skip
 EngineCommand = (
     PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendDigits

@@ -5,7 +5,7 @@ An event says what happened; when it happened travels beside it (`now` of `step`
 which both processes share. Do not subclass these. News of a call carries its leg, so late news cannot hit a successor.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from intercom.core.pending import Pending
 
@@ -145,6 +145,21 @@ class TextAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class TextArrived:
+    """Somebody sent the door a MESSAGE (RFC 3428)."""
+
+    account: str
+    sender: str
+    """User part of the sender's address, as the account's server gives it. Forgeable by itself."""
+    source: str
+    """IP address and port that it came from."""
+    trusted: bool
+    """Whether `source` is the server that this account is registered with."""
+    text: str = field(repr=False)
+    """May hold a code."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallSent:
     """The INVITE of a leg is on the wire."""
 
@@ -269,8 +284,8 @@ class TonePlayed:
 
 Event = (
     ButtonChanged | ButtonPressed | VisitRestored | ProfilesChanged | ConditionBegan | ConditionEnded | NetworkChanged
-    | ServersFound | LineAnswered | TextAnswered | TimePassed | StopRequested | EngineStarted | EngineLost | EngineBeat
-    | LineUp
+    | ServersFound | LineAnswered | TextAnswered | TextArrived | TimePassed | StopRequested | EngineStarted
+    | EngineLost | EngineBeat | LineUp
     | LineLost | CallSent | CallProgressed | EarlyMediaBegan | CallAnswered | CallEnded | CallRedirected
     | CallArrived | DigitReceived | StrangersRefused
     | AudioFlowed | CardOpened | CardClosed | CardLost | TonePlayed

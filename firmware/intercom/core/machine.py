@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`step`: one event in, a new state and the commands out. All events go through here."""
 
-from intercom.core import door, health, legs, line, panel, visit
+from intercom.core import door, health, legs, line, panel, texts, visit
 from intercom.core.commands import (
     Command,
     Exit,
@@ -44,6 +44,7 @@ from intercom.core.events import (
     StopRequested,
     StrangersRefused,
     TextAnswered,
+    TextArrived,
     TimePassed,
     TonePlayed,
     VisitRestored,
@@ -103,7 +104,9 @@ def _dispatch(turn: Turn, event: Event) -> None:
             line.network_changed(turn)
             legs.network_changed(turn)
         case TextAnswered():
-            pass
+            texts.taken(turn, event)
+        case TextArrived():
+            texts.arrived(turn, event)
         case CallSent(leg):
             visit.sent(turn, leg)
         case CallProgressed(leg, code):

@@ -66,6 +66,12 @@ class Rules:
     """How often one call may be sent on; Max-Forwards ends only what servers do among themselves."""
     text_missed_to: str = ""
     """Whom to text, after an outage, which presses reached nobody; empty: nobody."""
+    text_unanswered_to: str = ""
+    """Whom to text that somebody rang and nobody came; empty: nobody."""
+    texters: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Account -> users who may text the door."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Button -> what people call it."""
     ring_s: float = 30.0
     """How long a stage rings that does not say so itself."""
     talk_s: float = 120.0

@@ -8,7 +8,7 @@ gets its one outcome and its one final record.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from intercom.core import ending, legs, plan, redirect
+from intercom.core import ending, legs, plan, redirect, texts
 from intercom.core.commands import AnswerCall, AskToConfirm, HangUp, Kind, PlayTone, SendDigits, Tone
 from intercom.core.events import CallArrived
 from intercom.core.line import doubt, refused
@@ -414,6 +414,7 @@ def _enter_closing(turn: Turn, left: Phase, signal: Signal) -> None:
     if turn.visit.button and outcome in (Outcome.UNREACHABLE, Outcome.CUT):
         turn.set(missed=(*turn.state.missed, (turn.visit.button, turn.visit.began_at))[-MISSED_KEPT:])
     turn.set_visit(outcome=outcome, legs=(), early="", digits="", digits_until=None, patient_until=None, doubted="")
+    texts.unanswered(turn, outcome)
     if outcome in OUTCOME_TONES:
         turn.order(PlayTone(OUTCOME_TONES[outcome]))
 

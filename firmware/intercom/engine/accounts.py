@@ -88,6 +88,11 @@ class Line:
             self.phone.post(LineAnswered(self.settings.name, round(1000 * (time.monotonic() - sent_at), 3)))
 
     @guarded
+    def onInstantMessage(self, prm: Any) -> None:
+        if prm.contentType.lower().startswith("text/plain"):
+            self.phone.text_arrived(self, prm.fromUri, prm.rdata.srcAddress, prm.msgBody)
+
+    @guarded
     def onInstantMessageStatus(self, prm: Any) -> None:
         self.phone.text_answered(int(prm.userData), prm.code)
 

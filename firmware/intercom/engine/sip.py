@@ -18,7 +18,7 @@ from typing import Any
 import pjsua2 as pj
 
 from intercom.core.commands import Audio, PlaceCall
-from intercom.core.events import CallArrived, CallEnded, Event, TextAnswered
+from intercom.core.events import CallArrived, CallEnded, Event, TextAnswered, TextArrived
 from intercom.engine import encryption, identity, profile, words
 from intercom.engine.accounts import Line
 from intercom.engine.calls import Leg
@@ -183,6 +183,12 @@ class Telephone:
         """Tell what became of a text, once."""
         if text := self._texts.pop(ticket, None):
             self.post(replace(text, code=code))
+
+    def text_arrived(self, account: Line, sender: str, source: str, text: str) -> None:
+        """Tell of a text; PJSIP has taken it with 200 already."""
+        trusted = account.trusts(words.host(source))
+        shown = text[: words.LONGEST_TEXT]
+        self.post(TextArrived(account.settings.name, words.user(sender), source, trusted, shown))
 
     def place(self, order: PlaceCall) -> None:
         """Send an INVITE; `CallSent` follows, or `CallEnded` when it cannot even be sent."""

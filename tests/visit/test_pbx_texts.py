@@ -1,0 +1,89 @@
+"""What the door tells a house beside its calls, through a real PBX: texts both ways, and lamps that show its state."""
+
+from collections.abc import Iterator
+
+import interop_table
+import pytest
+
+from intercom.core.state import Outcome
+from lab.house import Door
+from lab.pbx import DESK, Pbx
+
+PART = "unified communications"
+
+
+def works(pbx: Pbx, case: str) -> None:
+    """Note what was seen."""
+    interop_table.add(PART, case, pbx.asterisk.version)
+
+
+def texting(text: str) -> str:
+    """Let the desk phone text the door, and tell it of visits that nobody took."""
+    return text.replace('callers = ["201"]', f'callers = ["201"]\ntexters = ["{DESK}"]').replace(
+        "[calls]", f'[calls]\ntext_unanswered_to = "{DESK}"'
+    )
+
+
+@pytest.fixture(scope="module")
+def texter(pbx_of_the_session: Pbx) -> Iterator[Door]:
+    """A door that texts."""
+    with pbx_of_the_session.door(edit=texting) as door:
+        yield door
+
+
+def test_a_visit_that_nobody_took_is_told_by_text(pbx: Pbx, texter: Door) -> None:
+    """201 wants no calls; somebody at a desk reads that there was a visitor."""
+    pbx.asterisk.command("database put DND 201 1")
+    pressed = texter.press()
+    told = pbx.desk.await_text("rang at", 10, since=pressed)
+    visit = texter.await_visit()
+
+    assert visit.outcome == Outcome.BUSY
+    assert told.startswith("front rang at ")
+    assert told.endswith(", all were busy")
+    works(pbx, "text when nobody answered (MESSAGE)")
+
+
+def test_the_door_says_how_it_is_when_it_is_asked(pbx: Pbx, texter: Door) -> None:
+    """The question goes through the PBX, and so does the answer."""
+    code = pbx.desk.text("door", "status")
+    told = pbx.desk.await_text("home registered")
+
+    assert code // 100 == 2
+    assert told.startswith(("idle", "closing"))
+    assert texter.await_record("text-arrived")["INTERCOM_CALLER"] == DESK
+    works(pbx, "text to the door: status")
+
+
+def test_somebody_else_s_text_is_ignored_and_told(pbx: Pbx, texter: Door) -> None:
+    """The PBX lets it through, and the door does not answer."""
+    pbx.desk.text("door", "status", sender="207")
+
+    assert texter.await_record("text-refused")["INTERCOM_CALLER"] == "207"
+    assert not texter.records("text-arrived", caller="207")
+    works(pbx, "text from anybody else is ignored")
+
+
+@pytest.mark.parametrize(
+    ("event", "free", "busy"),
+    [
+        ("dialog", "<state>terminated</state>", "<state>confirmed</state>"),
+        ("presence", "Ready", "On the phone"),
+    ],
+)
+def test_a_lamp_at_the_desk_shows_whether_somebody_is_at_the_door(
+    pbx: Pbx, texter: Door, event: str, free: str, busy: str
+) -> None:
+    """The PBX knows of the door's calls, and tells who has a lamp for it (BLF), or its presence."""
+    phone = pbx.phone("201")
+    pbx.desk.watch("door", event)
+    idle = pbx.desk.await_lamp(free)
+    pressed = texter.press()
+    phone.await_event("CALL_INCOMING", since=pressed)
+    phone.answer()
+    lit = pbx.desk.await_lamp(busy, since=pressed)
+    phone.hang_up()
+    pbx.desk.await_lamp(free, since=lit.at)
+
+    assert idle.at < lit.at
+    works(pbx, {"dialog": "lamp for the door at a phone (BLF)", "presence": "the door's presence, from the PBX"}[event])

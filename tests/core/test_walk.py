@@ -21,6 +21,7 @@ from intercom.core.events import (
     CardOpened,
     DigitReceived,
     EarlyMediaBegan,
+    EchoStays,
     EngineLost,
     EngineStarted,
     Event,
@@ -28,8 +29,10 @@ from intercom.core.events import (
     LineLost,
     LineUp,
     NetworkChanged,
+    SoundMeasured,
     StopRequested,
     StrangersRefused,
+    StreamMeasured,
     TextAnswered,
     TextArrived,
     TimePassed,
@@ -136,7 +139,9 @@ def events(state: State) -> list[Event]:
             AudioFlowed(leg, "in"),
         ]
         always += [DigitReceived(leg, key, "RFC 4733") for key in "12#*"]
-    return always
+    talker = (state.visit and state.visit.talker) or "stranger"
+    always += [StreamMeasured(talker, "opus", False, 100, 0, 0, 0, 0.0, 0.0, 0.0, "", "192.0.2.7:4000")]
+    return [*always, SoundMeasured(talker, True, False, None), EchoStays(talker, 3.0)]
 
 
 def canonical(state: State, now: float) -> State:
@@ -159,6 +164,11 @@ def canonical(state: State, now: float) -> State:
             dialled=min(visit.dialled, 1),
             failures=(),
             tried=frozenset(),
+            # Told to the journal, once, and to the final record; a level goes by it, and nothing else.
+            stream=None,
+            sound=None,
+            one_way=(),
+            half_duplex=False,
             silent_until=left(visit.silent_until),
             account="",
             answered_by="",

@@ -63,7 +63,8 @@ def test_a_line_reads_like_what_it_says() -> None:
     message = SetAudio(Audio(card=True, hear="a-1.1", loop=Tone.RINGBACK))
 
     assert encode(message, 1.5) == (
-        b'[1.5, "SetAudio", {"audio": {"card": true, "hear": "a-1.1", "speak": "", "loop": "ringback"}}]\n'
+        b'[1.5, "SetAudio", {"audio": {"card": true, "hear": "a-1.1", "speak": "", "loop": "ringback", '
+        b'"half_duplex": false}}]\n'
     )
 
 

@@ -21,7 +21,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from lab.processes import LabError, Process, start, wait_until
-from lab.tones import speech_tone, write_wav
+from lab.tones import Samples, speech_tone, write_wav
 
 MODULES = Path("/usr/lib/baresip/modules")
 CONTROL_PORT = 4444
@@ -67,6 +67,7 @@ class Phone:
         transport: str = "udp",
         authority: Path | None = None,
         tone_level_dbfs: float = -15.0,
+        voice: Samples | None = None,
     ) -> None:
         self.number, self.ip = number, ip
         self.registrar = registrar if isinstance(registrar, str) else registrar.ip
@@ -74,9 +75,10 @@ class Phone:
         self.folder.mkdir(parents=True, exist_ok=True)
         for old in self.folder.glob("dump-*.wav"):
             old.unlink()
-        # A second of it, over and over: seamless for a whole number of hertz.
-        second = speech_tone(round(tone_hz), 1, level_dbfs=tone_level_dbfs)
-        write_wav(self.folder / "tone.wav", np.tile(second, TONE_SECONDS))
+        if voice is None:
+            # A second of it, over and over: seamless for a whole number of hertz.
+            voice = np.tile(speech_tone(round(tone_hz), 1, level_dbfs=tone_level_dbfs), TONE_SECONDS)
+        write_wav(self.folder / "tone.wav", voice)
         account = [
             f"<sip:{number}@{self.registrar};transport={transport}>",
             f"auth_user={number}",

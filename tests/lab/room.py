@@ -53,9 +53,15 @@ class Room:
         """The visitor falls silent."""
         self._ask("say", np.zeros(0, dtype=np.float32), False)
 
-    def echo(self, delay_ms: float = 20.0, gain_db: float | None = -12.0) -> None:
-        """The loudspeaker is heard in the microphone; `gain_db=None` ends it."""
-        self._ask("echo", round(delay_ms * self.rate / 1000), gain_db)
+    def echo(
+        self,
+        delay_ms: float = 20.0,
+        gain_db: float | None = -12.0,
+        reverberation_s: float = 0.0,
+        distortion: float = 0.0,
+    ) -> None:
+        """The loudspeaker is heard in the microphone; `gain_db=None` ends it. See lab.room_process.Echo."""
+        self._ask("echo", round(delay_ms * self.rate / 1000), gain_db, round(reverberation_s * self.rate), distortion)
 
     def noise(self, level_dbfs: float | None) -> None:
         """White noise in the microphone; None ends it."""

@@ -58,6 +58,30 @@ class Voice:
                 self.position = 0
 
 
+class Echo:
+    """What comes back from the loudspeaker: later, softer, blurred by the walls, bent by the loudspeaker itself."""
+
+    def __init__(self, delay: int, gain_db: float, reverberation: int, distortion: float) -> None:
+        """`delay` and `reverberation` (until it is 60 dB down) in samples; `distortion` 0 is none, 3 a bad speaker."""
+        self.delay, self._distortion = delay, distortion
+        response = np.zeros(max(reverberation, 1), dtype=np.float32)
+        response += np.random.default_rng(3).standard_normal(len(response)) * np.exp(
+            -6.9 * np.arange(len(response)) / len(response)
+        )
+        response[0] = 4.0
+        self._response = response * (10 ** (gain_db / 20) / np.sqrt(np.sum(np.square(response))))
+        self._tail = np.zeros(len(response) - 1, dtype=np.float32)
+
+    def of(self, heard: Samples) -> Samples:
+        """The echo of the next period."""
+        if self._distortion:
+            heard = np.tanh(self._distortion * heard) / self._distortion + 0.1 * heard * heard
+        whole = np.convolve(heard, self._response).astype(np.float32)
+        whole[: len(self._tail)] += self._tail
+        self._tail = whole[len(heard) :]
+        return whole[: len(heard)]
+
+
 class RoomClient:
     """The room as JACK sees it."""
 
@@ -73,7 +97,7 @@ class RoomClient:
         self._spoken = np.zeros_like(self._heard)
         self._periods = 0  # recorded so far
         self._voice = Voice()
-        self._echo_delay, self._echo_gain = 0, 0.0
+        self._echo: Echo | None = None
         self._noise_gain = 0.0
         self._noise = np.random.default_rng(1).standard_normal(self._rate).astype(np.float32)
         self._known: tuple[str, ...] = ()
@@ -98,9 +122,10 @@ class RoomClient:
         self._heard[at : at + frames] = self._ear.get_array()
         spoken = self._spoken[at : at + frames]
         self._voice.speak(spoken, now)
-        if self._echo_gain and at >= self._echo_delay:
-            back = at - self._echo_delay
-            spoken += self._echo_gain * self._heard[back : back + frames]
+        echo = self._echo
+        if echo is not None and at >= echo.delay:
+            back = at - echo.delay
+            spoken += echo.of(self._heard[back : back + frames])
         if self._noise_gain:
             offset = at % (len(self._noise) - frames)
             spoken += self._noise_gain * self._noise[offset : offset + frames]
@@ -169,9 +194,8 @@ class RoomClient:
         voice.started.wait(5)
         return voice.started_at
 
-    def do_echo(self, delay: int, gain_db: float | None) -> bool:
-        self._echo_delay = delay
-        self._echo_gain = 0.0 if gain_db is None else 10 ** (gain_db / 20)
+    def do_echo(self, delay: int, gain_db: float | None, reverberation: int, distortion: float) -> bool:
+        self._echo = None if gain_db is None else Echo(delay, gain_db, reverberation, distortion)
         return True
 
     def do_noise(self, dbfs: float | None) -> bool:

@@ -21,7 +21,8 @@ DEFAULTS = {
     "TARGET": "sip:busy@127.0.0.20",  # uas_redirect
     "CODE": "486",  # uas_reply
     "REASON": "Refused",
-    "SOUND": str(SOUND),  # uas_early_media
+    "SOUND": str(SOUND),  # uas_early_media, uas_elsewhere
+    "MEDIA": "127.0.0.45",  # uas_elsewhere: where its SDP says that its sound is
     "FROM": "stranger@127.0.0.66",  # uac_stranger
 }
 

@@ -47,6 +47,23 @@ def speech_tone(hz: float, seconds: float, rate: int = 16000, level_dbfs: float 
     return tone
 
 
+def babble(seconds: float, rate: int = 16000, level_dbfs: float = -24.0, seed: int = 1) -> Samples:
+    """Noise that rises, falls and changes its colour as words do, and never repeats; for echo, which repetition
+    would hide. Its level is that of the loud syllables."""
+    rng = np.random.default_rng(seed)
+    count, syllable = round(seconds * rate), rate // 20
+    parts = count // syllable + 2
+    loud = np.repeat(rng.choice([0.0, 0.2, 1.0], parts, p=[0.35, 0.25, 0.4]), syllable)[:count]
+    loud = np.convolve(loud, np.hanning(rate // 25) / (rate // 50), "same")
+    white = rng.standard_normal(count)
+    sum_ = np.cumsum(white)
+    dark = sum_ - np.convolve(sum_, np.ones(60) / 60, "same")
+    mixed = np.repeat(rng.random(parts), syllable)[:count]
+    voice = loud * (mixed * dark / dark.std() + (1 - mixed) * white)
+    scaled: Samples = (voice * 10 ** (level_dbfs / 20) / np.sqrt(np.mean(voice[loud > 0.5] ** 2))).astype(np.float32)
+    return scaled
+
+
 def chirp(rate: int = 16000, seconds: float = 0.05, level: float = 0.5) -> Samples:
     """A short sweep, 400 to 3200 Hz, for timing by correlation."""
     t = np.arange(round(rate * seconds)) / rate

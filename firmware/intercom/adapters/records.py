@@ -63,6 +63,14 @@ TABLE: Mapping[Kind, Entry] = {
     Kind.REDIRECT_REFUSED: Entry(
         "729fe42c31084016923d10856b6f1f77", _WARNING, "{target} wants us to call {contact}: refused[, {reason}]"
     ),
+    Kind.ONE_WAY: Entry(
+        "92532679ed864dcb9eb3e95a14865921", _WARNING, "{hearer} hears nothing[ in the call with {target}][: {cause}]"
+    ),
+    Kind.HALF_DUPLEX: Entry(
+        "f4b2b09554fd4e4cbe4b04baa6f33b11",
+        _WARNING,
+        "the echo stays[ in the call with {target}][, {echo_db:.0f} dB of it go]: one side is heard at a time",
+    ),
     Kind.CODE_WRONG: Entry("fb66a506ba9344158647995f54de0cf2", _WARNING, "wrong code[ on {leg}][, tries left: {left}]"),
     Kind.DOOR_RELEASED: Entry(
         "a5927dccf0494cdeb5027331332c318c",

@@ -54,6 +54,8 @@ class Audio:
     """The leg that hears the microphone. Set only in a conversation."""
     loop: Tone | None = None
     """A tone repeated until this level changes."""
+    half_duplex: bool = False
+    """Whether only one side is heard at a time: in a room whose echo cannot be taken out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,10 @@ class Kind(StrEnum):
     CALL_REDIRECTED = "call-redirected"
     """A server sends a call on, and the door follows."""
     REDIRECT_REFUSED = "redirect-refused"
+    ONE_WAY = "one-way"
+    """Somebody talks and is not heard."""
+    HALF_DUPLEX = "half-duplex"
+    """The echo could not be taken out: from here on one side is heard at a time."""
     CODE_WRONG = "code-wrong"
     DOOR_RELEASED = "door-released"
     DOOR_LOCKED = "door-locked"

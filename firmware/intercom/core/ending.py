@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The end of a visit: which outcome it has, and its final record with the whole time line."""
 
-from intercom.core import plan
+from intercom.core import hearing, plan
 from intercom.core.commands import Kind
 from intercom.core.state import PHASES, Outcome, Phase, Signal, Visit
 from intercom.core.turn import Turn
@@ -41,6 +41,7 @@ def tell(turn: Turn, outcome: Outcome, signal: Signal) -> None:
         total_ms=line["ended"],
         talked_s=round((line["ended"] - line["answered"]) / 1000, 3) if "answered" in line else 0.0,
         **({"shown": visit.shown} if visit.shown else {}),
+        **hearing.fields(visit),
     )
 
 

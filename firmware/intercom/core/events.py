@@ -257,6 +257,57 @@ class AudioFlowed:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamMeasured:
+    """How the packets of the leg that talks fare, since its stream began. Told every two seconds, and at its end."""
+
+    leg: str
+    codec: str
+    """"opus", "g722", "pcma" or "pcmu"."""
+    held: bool
+    """Whether one side has the call on hold: then silence is meant."""
+    sent: int
+    received: int
+    """Packets."""
+    lost: int
+    """Packets that did not come, or too late."""
+    lost_there: int
+    """Packets of ours that did not arrive, as the far end tells by RTCP (RFC 3550); 0 while it tells nothing."""
+    buffer_ms: float
+    """Average delay of the jitter buffer."""
+    jitter_ms: float
+    """Average jitter of what is received."""
+    round_trip_ms: float
+    """Through the network, by RTCP; 0 while unknown."""
+    source: str
+    """Where its packets come from: IP address and port."""
+    expected: str
+    """Where its SDP said they would; the same, but behind NAT, or when something is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundMeasured:
+    """How the leg that talks sounds at the card. Told every two seconds, after `StreamMeasured`."""
+
+    leg: str
+    microphone: bool
+    """Whether the microphone gave anything but digital silence in these two seconds."""
+    heard: bool
+    """Whether the far end's sound held anything but digital silence."""
+    echo_db: float | None
+    """Echo return loss enhancement so far: by how much the echo is weaker in what is sent than in the microphone,
+    the median over the conversation; None while no echo was heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class EchoStays:
+    """The far end has heard itself for three seconds: this room's echo cannot be taken out."""
+
+    leg: str
+    echo_db: float
+    """As in `SoundMeasured`."""
+
+
+@dataclass(frozen=True, slots=True)
 class CardOpened:
     """The sound card runs, and is the clock of all audio from here on."""
 
@@ -288,5 +339,5 @@ Event = (
     | EngineLost | EngineBeat | LineUp
     | LineLost | CallSent | CallProgressed | EarlyMediaBegan | CallAnswered | CallEnded | CallRedirected
     | CallArrived | DigitReceived | StrangersRefused
-    | AudioFlowed | CardOpened | CardClosed | CardLost | TonePlayed
+    | AudioFlowed | StreamMeasured | SoundMeasured | EchoStays | CardOpened | CardClosed | CardLost | TonePlayed
 )  # fmt: skip

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`step`: one event in, a new state and the commands out. All events go through here."""
 
-from intercom.core import door, health, legs, line, panel, texts, visit
+from intercom.core import door, health, hearing, legs, line, panel, texts, visit
 from intercom.core.commands import (
     Command,
     Exit,
@@ -31,6 +31,7 @@ from intercom.core.events import (
     ConditionEnded,
     DigitReceived,
     EarlyMediaBegan,
+    EchoStays,
     EngineBeat,
     EngineLost,
     EngineStarted,
@@ -41,8 +42,10 @@ from intercom.core.events import (
     NetworkChanged,
     ProfilesChanged,
     ServersFound,
+    SoundMeasured,
     StopRequested,
     StrangersRefused,
+    StreamMeasured,
     TextAnswered,
     TextArrived,
     TimePassed,
@@ -128,6 +131,12 @@ def _dispatch(turn: Turn, event: Event) -> None:
                 door.digit(turn, leg, digit, method)
         case AudioFlowed(leg, direction):
             visit.audio_flowed(turn, leg, direction)
+        case StreamMeasured():
+            hearing.stream_measured(turn, event)
+        case SoundMeasured():
+            hearing.sound_measured(turn, event)
+        case EchoStays():
+            hearing.echo_stays(turn, event)
         case TonePlayed(tone):
             visit.tone_played(turn, tone)
         case CardOpened(card):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 from intercom.core.commands import Audio, Lamp, Tone
+from intercom.core.events import SoundMeasured, StreamMeasured
 from intercom.core.pending import Pending, Stage
 from intercom.core.rules import Rules
 
@@ -234,6 +235,13 @@ class Visit:
     outcome: Outcome | None = None
     marks: tuple[tuple[str, float], ...] = ()
     """Name of a moment -> when it was first reached. The time line of the final record."""
+    stream: StreamMeasured | None = None
+    """The last that was measured of the talker's packets."""
+    sound: SoundMeasured | None = None
+    """And of its sound."""
+    one_way: tuple[tuple[str, str], ...] = ()
+    """Direction that is not heard ("in": the house, "out": the visitor) -> why, as it was told."""
+    half_duplex: bool = False
     digits: str = ""
     digits_until: float | None = None
     wrong: int = 0
@@ -384,6 +392,7 @@ def audio(state: State) -> Audio:
         hear=hear,
         speak=visit.talker if row.talk else "",
         loop=None if hear else row.loop,
+        half_duplex=row.talk and visit.half_duplex,
     )
 
 

@@ -34,6 +34,7 @@ from intercom.core.commands import (
 from intercom.core.events import EngineBeat, EngineStarted, Event
 from intercom.engine import sip, wire
 from intercom.engine.conference import Bridge
+from intercom.engine.conversation import Conversation
 from intercom.engine.sound import Sound
 from intercom.engine.tones import Tones
 from intercom.errors import EngineError, WireError
@@ -99,6 +100,7 @@ class Engine:
             post=self._outbox.post,
             register_thread=self._phone.register_thread,
         )
+        self._conversation = Conversation(self._phone, self._sound, self._outbox.post)
 
     def run(self) -> None:
         """Go round until told to stop, or until the daemon is gone."""
@@ -117,6 +119,7 @@ class Engine:
                 self._obey()
             self._phone.pump()
             now = time.monotonic()
+            self._conversation.tick(now)
             if now >= beat_at:
                 self._beat()
                 self._phone.look_round()
@@ -173,6 +176,7 @@ class Engine:
             case SetAudio(audio):
                 self._sound.set(audio)
                 self._phone.set_audio(audio)
+                self._conversation.set(audio, time.monotonic())
             case StopEngine():
                 self._stopping = True
 

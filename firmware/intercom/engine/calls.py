@@ -13,6 +13,7 @@ from intercom.core.events import (
     CallSent,
     DigitReceived,
     EarlyMediaBegan,
+    StreamMeasured,
 )
 from intercom.engine import words
 from intercom.engine.keys import Keys
@@ -34,6 +35,9 @@ class Leg:
     getAudioMedia: Any  # noqa: N815
     dialDtmf: Any  # noqa: N815
     sendDtmf: Any  # noqa: N815
+    getStreamInfo: Any  # noqa: N815
+    getStreamStat: Any  # noqa: N815
+    getMedTransportInfo: Any  # noqa: N815
 
     def __init__(self, phone: "Telephone", leg: str, incoming: bool) -> None:
         self.phone, self.leg, self.incoming = phone, leg, incoming
@@ -86,6 +90,11 @@ class Leg:
         self.phone.connect(self)
 
     @guarded
+    def onStreamDestroyed(self, _: Any) -> None:
+        # At the end of a call, before onCallState tells of it; a re-INVITE ends a stream too.
+        self.measure()
+
+    @guarded
     def onDtmfEvent(self, prm: Any) -> None:
         # One event per key: updates and the end of an RFC 4733 event repeat its beginning.
         if not prm.flags & _DTMF_IS_UPDATE:
@@ -121,6 +130,36 @@ class Leg:
                 self.sendDtmf(order)
             except self.pj.Error as error:
                 print(f"a key was not sent: {describe(error)}", file=sys.stderr)
+
+    def measure(self) -> None:
+        """Tell how the stream fares, of a leg that is connected with the card."""
+        if not (self.listens or self.speaks):
+            return
+        info = self.getInfo()  # kept: `media` is a part of it
+        for index, media in enumerate(info.media):
+            if media.type == self.pj.PJMEDIA_TYPE_AUDIO and media.status != self.pj.PJSUA_CALL_MEDIA_NONE:
+                self.phone.post(self._measured(index, media.status != self.pj.PJSUA_CALL_MEDIA_ACTIVE))
+                return
+
+    def _measured(self, index: int, held: bool) -> StreamMeasured:
+        stream, transport = self.getStreamInfo(index), self.getMedTransportInfo(index)
+        stat = self.getStreamStat(index)
+        ours, theirs, buffer = stat.rtcp.txStat, stat.rtcp.rxStat, stat.jbuf
+        return StreamMeasured(
+            leg=self.leg,
+            codec=stream.codecName.lower(),
+            held=held,
+            sent=ours.pkt,
+            received=theirs.pkt,
+            # What the jitter buffer throws away came too late.
+            lost=theirs.loss + buffer.discard,
+            lost_there=ours.loss,
+            buffer_ms=float(buffer.avgDelayMsec),
+            jitter_ms=round(theirs.jitterUsec.mean / 1000, 2),
+            round_trip_ms=round(stat.rtcp.rttUsec.mean / 1000, 2),
+            source=transport.srcRtpName if theirs.pkt else "",
+            expected=stream.remoteRtpAddress,
+        )
 
     def audio(self) -> Any:
         """Return the stream's place in the bridge, or None while there is no sound either way."""

@@ -11,7 +11,9 @@ import numpy.typing as npt
 from intercom.core.commands import Audio
 from intercom.core.events import AudioFlowed, Event, TonePlayed
 from intercom.engine.conference import Bridge
+from intercom.engine.duplex import Turns
 from intercom.engine.echo import Canceller
+from intercom.engine.score import Notebook
 from intercom.engine.tones import Player
 
 Samples = npt.NDArray[np.int16]
@@ -24,13 +26,23 @@ class Period:
     """What happens once per period, on the thread of whichever clock runs: nothing waits, nothing piles up."""
 
     def __init__(
-        self, bridge: Bridge, player: Player, canceller: Canceller | None, samples: int, post: Callable[[Event], None]
+        self,
+        bridge: Bridge,
+        player: Player,
+        canceller: Canceller | None,
+        notes: Notebook,
+        turns: Turns,
+        samples: int,
+        post: Callable[[Event], None],
     ) -> None:
         self.audio = Audio()
         """How the sound shall be. Replaced whole, by the main thread."""
+        self.microphone_lives = self.heard_lives = False
+        """Whether either gave anything but digital silence since somebody set this to False."""
         self.beats = 0
         """Periods driven so far."""
         self._bridge, self._player, self._canceller, self._post = bridge, player, canceller, post
+        self._notes, self._turns = notes, turns
         self._turn = threading.Lock()  # tried, never awaited: two threads at once would corrupt the bridge
         self._down: Samples = np.zeros(samples, np.int16)
         self._nothing: Samples = np.zeros(samples, np.int16)
@@ -66,9 +78,13 @@ class Period:
         heard = self._bridge.get()
         if leg:
             down[:] = heard
-            if card and leg != self._heard_leg and heard.any():
-                self._heard_leg = leg
-                self._post(AudioFlowed(leg, "in"))
+            if card and heard.any():
+                self.heard_lives = True
+                if leg != self._heard_leg:
+                    self._heard_leg = leg
+                    self._post(AudioFlowed(leg, "in"))
+            if self.audio.half_duplex:
+                self._turns.play(down)
         else:
             down.fill(0)
         if mix:
@@ -77,10 +93,16 @@ class Period:
 
     def _speak(self, microphone: Samples) -> None:
         """The microphone to the calls, if they may hear it; else silence."""
+        self.microphone_lives = self.microphone_lives or bool(microphone.any())
+        speech = 1.0
         if self._canceller is not None:
             # Also while nobody listens: the chime and the ringback teach it the room before the first word.
-            microphone = self._canceller.process(microphone, self._down)
+            clean = self._canceller.process(microphone, self._down)
+            self._notes.take(self._down, microphone, clean)
+            microphone, speech = clean, self._canceller.speech
         audio = self.audio
+        if audio.half_duplex:
+            microphone = self._turns.record(microphone, speech)
         speaking = audio.card and audio.speak != ""
         self._bridge.put(microphone if speaking else self._nothing)
         self.beats += 1

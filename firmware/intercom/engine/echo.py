@@ -2,12 +2,16 @@
 """The loudspeaker's echo, and noise, taken out of the microphone: WebRTC's AEC3 and noise suppressor, as in Chrome.
 
 It sees exactly the pair of frames that one card period plays and records, so there is no second clock that could
-drift away under it. The delay between the two it finds by itself.
+drift away under it. The delay between the two it finds by itself, up to half a second.
+
+The two stand one after the other, not in one AudioProcessor: in a simulated room that holds a visitor who speaks at
+the same time as the house by 0.4 to 1 dB instead of 2, and what is wanted of a room without echo becomes possible.
+WebRTC's own gain control (AGC2) is left out: it lifts what is left of the echo by up to 25 dB.
 """
 
 import numpy as np
 import numpy.typing as npt
-from pywebrtc_audio import AudioProcessor
+from pywebrtc_audio import EchoCanceller, NoiseSuppressor
 
 Samples = npt.NDArray[np.int16]
 
@@ -18,26 +22,42 @@ NOISE_LEVEL = 1
 class Canceller:
     """One microphone with the loudspeaker beside it. Only one thread may use it at a time."""
 
-    def __init__(self, rate_hz: int, period_ms: int, noise_suppression: bool = True, gain: bool = False) -> None:
+    def __init__(self, rate_hz: int, period_ms: int) -> None:
         """Raises ValueError unless a period is a whole number of the 10 ms frames that WebRTC works in."""
         if period_ms % 10:
             raise ValueError(f"the echo canceller works in steps of 10 ms, a period of {period_ms} ms does not fit")
-        self._processor = AudioProcessor(
-            sample_rate=rate_hz,
-            echo_cancellation=True,
-            noise_suppression=noise_suppression,
-            ns_level=NOISE_LEVEL,
-            auto_gain_control=gain,
-        )
+        self.echoless = False
+        """Set while the room has no echo at all (a headset, a loudspeaker switched off): AEC3 waits for one that must
+        come, and meanwhile holds a visitor who speaks at the same time as the house by 25 to 40 dB. It goes on
+        learning, but what it makes is not used. Any thread may set it."""
+        self._canceller = EchoCanceller(sample_rate=rate_hz)
+        self._suppressor = NoiseSuppressor(sample_rate=rate_hz, level=NOISE_LEVEL)
+        self._around = False
+        self._fade = np.linspace(0, 1, rate_hz * period_ms // 1000)
+
+    @property
+    def speech(self) -> float:
+        """How likely the last period held a voice, 0 to 1, as the noise suppressor sees it."""
+        return float(self._suppressor.speech_probability)
 
     def process(self, microphone: Samples, loudspeaker: Samples) -> Samples:
         """The clean microphone: int16, (samples,), as both arguments. ValueError when their lengths differ.
 
         `loudspeaker` is what is about to be played, tones included; its echo comes in a later period.
         """
-        clean: Samples = self._processor.process(microphone, loudspeaker)
-        return clean
+        clean: Samples = self._canceller.process(microphone, loudspeaker)
+        around = self.echoless
+        if around != self._around:
+            fade = self._fade if around else self._fade[::-1]
+            clean = (microphone * fade + clean * (1 - fade)).astype(np.int16)
+        elif around:
+            clean = microphone
+        self._around = around
+        quiet: Samples = self._suppressor.process(clean)
+        return quiet
 
     def reset(self) -> None:
         """Forget the room: the card was closed in between."""
-        self._processor.reset()
+        self.echoless = False
+        self._canceller.reset()
+        self._suppressor.reset()

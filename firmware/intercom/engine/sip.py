@@ -86,6 +86,7 @@ class Telephone:
             self._endpoint.libStart()
             self._endpoint.audDevManager().setNoDev()
             profile.choose_codecs(self._endpoint, self.settings.codecs)
+            profile.tune_opus(self._endpoint, self.settings.rate_hz)
             self._prompt = profile.prompt(pj, self.settings.rate_hz)
             for settings in self.settings.accounts:
                 account = _Account(self, settings)
@@ -226,6 +227,11 @@ class Telephone:
         """End a call; `CallEnded` follows. A leg that is gone is no error: news crosses."""
         if call := self._calls.get(leg):
             self._try(call.hangup, profile.goodbye(pj, code, elsewhere=elsewhere))
+
+    def measure(self, leg: str) -> None:
+        """Tell how a leg's packets fare: `StreamMeasured` follows at once."""
+        if call := self._calls.get(leg):
+            self._try(call.measure)
 
     def set_audio(self, audio: Audio) -> None:
         """Connect the legs with the card as this level says."""

@@ -18,7 +18,9 @@ from intercom.core.events import CardClosed, CardLost, CardOpened, Event
 from intercom.engine.card import DEAD_S, Card, Making, Stderr
 from intercom.engine.clock import Period, SilentClock
 from intercom.engine.conference import Bridge
+from intercom.engine.duplex import Turns
 from intercom.engine.echo import Canceller
+from intercom.engine.score import Judgement, Notebook
 from intercom.engine.tones import Player, Tones
 from intercom.errors import HardwareError
 
@@ -28,6 +30,7 @@ HOLD_S = 1.0  # tones wait this long for a card that is being opened, so that a 
 HANG_S = 3.0  # for opening; longer, and the card is told as lost while the driver still keeps the worker
 FLUSH_PERIODS = 20  # PJSIP carries out removals from its bridge on the bridge's clock: this many after the last sound
 CLOSE_S = 2.0  # for everything at shutdown
+ROOM_S = 0.3  # until an echo has died away, after it has come
 PRIORITY = 20  # of the card's thread among real-time ones; the kernel's own interrupt threads have 50
 
 
@@ -55,7 +58,9 @@ class Sound:
         self._post, self._register_thread = post, register_thread
         self._player = Player(tones)
         self._canceller = Canceller(rate_hz, period_ms) if echo else None
-        self._period = Period(bridge, self._player, self._canceller, rate_hz * period_ms // 1000, post)
+        self._notes, self._turns = Notebook(rate_hz, period_ms), Turns(period_ms)
+        samples = rate_hz * period_ms // 1000
+        self._period = Period(bridge, self._player, self._canceller, self._notes, self._turns, samples, post)
         self._silent = SilentClock(period_ms, lambda: register_thread("silent clock"), self._silent_beat)
 
         self._card: Card | None = None
@@ -104,6 +109,24 @@ class Sound:
     def play(self, tone: Tone) -> None:
         """Play a tone once, at once; TonePlayed tells its end, unless another tone or the closing cut it short."""
         self._player.play(tone)
+
+    def judge(self) -> Judgement | None:
+        """Judge how the echo was taken out lately, and let the canceller know; None while there is nothing to judge."""
+        if self._canceller is None or self._card is None:
+            return None
+        judgement = self._notes.judge()
+        if judgement.echo is not None:
+            self._canceller.echoless = not judgement.echo
+        if judgement.echo:
+            self._turns.echo_s = judgement.delay_s + ROOM_S
+        return judgement
+
+    def alive(self) -> tuple[bool, bool]:
+        """Whether the microphone and the far end gave anything but digital silence since this was last asked."""
+        period = self._period
+        lived = period.microphone_lives, period.heard_lives
+        period.microphone_lives = period.heard_lives = False
+        return lived
 
     def close(self) -> None:
         """Close everything, in CLOSE_S at most. Afterwards no thread of ours touches the bridge."""
@@ -174,6 +197,7 @@ class Sound:
             return
         if self._canceller is not None:
             self._canceller.reset()
+            self._notes.reset()
         self._card = card
         self._silent.stop()
         card.driving = True

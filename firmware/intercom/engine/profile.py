@@ -41,7 +41,8 @@ def endpoint(pj: Any, settings: EngineSettings, writer: Any) -> Any:
     config.uaConfig.userAgent = settings.user_agent
     config.medConfig.clockRate = config.medConfig.sndClockRate = settings.rate_hz
     config.medConfig.audioFramePtime = settings.period_ms
-    config.medConfig.ptime = 20
+    # 20 ms with every codec we have, or what the far end asks for: a number here would overrule it.
+    config.medConfig.ptime = 0
     # Some PBXs hang up on silence.
     config.medConfig.noVad = True
     config.medConfig.ecTailLen = 0

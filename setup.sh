@@ -24,7 +24,7 @@ readonly BUILD_PACKAGES=(
 )
 # What stands in for the world around the door in the demo and the tests.
 readonly LAB_PACKAGES=(
-    kamailio kamailio-tls-modules   # the SIP service
+    kamailio kamailio-tls-modules kamailio-outbound-modules   # the SIP service
     baresip-core                    # the phone inside
     sip-tester                      # odd and hostile SIP
     nftables libfaketime            # lost packets, and a clock that jumps

@@ -40,6 +40,7 @@ class Kamailio:
         redirects: Mapping[str, Sequence[str]] | None = None,
         algorithm: str = "MD5",
         expires: tuple[int, int] = (10, 3600),
+        contacts: int = 1,
         service_route: bool = False,
         outbound: bool = False,
         ask_phones: bool = False,
@@ -64,6 +65,8 @@ class Kamailio:
             "ALGORITHM": algorithm,
             "LEAST": str(expires[0]),
             "MOST": str(expires[1]),
+            "CONTACTS": str(contacts),
+            "REPLACE": "0x04" if contacts == 1 else "0x00",
         }
         self.certificates = certificates.make(log_dir / f"certificates-{ip}", ip) if tls else None
         self._folder = log_dir / f"kamailio-{ip.replace(':', '_')}"
@@ -91,11 +94,11 @@ class Kamailio:
 
     def pause(self) -> None:
         """Freeze it: it falls silent, as a cut network would."""
-        self._running().signal(signal.SIGSTOP)
+        self.running().signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let it go on; it then answers what waits in its sockets."""
-        self._running().signal(signal.SIGCONT)
+        self.running().signal(signal.SIGCONT)
 
     def answer_registers(self, code: int) -> None:
         """Answer the door's REGISTERs with this status from now on: 200 is the usual way, 423 wants 600 s or more."""
@@ -123,22 +126,23 @@ class Kamailio:
 
     def mark(self) -> int:
         """The log's position now; see `await_registered`."""
-        return self._running().mark()
+        return self.running().mark()
 
     def await_registered(self, user: str, seconds: float = 5.0, after: int = 0) -> None:
         """Await a REGISTER of this user that was accepted (after a `mark()`)."""
-        self._running().await_line(rf"REGISTERED user={re.escape(user)} ", seconds, after)
+        self.running().await_line(rf"REGISTERED user={re.escape(user)} ", seconds, after)
 
     def await_unregistered(self, user: str, seconds: float = 5.0, after: int = 0) -> None:
         """Await that this user's registration was taken back (after a `mark()`)."""
-        self._running().await_line(rf"REGISTERED user={re.escape(user)} expires=0 ", seconds, after)
+        self.running().await_line(rf"REGISTERED user={re.escape(user)} expires=0 ", seconds, after)
 
     def await_request(self, method: str, user: str, seconds: float = 5.0, after: int = 0) -> str:
         """Await a request from this user, authenticated or not; the line that tells of it."""
         pattern = rf"REQUEST {method} from={re.escape(user)} .*"
-        return self._running().await_line(pattern, seconds, after).group()
+        return self.running().await_line(pattern, seconds, after).group()
 
-    def _running(self) -> Process:
+    def running(self) -> Process:
+        """Return its process, whose log tells what it did."""
         if self.process is None:
             raise LabError("Kamailio is stopped")
         return self.process

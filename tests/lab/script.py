@@ -21,6 +21,7 @@ REASONS = {
     487: "Request Terminated",
     488: "Not Acceptable Here",
 }
+_URI = "sip:[^&gt;]+"
 CONTACT = "Contact: <sip:[service]@[local_ip]:[local_port];transport=[transport]>"
 
 
@@ -85,13 +86,15 @@ def caller(*steps: Step, user: str = "201", password: str = "", sdp: str = "", h
         begun += ['  <recv response="100" optional="true"/>', '  <recv response="407" auth="true"/>', _refused(user)]
         login = f"[authentication username={user} password={password}]"
         begun += [_invite(2, user, sdp, [*headers, login])]
+    begun += [f'  <recv response="{code}" optional="true"/>' for code in (100, 180, 183)]
     return _scenario("uac", [*begun, *_play(steps, "uac", user)])
 
 
 def _scenario(kind: str, parts: Sequence[str]) -> str:
     body = "\n".join(parts)
     # sipp insists that every variable is read somewhere.
-    used = '  <nop><action><log message="[$peer] [$number] [$door]"/></action></nop>\n' if kind == "uas" else ""
+    variables = "[$door]" if kind == "uac" else "[$peer] [$number] [$door] [$near] [$far] [$route]"
+    used = f'  <nop><action><log message="{variables}"/></action></nop>\n'
     head = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE scenario SYSTEM "sipp.dtd">\n'
     return f'{head}<scenario name="{kind}_script">\n{body}\n{used}</scenario>\n'
 
@@ -105,13 +108,18 @@ def _play(steps: Sequence[Step], side: str, user: str = "") -> list[str]:
         elif step.kind == "answer":
             fresh = side == "uas" and (not begun or last == "CANCEL" or step.of == "INVITE")
             parts.append(_answer(step, fresh=fresh))
-            begun = begun or (last == "INVITE" and step.code >= 200)
+            begun = begun or (last == "INVITE" and 200 <= step.code < 300)
         elif step.kind == "ask":
             cseq += step.what != "ACK"
             parts.append(_ask(step, side, cseq, user))
         elif step.kind == "expect":
             skip = ' optional="true"' if step.optional else f' timeout="{round(1000 * step.seconds)}"'
-            parts.append(f'  <recv response="{step.code}" rrs="true"{skip}/>')
+            parts += ['  <recv response="100" optional="true"/>'] if step.code != 100 else []
+            head = f'  <recv response="{step.code}" rrs="true"{skip}'
+            # sipp's next_url would keep a display name.
+            where = f'<action><ereg regexp="{_URI}" search_in="hdr" header="Contact:" assign_to="door"/></action>'
+            parts.append(f"{head}/>" if begun or side == "uas" else f"{head}>{where}</recv>")
+            begun = begun or side == "uac"
         else:
             parts.append(f'  <pause milliseconds="{round(1000 * step.seconds)}"/>')
     return parts
@@ -124,15 +132,20 @@ def _receive(step: Step, *, first: bool) -> str:
     return (
         f'  <recv request="{step.what}" rrs="true" crlf="true"{skip}><action>\n'
         '    <ereg regexp=".*" search_in="hdr" header="From:" assign_to="peer"/>\n'
+        '    <ereg regexp=".*" search_in="hdr" header="Via:" occurrence="1" assign_to="near"/>\n'
+        '    <ereg regexp=".*" search_in="hdr" header="Via:" occurrence="2" assign_to="far"/>\n'
+        '    <ereg regexp=".*" search_in="hdr" header="Record-Route:" assign_to="route"/>\n'
         '    <ereg regexp="[0-9]+" search_in="hdr" header="CSeq:" assign_to="number"/>\n'
-        '    <ereg regexp="sip:[^&gt;]+" search_in="hdr" header="Contact:" assign_to="door"/></action></recv>'
+        f'    <ereg regexp="{_URI}" search_in="hdr" header="Contact:" assign_to="door"/></action></recv>'
     )
 
 
 def _answer(step: Step, *, fresh: bool) -> str:
-    lines = [f"SIP/2.0 {step.code} {REASONS.get(step.code, 'Said')}", "[last_Via:]", "[last_From:]"]
-    lines += [f"[last_To:]{';tag=[call_number]x[pid]' if fresh else ''}", "[last_Call-ID:]"]
-    lines += [f"CSeq: [$number] {step.of}" if step.of else "[last_CSeq:]", "[last_Record-Route:]"]
+    lines = [f"SIP/2.0 {step.code} {REASONS.get(step.code, 'Said')}"]
+    # The way back of a request that was not the last one: it came through one proxy, as all here do.
+    lines += ["Via: [$near]", "Via: [$far]", "Record-Route: [$route]"] if step.of else ["[last_Via:]"]
+    lines += ["[last_From:]", f"[last_To:]{';tag=[call_number]x[pid]' if fresh else ''}", "[last_Call-ID:]"]
+    lines += [f"CSeq: [$number] {step.of}"] if step.of else ["[last_CSeq:]", "[last_Record-Route:]"]
     if not any(header.startswith("Contact:") for header in step.headers):
         lines.append(CONTACT)
     final = (step.code >= 200 and step.of == "INVITE") or (step.code == 200 and step.body)
@@ -142,13 +155,11 @@ def _answer(step: Step, *, fresh: bool) -> str:
 def _ask(step: Step, side: str, cseq: int, user: str) -> str:
     if side == "uas":
         who = ["From: <sip:[service]@[local_ip]>;tag=[call_number]x[pid]", "To: [$peer]"]
-        target = "[$door]"
     else:
         who = [f"From: <sip:{user}@[remote_ip]>;tag=[call_number]f[pid]"]
         who += ["To: <sip:[service]@[remote_ip]>[peer_tag_param]"]
-        target = "[next_url]"
     number = 2 if side == "uac" and step.what == "ACK" else cseq
-    lines = [f"{step.what} {target} SIP/2.0", "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]"]
+    lines = [f"{step.what} [$door] SIP/2.0", "Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]"]
     lines += ["[routes]", *who, "Call-ID: [call_id]", f"CSeq: {number} {step.what}", "Max-Forwards: 70", CONTACT]
     return _send([*lines, *step.headers], step.body, again=step.what != "ACK")
 

@@ -68,6 +68,7 @@ class Phone:
         authority: Path | None = None,
         tone_level_dbfs: float = -15.0,
         voice: Samples | None = None,
+        one_port: bool = False,
     ) -> None:
         self.number, self.ip = number, ip
         self.registrar = registrar if isinstance(registrar, str) else registrar.ip
@@ -92,7 +93,10 @@ class Phone:
         (self.folder / "accounts").write_text(";".join(account) + "\n")
         (self.folder / "contacts").write_text("")
         tls = f"sip_cafile {authority}\nsip_verify_server yes\n" if authority else ""
-        (self.folder / "config").write_text(tls + self._configuration(codecs))
+        settings = self._configuration(codecs)
+        if one_port:
+            settings = settings.replace("rtcp_mux no", "rtcp_mux yes")
+        (self.folder / "config").write_text(tls + settings)
         self._news = threading.Condition()
         self._events: list[Event] = []
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()

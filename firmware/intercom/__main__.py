@@ -9,7 +9,9 @@ import sys
 from intercom.cli.command import Command, Parser, UsageError
 from intercom.errors import ConfigError, ControlError, IntercomError
 
-COMMANDS = ("status", "visits", "doctor", "press", "check", "lock", "run")
+COMMANDS = (
+    "status", "visits", "doctor", "press", "setup", "check", "set", "diff", "apply", "reload", "lock", "run",
+)  # fmt: skip
 """The sub-commands, in the order of the help. Each is the file of that name in cli/, loaded only when it is used."""
 
 

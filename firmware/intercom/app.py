@@ -7,6 +7,7 @@ import random
 import secrets
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -14,7 +15,7 @@ from typing import Protocol, TypeVar
 from intercom import wiring
 from intercom.adapters.control import Control
 from intercom.adapters.engine import PAUSES_S, VoiceEngine
-from intercom.adapters.gpio import GpioLight, GpioPanel, GpioStrike
+from intercom.adapters.gpio import GpioLight, GpioStrike
 from intercom.adapters.journal import open_journal
 from intercom.adapters.machine import Machine
 from intercom.adapters.notify import Notify
@@ -22,14 +23,17 @@ from intercom.adapters.pending import PendingFile
 from intercom.adapters.sip_port import kept_port
 from intercom.adapters.starts import YOUNG_S, Starts
 from intercom.config import Config
+from intercom.configured import Changing, Configured
 from intercom.core.commands import Lamp
 from intercom.core.events import ConditionBegan, ConditionEnded, VisitRestored
 from intercom.daemon import Daemon, Ports
 from intercom.desk import Desk
+from intercom.errors import HardwareError
 from intercom.loading import load
 from intercom.ports import Light
 from intercom.secrecy import lock_memory_in
 from intercom.watch import watchers
+from intercom.wires import Wires
 
 
 class Closable(Protocol):
@@ -59,27 +63,52 @@ def run(config_path: Path, socket_path: Path) -> int:
     Raises ConfigError or HardwareError before anything has begun.
     """
     lock_memory_in()
-    config = load(config_path)
-    for warning in config.warnings:
-        print(warning, file=sys.stderr)
-    reason = asyncio.run(_serve(config, socket_path))
+    configured = Configured(config_path, load(config_path))
+    wires = Wires()
+    try:
+        reason = _run(configured, wires, socket_path)
+    finally:
+        wires.close()
     if reason:
         print(f"intercom: {reason}", file=sys.stderr)
     return 1 if reason else 0
 
 
-async def _serve(config: Config, socket_path: Path) -> str:
+def _run(configured: Configured, wires: Wires, socket_path: Path) -> str:
+    """Be one door after another, as long as another configuration is wanted; return why it ended."""
+    was, anew = None, False
+    while True:
+        for warning in configured.config.warnings:
+            print(warning, file=sys.stderr)
+        began = time.monotonic()
+        try:
+            reason = asyncio.run(_serve(configured, wires, socket_path, anew=anew))
+        except HardwareError as error:
+            reason = str(error)
+            if was is None:
+                raise
+        anew = True
+        if reason and was is not None and time.monotonic() - began < YOUNG_S:
+            # The one before worked a moment ago.
+            configured.go_back(was, reason)
+            was = None
+        elif reason or (was := configured.take()) is None:
+            return reason
+
+
+async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, anew: bool) -> str:
     loop = asyncio.get_running_loop()
-    folder = socket_path.parent
+    folder, config = socket_path.parent, configured.config
     daemon = Daemon(wiring.rules(config, random.random), secrets.token_hex(3), loop)
     starts = Starts(folder / "starts")
     settings = wiring.engine_settings(config, kept_port(folder, config.network.bind))
     voice = VoiceEngine(settings, daemon.post, young=_young(starts, daemon))
-    control = Control(
-        socket_path, Desk(daemon, voice, config.name, Machine(daemon.post, state_folder=folder).readings).answer
-    )
+    desk = Desk(daemon, voice, configured, Machine(daemon.post, state_folder=folder).readings)
+    changing = Changing(configured, daemon)
+    control = Control(socket_path, desk.answer)
+    loop.add_signal_handler(signal.SIGHUP, desk.reload, "SIGHUP")
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, daemon.stop, number.name)
+        loop.add_signal_handler(number, _stop, configured, daemon, number.name)
     with contextlib.ExitStack() as closing:
         # Strikes first: whatever fails after them leaves the doors locked.
         strikes = {
@@ -87,17 +116,25 @@ async def _serve(config: Config, socket_path: Path) -> str:
             for door in config.doors
         }
         light = _closed_with(closing, _light(config))
-        _closed_with(closing, GpioPanel({b.key: (b.pin, b.pull == "up") for b in config.buttons}, daemon.post))
+        wires.serve({b.key: (b.pin, b.pull == "up") for b in config.buttons}, daemon.post)
+        closing.callback(lambda: wires.leave(daemon.state))
         await control.start()
         closing.callback(control.close)
         pending = PendingFile(folder / "pending")
         if (left := pending.load()) is not None:
             daemon.post(VisitRestored(left))
+        changing.begin(anew=anew)
         ports = Ports(voice, strikes, light, open_journal(), Notify(), pending.keep)
         reason = await daemon.run(ports, {"voice engine": voice.run(), **watchers(config, daemon.post, folder)})
         if not reason:
             starts.end()
         return reason
+
+
+def _stop(configured: Configured, daemon: Daemon, reason: str) -> None:
+    """End, even if another configuration was wanted."""
+    configured.wanted = None
+    daemon.stop(reason)
 
 
 def _young(starts: Starts, daemon: Daemon) -> int:

@@ -56,6 +56,8 @@ class Daemon:
         self.state, self._first = start(boot, rules)
         self.watchers: list[Callable[[Report], None]] = []
         """Called with every record, on the loop."""
+        self.idle: list[Callable[[], None]] = []
+        """Called after every event that leaves nobody at the door, on the loop."""
         self._loop = loop
         self._ports: Ports | None = None
         self._early: list[tuple[Event, float]] = []
@@ -79,6 +81,9 @@ class Daemon:
             # Through the engine's loop, the socket, the inbox and the core: all of them live.
             self._ports.supervisor.watchdog()
         self._set_alarm()
+        if self.state.visit is None:
+            for look in self.idle:
+                look()
 
     async def run(self, ports: Ports, tasks: Mapping[str, Coroutine[Any, Any, object]]) -> str:
         """Be a door until told to stop. Return why it ended: empty when asked to, else what failed, by name.

@@ -5,18 +5,24 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from intercom import __version__
+from intercom import __version__, grammar
 from intercom.adapters.control import Peer
 from intercom.adapters.engine import VoiceEngine
+from intercom.adapters.records import sentence
+from intercom.configured import Configured
 from intercom.core import plan
 from intercom.core.commands import Kind, Report
-from intercom.core.events import ButtonPressed
+from intercom.core.events import ButtonPressed, CallAsked, ConditionBegan, ConditionEnded, HangUpAsked, TimePassed
 from intercom.core.legs import DIRECT
+from intercom.core.operator import OPERATOR
 from intercom.core.rules import Rules
 from intercom.core.state import State, conditions, levels, line_up
 from intercom.daemon import Daemon
+from intercom.errors import ConfigError
+from intercom.flat import differing, flatten
 
 KEPT = 50
 """Final records kept in memory, for machines without a journal."""
@@ -32,15 +38,20 @@ class Desk:
         self,
         daemon: Daemon,
         voice: VoiceEngine,
-        name: str,
+        configured: Configured,
         readings: Callable[[], Mapping[str, float | str]] = dict,
     ) -> None:
         """Watch the daemon's records from now on. `readings` reads the machine's sensors (`Machine.readings`)."""
-        self._daemon, self._voice, self._name, self._readings = daemon, voice, name, readings
+        self._daemon, self._voice, self._configured, self._readings = daemon, voice, configured, readings
         self._began = time.monotonic()
         self._visits: deque[Answer] = deque(maxlen=KEPT)
         self._pressed: list[tuple[str, asyncio.Future[Answer]]] = []
         self._ended: dict[str, list[asyncio.Future[Answer]]] = {}
+        self._told = 0
+        """How many records there were."""
+        self._records: deque[Answer] = deque(maxlen=KEPT)
+        self._curious: list[asyncio.Future[None]] = []
+        """Who waits for the next record."""
         daemon.watchers.append(self._watch)
 
     async def answer(self, request: Answer, peer: Peer) -> Answer:
@@ -50,6 +61,22 @@ class Desk:
                 return {"ok": True, "status": self._status()}
             case {"do": "press", "button": str(button)}:
                 return await self._press(button, _who(peer))
+            case {"do": "call", "target": str(target)}:
+                return await self._call(target, _who(peer))
+            case {"do": "hangup"}:
+                return self._hang_up(_who(peer))
+            case {"do": "reload"}:
+                return self._change(lambda: self._configured.load(_who(peer)))
+            case {"do": "try", "path": str(path), "within_s": int() | float() as within_s}:
+                return self._change(lambda: self._configured.try_out(Path(path), within_s, _who(peer)))
+            case {"do": "keep"}:
+                return {"ok": True, "kept": self._configured.keep()}
+            case {"do": "give up"}:
+                return self._change(lambda: self._configured.give_up(_who(peer)))
+            case {"do": "differs", "flat": dict(flat)}:
+                return {"ok": True, "differs": differing(flatten(self._configured.config), flat)}
+            case {"do": "next", "since": int(since), "within_s": int() | float() as within_s}:
+                return await self._next(since, within_s)
             case {"do": "visits"}:
                 return {"ok": True, "visits": list(self._visits)}
             case {"do": "wait", "visit": str(visit)}:
@@ -67,6 +94,46 @@ class Desk:
         self._daemon.post(ButtonPressed(button, by))
         return {"ok": True, **await told}
 
+    async def _call(self, target: str, by: str) -> Answer:
+        if not grammar.is_target(target):
+            return {"ok": False, "error": f"{target!r} cannot be called; give {grammar.TARGETS}"}
+        told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._pressed.append((OPERATOR, told))
+        self._daemon.post(CallAsked(target, by))
+        return {"ok": True, **await told}
+
+    def _hang_up(self, by: str) -> Answer:
+        visit = self._daemon.state.visit
+        if visit is None or visit.outcome is not None:
+            return {"ok": False, "error": "nobody is at the door"}
+        self._daemon.post(HangUpAsked(by))
+        return {"ok": True, "visit": visit.id}
+
+    def reload(self, by: str) -> None:
+        """Go by what is in the configuration's file now, or tell why not."""
+        self._change(lambda: self._configured.load(by))
+
+    def _change(self, change: Callable[[], object]) -> Answer:
+        try:
+            done = change()
+        except ConfigError as error:
+            self._daemon.post(ConditionBegan("configuration", error.problems[0]))
+            return {"ok": False, "error": "\n".join(error.problems), "problems": error.problems}
+        self._daemon.post(ConditionEnded("configuration"))
+        waits = self._daemon.state.visit is not None
+        if (until := self._configured.until) and self._configured.before is not None:
+            asyncio.get_running_loop().call_at(until, self._daemon.post, TimePassed())
+        return {"ok": True, "waits": waits, "done": done is not False}
+
+    async def _next(self, since: int, within_s: float) -> Answer:
+        """Answer when something has happened since then, or after a while."""
+        if since == self._told:
+            happened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._curious.append(happened)
+            await asyncio.wait([happened], timeout=min(within_s, 60.0))
+        records = [record for record in self._records if record["number"] > since]
+        return {"ok": True, "told": self._told, "records": records, "status": self._status()}
+
     async def _wait(self, visit: str) -> Answer:
         known = next((record for record in self._visits if record["visit"] == visit), None)
         if known is not None:
@@ -80,6 +147,12 @@ class Desk:
 
     def _watch(self, report: Report) -> None:
         """See every record: presses and visits that somebody waits for are among them."""
+        self._told += 1
+        self._records.append({"number": self._told, "at": time.time(), "kind": report.kind, "text": sentence(report)})
+        for happened in self._curious:
+            if not happened.done():
+                happened.set_result(None)
+        self._curious.clear()
         if report.kind in (Kind.PRESS_ACCEPTED, Kind.PRESS_ANSWERED):
             for waiting in [entry for entry in self._pressed if entry[0] == report.fields["button"]][:1]:
                 self._pressed.remove(waiting)
@@ -97,7 +170,7 @@ class Desk:
         state, now = self._daemon.state, time.monotonic()
         level = levels(state)
         return {
-            "name": self._name,
+            "name": self._configured.config.name,
             "version": __version__,
             "uptime_s": round(now - self._began, 1),
             "phase": state.phase.value,
@@ -113,6 +186,7 @@ class Desk:
                 for button in state.buttons
             ],
             "doors": [{"door": door.name, "released": door.name in level.released} for door in state.doors],
+            "configuration": {"waits": self._configured.wanted is not None, "trial": self._configured.trial()},
             "conditions": _conditions(state, now),
             "card": f"open {state.card_open}" if state.card_open else "closed",
             "machine": dict(self._readings()),

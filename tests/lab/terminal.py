@@ -54,6 +54,11 @@ class Terminal:
         self._process.wait()
         os.close(self._master)
 
+    @property
+    def pid(self) -> int:
+        """The command's process."""
+        return self._process.pid
+
     def type(self, text: str) -> None:
         """Press keys."""
         os.write(self._master, text.encode())

@@ -64,8 +64,8 @@ def test_a_pipe_gets_the_same_without_colour_and_scripts_get_json(station: Door)
     assert "\x1b" not in piped
     assert piped.startswith("Front door: would it ring now? yes")
     assert set(told) == {
-        "name", "version", "uptime_s", "time", "phase", "lamp", "text", "lines", "doors", "buttons", "conditions",
-        "card", "machine", "engine", "visits",
+        "name", "version", "uptime_s", "time", "phase", "lamp", "text", "lines", "doors", "buttons", "configuration",
+        "conditions", "card", "machine", "engine", "visits",
     }  # fmt: skip
     assert set(told["lines"][0]) == {
         "account", "state", "since_s", "took_ms", "round_trip_ms", "server", "detail",

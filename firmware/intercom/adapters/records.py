@@ -89,6 +89,10 @@ TABLE: Mapping[Kind, Entry] = {
     Kind.TEXT_REFUSED: Entry(
         "e48b738c03434a20a32d82cd161fb005", _WARNING, "text from {caller}[ ({source})] ignored[: {reason}]"
     ),
+    Kind.CONFIGURED: Entry(
+        "d8a9bc53cbc4416a88d57f67720e83e2", _NOTICE, "another configuration is in use[, by {by}][: {changed}]"
+    ),
+    Kind.HUNG_UP: Entry("cf87d861f354430dbc3433dfa1a1b85b", _NOTICE, "visit {visit} is hung up by {by}"),
     Kind.LINE_UP: Entry(
         "7b9902ac7d004ef892ff275f8ac19ba6", _INFO, "line {account} is up[, registered in {took_ms:.0f} ms]"
     ),

@@ -27,6 +27,7 @@ MEANING = """\
   buttons       button, through (the account, "direct" for a target with an address of its own, "" for nobody)
   doors         door, released
   buttons       button, through ("" when a press would not ring), pressed (its wire, now)
+  configuration waits (for the end of a visit), trial (null, or left_s until the one before is back)
   conditions    condition, detail, since_s: what is wrong now; empty when all is well
   card          "closed", or "open" and its name
   machine       temperature_c, supply ("well", "weak"), clock ("set", "not set"), disk_free_mb; what there is

@@ -35,6 +35,30 @@ class VisitRestored:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconfigured:
+    """The door goes by another configuration from here on."""
+
+    by: str
+    changed: str
+    """The sections that are others now: "accounts, calls"; empty when none is."""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUpAsked:
+    """An operator on this machine wants the visit to end."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallAsked:
+    """An operator on this machine wants somebody to be called from the door."""
+
+    target: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProfilesChanged:
     """Other time profiles are active from now on."""
 
@@ -334,7 +358,8 @@ class TonePlayed:
 
 
 Event = (
-    ButtonChanged | ButtonPressed | VisitRestored | ProfilesChanged | ConditionBegan | ConditionEnded | NetworkChanged
+    ButtonChanged | ButtonPressed | VisitRestored | Reconfigured | HangUpAsked | CallAsked
+    | ProfilesChanged | ConditionBegan | ConditionEnded | NetworkChanged
     | ServersFound | LineAnswered | TextAnswered | TextArrived | TimePassed | StopRequested | EngineStarted
     | EngineLost | EngineBeat | LineUp
     | LineLost | CallSent | CallProgressed | EarlyMediaBegan | CallAnswered | CallEnded | CallRedirected

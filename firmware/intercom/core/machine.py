@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`step`: one event in, a new state and the commands out. All events go through here."""
 
-from intercom.core import door, health, hearing, legs, line, panel, texts, visit
+from intercom.core import door, health, hearing, legs, line, operator, panel, texts, visit
 from intercom.core.commands import (
     Command,
     Exit,
@@ -20,6 +20,7 @@ from intercom.core.events import (
     ButtonPressed,
     CallAnswered,
     CallArrived,
+    CallAsked,
     CallEnded,
     CallProgressed,
     CallRedirected,
@@ -36,11 +37,13 @@ from intercom.core.events import (
     EngineLost,
     EngineStarted,
     Event,
+    HangUpAsked,
     LineAnswered,
     LineLost,
     LineUp,
     NetworkChanged,
     ProfilesChanged,
+    Reconfigured,
     ServersFound,
     SoundMeasured,
     StopRequested,
@@ -165,6 +168,12 @@ def _dispatch(turn: Turn, event: Event) -> None:
             turn.set(profiles=active if known else None)
         case VisitRestored(pending):
             visit.restored(turn, pending)
+        case Reconfigured(by, changed):
+            turn.tell(Kind.CONFIGURED, by=by, changed=changed)
+        case HangUpAsked(by):
+            operator.hangs_up(turn, by)
+        case CallAsked(target, by):
+            operator.calls(turn, target, by)
         case EngineBeat():
             pass
 

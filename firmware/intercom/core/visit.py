@@ -44,10 +44,15 @@ def pressed(turn: Turn, button: str, by: str, *, edge_at: float | None = None) -
             _pressed_again(turn, button, by)
             return
         go(turn, Signal.SUPERSEDED)
+    stages = plan.stages(button, turn.rules, turn.state.profiles)
+    ring(turn, button, by, turn.now if edge_at is None else edge_at, stages)
+
+
+def ring(turn: Turn, button: str, by: str, at: float, stages: tuple[Stage, ...]) -> None:
+    """Begin a visit that rings; one that is closing is over with that."""
     if turn.state.phase is Phase.CLOSING:
         go(turn, Signal.TIME_UP)
-    stages = plan.stages(button, turn.rules, turn.state.profiles)
-    _begin(turn, button, by, turn.now if edge_at is None else edge_at, stages)
+    _begin(turn, button, by, at, stages)
     turn.mark("accepted")
     turn.tell(Kind.PRESS_ACCEPTED, button=button, by=by)
     can_ring = turn.state.engine_up and plan.from_callable(stages, turn.rules, line_up(turn.state))

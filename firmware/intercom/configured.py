@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Another configuration for a door that runs: it waits for the end of a visit, and may be on trial.
+
+A trial that nobody keeps is over when its time is up, and the configuration before it is back, whatever became of
+whoever began it. The file itself is not touched here: a daemon that dies starts with what is in it.
+"""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from intercom import wiring
+from intercom.config import Calls, Config
+from intercom.core.commands import Kind, Report
+from intercom.core.events import ButtonPressed, ConditionBegan, Reconfigured, StopRequested, TimePassed
+from intercom.daemon import Daemon
+from intercom.loading import load
+
+LONGEST_TRIAL_S = 3600.0
+
+
+@dataclass(slots=True)
+class Configured:
+    """The configuration in use, and what becomes of it; outlives the daemons that are made of it."""
+
+    path: Path
+    config: Config
+    wanted: Config | None = None
+    """What the door shall be as soon as nobody is at it."""
+    by: str = ""
+    """Who wants that."""
+    before: Config | None = None
+    """What comes back when a trial is over."""
+    until: float = 0.0
+    """When that is, in seconds of CLOCK_MONOTONIC."""
+    failed: str = ""
+    """Why the one that was wanted last cannot be had."""
+    presses: list[tuple[str, str]] = field(default_factory=list)
+    """Presses in the moment between one daemon and the next: button, by whom."""
+
+    def load(self, by: str) -> None:
+        """Want what is in the file now. Raises ConfigError with all that is wrong."""
+        self.wanted, self.by, self.before, self.failed = load(self.path), by, None, ""
+
+    def try_out(self, path: Path, within_s: float, by: str) -> None:
+        """Want what is in another file, for a while. Raises ConfigError with all that is wrong."""
+        wanted = load(path)
+        self.before = self.before or self.config
+        self.until = time.monotonic() + min(within_s, LONGEST_TRIAL_S)
+        self.wanted, self.by, self.failed = wanted, by, ""
+
+    def keep(self) -> bool:
+        """End a trial well; return whether there was one."""
+        was, self.before = self.before is not None, None
+        return was
+
+    def give_up(self, by: str) -> bool:
+        """End a trial badly; return whether there was one."""
+        if self.before is None:
+            return False
+        self.wanted, self.by, self.before = self.before, by, None
+        return True
+
+    def take(self) -> Config | None:
+        """Use what is wanted; return what was used until now, None when nothing else is wanted."""
+        if self.wanted is None:
+            return None
+        was, self.config, self.wanted = self.config, self.wanted, None
+        return was
+
+    def go_back(self, was: Config, why: str) -> None:
+        """Use what was used before: what was wanted cannot be had."""
+        self.config, self.wanted, self.before, self.by, self.failed = was, None, None, "necessity", why
+
+    def trial(self) -> dict[str, float] | None:
+        """Return what `intercom status` says of a trial."""
+        return None if self.before is None else {"left_s": round(max(0.0, self.until - time.monotonic()), 1)}
+
+
+class Changing:
+    """Gives one daemon the configuration that is wanted, when nobody is at the door."""
+
+    def __init__(self, configured: Configured, daemon: Daemon) -> None:
+        """Watch the daemon; it must be running on the loop by the time something is wanted."""
+        self._configured, self._daemon = configured, daemon
+        daemon.idle.append(self.look)
+        daemon.watchers.append(self._watch)
+
+    def look(self) -> None:
+        """Change, if something else is wanted and nobody is at the door."""
+        configured, daemon = self._configured, self._daemon
+        if configured.before is not None and time.monotonic() >= configured.until:
+            configured.give_up("nobody kept it")
+        if configured.wanted is None or daemon.state.visit is not None or daemon.state.stopping_until is not None:
+            return
+        changed = differing(configured.config, configured.wanted)
+        if changed and not only_rules(configured.config, configured.wanted):
+            # All is made anew, in this process: strikes are locked meanwhile, the engine says goodbye and comes back.
+            daemon.post(StopRequested(f"another configuration, by {configured.by}"))
+            return
+        configured.take()
+        daemon.rules = wiring.rules(configured.config, random.random)
+        daemon.post(Reconfigured(configured.by, changed))
+
+    def _watch(self, report: Report) -> None:
+        if report.kind is Kind.PRESS_ANSWERED and report.fields.get("got") == "stopping":
+            self._configured.presses.append((str(report.fields["button"]), str(report.fields["by"])))
+
+    def begin(self, *, anew: bool) -> None:
+        """Tell a daemon that follows another one what it missed."""
+        configured, daemon = self._configured, self._daemon
+        if anew:
+            daemon.post(Reconfigured(configured.by, "all of it"))
+        if configured.failed:
+            daemon.post(ConditionBegan("configuration", configured.failed))
+        for button, by in configured.presses:
+            daemon.post(ButtonPressed(button, by))
+        configured.presses.clear()
+        if configured.before is not None:
+            asyncio.get_running_loop().call_at(configured.until, daemon.post, TimePassed())
+
+
+def differing(old: Config, new: Config) -> str:
+    """Return the sections in which two configurations differ, "accounts, calls"; empty when in none."""
+    names = (
+        "name",
+        "accounts",
+        "buttons",
+        "profiles",
+        "calendar",
+        "doors",
+        "codes",
+        "lamp",
+        "calls",
+        "sound",
+        "network",
+    )
+    known = [name for name in names if getattr(old, name) != getattr(new, name)]
+    others = replace(old, warnings=()) != replace(new, warnings=()) and not known
+    return ", ".join(known) or ("others" if others else "")
+
+
+def only_rules(old: Config, new: Config) -> bool:
+    """Whether two configurations differ in nothing but what the core goes by: then the door need not blink."""
+
+    def rest(config: Config) -> Config:
+        buttons = tuple(replace(button, stages=(), fallback=(), confirm=False) for button in config.buttons)
+        return replace(config, buttons=buttons, calls=Calls(), warnings=())
+
+    return rest(old) == rest(new) and wiring.engine_settings(old, 0) == wiring.engine_settings(new, 0)

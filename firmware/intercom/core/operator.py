@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an operator on this machine may do to a visit. The doors are in their own file."""
+
+from intercom.core import visit
+from intercom.core.commands import Kind
+from intercom.core.pending import Stage
+from intercom.core.state import NEXT, Phase, Signal
+from intercom.core.turn import Turn
+
+OPERATOR = "operator"
+"""Stands for the button of a visit that no button began."""
+
+
+def hangs_up(turn: Turn, by: str) -> None:
+    """End the visit, whatever it is about."""
+    if Signal.STOPPED in NEXT[turn.state.phase]:
+        turn.tell(Kind.HUNG_UP, by=by)
+        visit.go(turn, Signal.STOPPED)
+
+
+def calls(turn: Turn, target: str, by: str) -> None:
+    """Have somebody called from the door, as a press would: with chime and ring-back, so nobody listens unheard."""
+    busy = turn.state.visit is not None and turn.state.phase is not Phase.CLOSING
+    if turn.state.stopping_until is not None or busy:
+        got = "busy" if busy else "stopping"
+        turn.tell(Kind.PRESS_ANSWERED, visit="", button=OPERATOR, by=by, got=got)
+        return
+    visit.ring(turn, OPERATOR, by, turn.now, (Stage((target,), turn.rules.ring_s),))

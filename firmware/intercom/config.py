@@ -65,7 +65,7 @@ class Account:
     server: str
     """Registrar and proxy: host name or IP address, with ":port" where it is not the transport's own."""
     user: str
-    """User part of the door's own address; it is also the name to log in with."""
+    """User part of the door's own address; it is also the name to log in with, unless `login` says another."""
     password: Secret = field(default_factory=Secret)
     """What to log in with, from `password`, `password_file` or `credential`; empty where the server asks for none."""
     transport: Transport = "udp"
@@ -94,6 +94,13 @@ class Account:
     """How its keys are agreed on when the door calls: "sdes", or "dtls" as browsers do. It answers both."""
     texters: tuple[str, ...] = ()
     """Users who may text the door, and are answered: "status"."""
+    login: str = ""
+    """What to log in with where that is not the user: providers' logins, 3CX's authentication IDs; empty: the user."""
+
+    @property
+    def logs_in_as(self) -> str:
+        """The name that goes with the password."""
+        return self.login or self.user
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ REDIRECTS = '"own", hosts ("pbx2.example"), addresses or networks ("192.168.1.0/
 RING = 'an Alert-Info such as "<http://127.0.0.1/Bellcore-dr4>;info=door", or "" for none'
 CALLERS = 'users ("201"), or "*" for anyone the server lets through'
 PASSWORD = "1 to 128 printable characters"  # noqa: S105  (it only says what one is)
+LOGIN = 'a name to log in with, or "" for the user'
 TEXTERS = 'users ("201")'
 EMERGENCY = 'numbers that look like emergency calls ("112")'
 KEYS = "1 to 64 keys: 0-9, *, #, A-D, and w for half a second of waiting"
@@ -117,6 +118,11 @@ def is_emergency(target: str) -> bool:
     """Whether a target looks like an emergency number."""
     address = addresses.parse(target)
     return address is not None and addresses.is_emergency(address.user)
+
+
+def is_login(text: str) -> bool:
+    """Whether a text can be logged in with, or is left to the user."""
+    return not text or is_user(text)
 
 
 def is_keys(text: str) -> bool:

@@ -66,6 +66,7 @@ def account(key: str, section: Section, vault: Vault) -> Account:
         callers=section.texts("callers", default(Account, "callers"), grammar.CALLERS, grammar.is_user),
         identity=section.choice("identity", default(Account, "identity"), get_args(Identity)),
         redirects=section.texts("redirects", default(Account, "redirects"), grammar.REDIRECTS, grammar.is_redirect),
+        login=section.text("login", default(Account, "login"), grammar.LOGIN, grammar.is_login),
         texters=section.texts("texters", default(Account, "texters"), grammar.TEXTERS, grammar.is_user),
     )
 

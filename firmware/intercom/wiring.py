@@ -138,7 +138,7 @@ def _account(account: Account, name: str) -> AccountSettings:
         name=account.key,
         id_uri=f'"{shown}" <sip:{account.user}@{account.server}>',
         registrar_uri=f"sip:{account.server}{transport}" if account.register else "",
-        user=account.user,
+        user=account.logs_in_as,
         password=account.password.reveal(),
         proxy_uri=f"sip:{account.proxy}{transport};lr" if account.proxy else "",
         transport=account.transport,

@@ -29,8 +29,8 @@ def account(name: str, server: str, user: str, password: str = "", **more: str) 
     return f"[accounts.{name}]\n" + "\n".join(f"{key} = {value}" for key, value in lines.items() if value != '""')
 
 
-REGISTERED = account("home", TRUNK_IP, NUMBER, "trunk-secret")
-BY_ADDRESS = account("home", TRUNK_IP, NUMBER, register="false")
+REGISTERED = account("home", TRUNK_IP, NUMBER, "trunk-secret", login='"customer7"')
+BY_ADDRESS = account("home", TRUNK_IP, NUMBER, register="false", identity='"asserted"')
 SPARE = account("spare", SPARE_IP, SPARE_NUMBER, "spare-secret")
 
 
@@ -87,7 +87,7 @@ def test_an_announcement_is_heard_before_the_answer_and_the_called_after_it(pbx:
         assert visit.outcome == Outcome.TALKED
         assert visit.timeline["early_media"] < visit.timeline["answered"]
         assert (shown.fields["Number"], shown.fields["Called"]) == (NUMBER, ANNOUNCED)
-    works(pbx, "registered trunk")
+    works(pbx, "registered trunk, login other than the number")
     works(pbx, "numbers in E.164")
     works(pbx, "early media heard at the door")
 
@@ -107,11 +107,14 @@ def test_an_announcement_without_an_answer_is_heard_too(pbx: Pbx) -> None:
 def test_a_trunk_that_knows_the_door_by_its_address_needs_no_registration(pbx: Pbx) -> None:
     """`register = false`: the line is up at once, and nobody is asked for a password."""
     with pbx.door(ANSWERED, edit=through(BY_ADDRESS, bind=CUSTOMER_IP)) as door:
-        door.press()
+        pressed = door.press()
+        shown = pbx.asterisk.await_event("UserEvent", since=pressed)
 
         assert echoed(pbx, door)
         assert door.await_visit().outcome == Outcome.TALKED
+        assert f"<sip:{NUMBER}@" in shown.fields["Asserted"]
     works(pbx, "trunk that knows the door by its address")
+    works(pbx, "caller's number in From and P-Asserted-Identity")
 
 
 def test_a_number_that_is_not_the_door_s_own_is_not_let_out(pbx: Pbx) -> None:

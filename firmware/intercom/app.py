@@ -12,16 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from intercom import wiring
+from intercom import paths, wiring
 from intercom.adapters.control import Control
 from intercom.adapters.engine import PAUSES_S, VoiceEngine
-from intercom.adapters.gpio import GpioLight, GpioStrike
+from intercom.adapters.gpio import GpioLight, GpioSensors, GpioStrike
 from intercom.adapters.journal import open_journal
+from intercom.adapters.ledger import LedgerFile
 from intercom.adapters.machine import Machine
 from intercom.adapters.notify import Notify
 from intercom.adapters.pending import PendingFile
 from intercom.adapters.sip_port import kept_port
 from intercom.adapters.starts import YOUNG_S, Starts
+from intercom.codebook import CodeBook
 from intercom.config import Config
 from intercom.configured import Changing, Configured
 from intercom.core.commands import Lamp
@@ -99,7 +101,8 @@ def _run(configured: Configured, wires: Wires, socket_path: Path) -> str:
 async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, anew: bool) -> str:
     loop = asyncio.get_running_loop()
     folder, config = socket_path.parent, configured.config
-    daemon = Daemon(wiring.rules(config, random.random), secrets.token_hex(3), loop)
+    ledger = LedgerFile(paths.state_folder(folder) / "codes")
+    daemon = Daemon(wiring.rules(config, random.random), secrets.token_hex(3), loop, ledger.load())
     starts = Starts(folder / "starts")
     settings = wiring.engine_settings(config, kept_port(folder, config.network.bind))
     voice = VoiceEngine(settings, daemon.post, young=_young(starts, daemon))
@@ -118,13 +121,17 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
         light = _closed_with(closing, _light(config))
         wires.serve({b.key: (b.pin, b.pull == "up") for b in config.buttons}, daemon.post)
         closing.callback(lambda: wires.leave(daemon.state))
+        _closed_with(closing, GpioSensors(wiring.sensor_pins(config), daemon.post))
+        _closed_with(closing, ledger)
+        machine = Machine(daemon.post, state_folder=folder)
+        book = _closed_with(closing, CodeBook(config.codes, daemon.post, clock_known=machine.clock_known))
         await control.start()
         closing.callback(control.close)
         pending = PendingFile(folder / "pending")
         if (left := pending.load()) is not None:
             daemon.post(VisitRestored(left))
         changing.begin(anew=anew)
-        ports = Ports(voice, strikes, light, open_journal(), Notify(), pending.keep)
+        ports = Ports(voice, strikes, light, open_journal(), Notify(), pending.keep, ledger.keep, book.check)
         reason = await daemon.run(ports, {"voice engine": voice.run(), **watchers(config, daemon.post, folder)})
         if not reason:
             starts.end()

@@ -8,7 +8,7 @@ only stage, `from` and `to` of a profile become minutes.
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from intercom import grammar
@@ -20,6 +20,7 @@ Srtp = Literal["off", "optional", "required"]
 SrtpKeys = Literal["sdes", "dtls"]
 Pull = Literal["up", "down"]
 Active = Literal["high", "low"]
+Shut = Literal["closed", "open"]
 Holidays = Literal["also", "never", "only"]
 Identity = Literal["none", "preferred", "asserted"]
 Country = Literal["eu", "us", "uk"]
@@ -188,17 +189,51 @@ class Door:
     """The level that releases the door. The other one is set from the first moment on."""
     pulse_s: float = 4.0
     """How long the strike is released, in seconds."""
+    hold_s: float = 3600.0
+    """How long it may be held released, by a code with `hold` or by an operator, in seconds."""
+    exit_pin: str = ""
+    """Where the exit button inside is wired, between this pin and ground; empty for none."""
+    contact_pin: str = ""
+    """Where the door contact is wired, between this pin and ground; empty for none."""
+    contact_shut: Shut = "closed"
+    """What the contact is while the door is shut; "closed" notices a wire that was cut."""
+    handle: bool = False
+    """Whether the door also opens by a handle or a key; if not, opening it unreleased is reported as forced."""
+    held_s: float = 60.0
+    """How long the door may stand open before that is reported, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One code that releases a door when it is keyed on the phone, `[codes.KEY]`. The journal tells the key."""
+    """One code that releases doors when it is keyed on the phone or at the door, `[codes.KEY]`.
+
+    The journal tells the key.
+    """
 
     key: str
     secret: Secret
-    """The digits, from `secret`, `secret_file` or `credential`."""
-    door: str
-    """Key of the door that it releases; may be left out where there is only one."""
+    """The digits, or their hash, from `secret`, `secret_file` or `credential`."""
+    doors: tuple[str, ...]
+    """Keys of the doors that it releases, from `door` or `doors`; may be left out where there is only one."""
+    when: str = ""
+    """Key of the profile in whose hours it counts; empty: always."""
+    expires: datetime | None = None
+    """When it ends to count, in local time: the end of a day, or a minute."""
+    uses: int = 0
+    """How often it may be used; 0: for ever."""
+    hold: bool = False
+    """Whether it holds its doors released until it is keyed again, or for their `hold_s`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tamper:
+    """A switch that tells when a housing is opened, `[tampers.KEY]`."""
+
+    key: str
+    pin: str
+    """Where it is wired, between this pin and ground."""
+    shut: Shut = "closed"
+    """What the switch is while the housing is shut; "closed" notices a wire that was cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +276,10 @@ class Calls:
     """Who gets a text when somebody rang and nobody came: one target; empty for nobody."""
     emergency: tuple[str, ...] = ()
     """Targets that look like emergency numbers and may be called all the same: extensions such as "112"."""
+    wrong_codes_lately: int = 5
+    """How many wrong codes a phone or a keypad may give in a quarter of an hour before it is locked out."""
+    reminder_s: float = 60.0
+    """How long a tone asks for a door to be closed that stands open, in seconds; 0 for no tone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +321,7 @@ class Config:
     contacts: tuple[Contact, ...] = ()
     doors: tuple[Door, ...] = ()
     codes: tuple[Code, ...] = ()
+    tampers: tuple[Tamper, ...] = ()
     lamp: LampConfig | None = None
     profiles: tuple[Profile, ...] = ()
     calendar: Calendar = Calendar()

@@ -132,6 +132,7 @@ def differing(old: Config, new: Config) -> str:
         "calendar",
         "doors",
         "codes",
+        "tampers",
         "lamp",
         "calls",
         "sound",

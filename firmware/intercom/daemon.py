@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from intercom.core.commands import (
+    CheckCode,
     Command,
     EngineCommand,
     Exit,
+    KeepLedger,
     KeepPending,
     Report,
     SendText,
@@ -25,6 +27,7 @@ from intercom.core.commands import (
     TellOutage,
     TellUnanswered,
 )
+from intercom.core.doorway import BLANK, Ledger
 from intercom.core.events import EngineBeat, Event, StopRequested, TimePassed
 from intercom.core.machine import start, step
 from intercom.core.pending import Pending
@@ -45,15 +48,25 @@ class Ports:
     supervisor: Supervisor
     keep: Callable[[Pending | None], object] = lambda _: None
     """Notes the visit under way where the next daemon finds it."""
+    keep_ledger: Callable[[Ledger], object] = lambda _: None
+    """Notes uses of codes and lock-outs, where even a loss of power does not reach them."""
+    check: Callable[[CheckCode], object] = lambda _: None
+    """Compares what was keyed with the codes, and posts `CodeChecked`."""
 
 
 class Daemon:
     """The door."""
 
-    def __init__(self, rules: Rules, boot: str, loop: asyncio.AbstractEventLoop) -> None:
-        """Prepare a door that knows nobody yet; `run` gives it its ports."""
+    def __init__(
+        self,
+        rules: Rules,
+        boot: str,
+        loop: asyncio.AbstractEventLoop,
+        ledger: Ledger = BLANK,
+    ) -> None:
+        """Prepare a door that knows nobody yet; `run` gives it its ports. `ledger` is what is left from before."""
         self.rules = rules
-        self.state, self._first = start(boot, rules)
+        self.state, self._first = start(boot, rules, ledger)
         self.watchers: list[Callable[[Report], None]] = []
         """Called with every record, on the loop."""
         self.idle: list[Callable[[], None]] = []
@@ -132,6 +145,10 @@ class Daemon:
                         watcher(command)
                 case KeepPending(pending):
                     ports.keep(pending)
+                case KeepLedger(ledger):
+                    ports.keep_ledger(ledger)
+                case CheckCode():
+                    ports.check(command)
                 case TellOutage():
                     text = outage_text(command, time.time() - time.monotonic())
                     ports.voice.send(SendText(command.account, command.target, text))
@@ -170,6 +187,6 @@ class Daemon:
 
 def _to_engine(command: Command) -> EngineCommand:
     """Return a command that is the engine's own: the type checker proves that no other is left."""
-    assert not isinstance(command, SetStrike | SetLamp | SetStatus | KeepPending | TellOutage | TellUnanswered)
-    assert not isinstance(command, Report | Exit)
+    assert not isinstance(command, SetStrike | SetLamp | SetStatus | KeepPending | KeepLedger | CheckCode)
+    assert not isinstance(command, TellOutage | TellUnanswered | Report | Exit)
     return command

@@ -15,7 +15,15 @@ from intercom.adapters.records import sentence
 from intercom.configured import Configured
 from intercom.core import plan
 from intercom.core.commands import Kind, Report
-from intercom.core.events import ButtonPressed, CallAsked, ConditionBegan, ConditionEnded, HangUpAsked, TimePassed
+from intercom.core.events import (
+    ButtonPressed,
+    CallAsked,
+    ConditionBegan,
+    ConditionEnded,
+    HangUpAsked,
+    ReleaseAsked,
+    TimePassed,
+)
 from intercom.core.legs import DIRECT
 from intercom.core.operator import OPERATOR
 from intercom.core.rules import Rules
@@ -61,6 +69,8 @@ class Desk:
                 return {"ok": True, "status": self._status()}
             case {"do": "press", "button": str(button)}:
                 return await self._press(button, _who(peer))
+            case {"do": "release", "door": str(name), "released": bool(released), "hold": bool(hold)}:
+                return self._release(name, _who(peer), released=released, hold=hold)
             case {"do": "call", "target": str(target)}:
                 return await self._call(target, _who(peer))
             case {"do": "hangup"}:
@@ -93,6 +103,17 @@ class Desk:
         self._pressed.append((button, told))
         self._daemon.post(ButtonPressed(button, by))
         return {"ok": True, **await told}
+
+    def _release(self, name: str, by: str, *, released: bool, hold: bool) -> Answer:
+        """Release or lock a door; the answer says how it is then."""
+        doors = [door.name for door in self._daemon.state.doors]
+        if name == "" and len(doors) == 1:
+            name = doors[0]
+        if name not in doors:
+            return {"ok": False, "error": f"no door {name!r}, there is {', '.join(doors) or 'none'}"}
+        self._daemon.take(ReleaseAsked(name, by, released, hold), time.monotonic())
+        now = time.monotonic()
+        return {"ok": True, "door": next(one for one in _doors(self._daemon.state, now) if one["door"] == name)}
 
     async def _call(self, target: str, by: str) -> Answer:
         if not grammar.is_target(target):
@@ -181,11 +202,12 @@ class Desk:
                 {
                     "button": button.name,
                     "through": _through(button.name, state, self._daemon.rules),
-                    "pressed": button.pressed,
+                    "pressed": bool(button.active),
                 }
                 for button in state.buttons
             ],
-            "doors": [{"door": door.name, "released": door.name in level.released} for door in state.doors],
+            "doors": _doors(state, now),
+            "locked_out": _locked_out(state, now),
             "configuration": {"waits": self._configured.wanted is not None, "trial": self._configured.trial()},
             "conditions": _conditions(state, now),
             "card": f"open {state.card_open}" if state.card_open else "closed",
@@ -222,6 +244,27 @@ def _lines(state: State, now: float) -> list[Answer]:
             "detail": line.fault,
         }
         for line in state.lines
+    ]
+
+
+def _doors(state: State, now: float) -> list[Answer]:
+    """Return each door: released and for how long still, and what its contact says ("" where there is none)."""
+    return [
+        {
+            "door": door.name,
+            "released": door.released_until is not None,
+            "for_s": round(max(0.0, door.released_until - now), 1) if door.released_until is not None else 0.0,
+            "contact": "" if door.is_open is None else "open" if door.is_open else "shut",
+        }
+        for door in state.doors
+    ]
+
+
+def _locked_out(state: State, now: float) -> list[Answer]:
+    return [
+        {"source": tries.name, "for_s": round(tries.locked_until - now, 1), "times": tries.locks}
+        for tries in state.tries
+        if tries.locked_until > now
     ]
 
 

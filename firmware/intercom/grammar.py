@@ -6,9 +6,9 @@ Nothing here lets a control character, a quote or a space through to SIP, where 
 
 import ipaddress
 import re
-from datetime import date
+from datetime import date, datetime, timedelta
 
-from intercom import addresses
+from intercom import addresses, hashing
 
 NAME = "text of 1 to 60 printable characters without quotes or angle brackets"
 KEY = "letters, digits, - and _, beginning with a letter, at most 32 of them"
@@ -26,7 +26,8 @@ LOGIN = 'a name to log in with, or "" for the user'
 TEXTERS = 'users ("201")'
 EMERGENCY = 'numbers that look like emergency calls ("112")'
 KEYS = "1 to 64 keys: 0-9, *, #, A-D, and w for half a second of waiting"
-CODE = "2 to 12 digits, each 0 to 9"
+CODE = '2 to 12 digits, each 0 to 9, "card " and a card\'s number, or what `intercom code` made of one'
+EXPIRES = 'a day such as "2026-12-31", its last one, or a minute such as "2026-12-31 18:00"'
 CARD = 'the name of a card in /proc/asound/cards, or "" for the default'
 DAYS = 'days such as "mon-fri" or "mon,wed,fri-sun"'
 FROM = 'a time from "00:00" to "23:59"'
@@ -131,8 +132,39 @@ def is_keys(text: str) -> bool:
 
 
 def is_code(text: str) -> bool:
-    """Whether a text can be keyed on a phone. Other scripts' digits cannot."""
+    """Whether a text can be keyed on a phone, or held before a reader. Other scripts' digits cannot."""
+    if text.startswith(hashing.CARD):
+        number = text.removeprefix(hashing.CARD)
+        return 1 <= len(number) <= 20 and number.isascii() and number.isdigit()
     return 2 <= len(text) <= 12 and text.isascii() and text.isdigit()
+
+
+def is_secret(text: str) -> bool:
+    """Whether a text is a code or the hash of one."""
+    return is_code(text) or hashing.parse(text) is not None
+
+
+def keys_of(secret: str) -> int:
+    """Return how many keys a code has; 0 for a card."""
+    known = hashing.parse(secret)
+    return known.keys if known is not None else 0 if secret.startswith(hashing.CARD) else len(secret)
+
+
+def end(text: str) -> datetime | None:
+    """Return the instant at which a day or a minute is over, in local time; None for what is neither."""
+    last = day(text)
+    if last is not None:
+        return datetime.combine(last + timedelta(days=1), datetime.min.time())
+    on, _, at = text.partition(" ")
+    last, minutes = day(on), minute(at)
+    if last is None or minutes < 0:
+        return None
+    return datetime.combine(last, datetime.min.time()) + timedelta(minutes=minutes)
+
+
+def is_expiry(text: str) -> bool:
+    """Whether a text says when something ends."""
+    return end(text) is not None
 
 
 def is_card(text: str) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
-from intercom import grammar, pins, sections
+from intercom import grammar, hashing, pins, sections
 from intercom.config import Code, Config, is_direct
 from intercom.credentials import Vault
 from intercom.errors import ConfigError
@@ -18,6 +18,8 @@ from intercom.reading import Problems, Section, show
 
 LARGEST = 1 << 20
 """Bytes; a file with more in it is not a configuration."""
+MILLS = 2
+"""Salts that codes may have among them before that is worth a warning."""
 _PLACE = re.compile(r"(?P<what>.*) \(at (?P<where>.*)\)", re.DOTALL)
 
 
@@ -59,7 +61,7 @@ def _config(top: Section, problems: Problems, vault: Vault) -> Config:
     name = top.text("name", sections.default(Config, "name"), grammar.NAME, grammar.is_name)
     named = {
         key: top.sections(key, grammar.KEY, grammar.is_key)
-        for key in ("accounts", "contacts", "buttons", "profiles", "doors", "codes")
+        for key in ("accounts", "contacts", "buttons", "profiles", "doors", "codes", "tampers")
     }
     plain = {key: top.section(key) for key in ("calendar", "calls", "sound", "network", "lamp")}
     if not top.take("buttons"):
@@ -75,7 +77,8 @@ def _config(top: Section, problems: Problems, vault: Vault) -> Config:
         calendar=calendar,
         contacts=tuple(sections.contact(key, section, vault) for key, section in named["contacts"]),
         doors=doors,
-        codes=tuple(sections.code(key, section, vault, doors) for key, section in named["codes"]),
+        codes=tuple(sections.code(key, section, vault, doors, profiles) for key, section in named["codes"]),
+        tampers=tuple(sections.tamper(key, section) for key, section in named["tampers"]),
         lamp=sections.lamp(plain["lamp"]) if "lamp" in top else None,
         calls=calls,
         sound=sections.sound(plain["sound"]),
@@ -101,7 +104,11 @@ def _does_without(config: Config) -> bool:
 def _check_pins(config: Config, problems: Problems) -> None:
     """Complain about a pin with two uses: one of them would not work, and a strike might move by itself."""
     uses = [(f"[buttons.{button.key}] pin", button.pin) for button in config.buttons]
-    uses += [(f"[doors.{door.key}] strike_pin", door.strike_pin) for door in config.doors]
+    for door in config.doors:
+        uses += [(f"[doors.{door.key}] strike_pin", door.strike_pin)]
+        uses += [(f"[doors.{door.key}] exit_pin", door.exit_pin)] if door.exit_pin else []
+        uses += [(f"[doors.{door.key}] contact_pin", door.contact_pin)] if door.contact_pin else []
+    uses += [(f"[tampers.{tamper.key}] pin", tamper.pin) for tamper in config.tampers]
     uses += [("[lamp] pin", config.lamp.pin)] if config.lamp else []
     for (first, one), (second, other) in combinations(uses, 2):
         name = pins.canonical(other)
@@ -124,13 +131,24 @@ def _check_emergency(config: Config, problems: Problems) -> None:
 
 def _check_codes(codes: tuple[Code, ...], problems: Problems) -> None:
     """Complain about codes that begin alike: the shorter one would act before the longer one is keyed."""
+    hashes = [code for code in codes if hashing.parse(code.secret.reveal()) is not None]
     for first, second in combinations(codes, 2):
         one, other = first.secret.reveal(), second.secret.reveal()
-        if one and other and (one.startswith(other) or other.startswith(one)):
+        if first in hashes or second in hashes:
+            alike = one == other
+        else:
+            alike = bool(one and other) and (one.startswith(other) or other.startswith(one))
+        if alike:
             problems.error(
                 f"[codes.{second.key}] secret = ***",
                 f"must not be, begin or continue the code of [codes.{first.key}]",
             )
+    lengths = {grammar.keys_of(code.secret.reveal()) for code in codes} - {0}
+    if hashes and len(lengths) > 1:
+        problems.warn("[codes]", "hashed codes of different lengths: one that begins like a shorter one never counts")
+    salts = {hashed.mill for code in hashes if (hashed := hashing.parse(code.secret.reveal())) is not None}
+    if len(salts) > MILLS:
+        problems.warn("[codes]", f"{len(salts)} salts: each makes every code slower; make them with one --config")
 
 
 def _read(path: Path) -> tuple[bytes, int]:

@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where things are on an installed door. systemd/ makes these folders and names them too."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 CONFIG = Path("/etc/intercom/intercom.toml")
 SOCKET = Path("/run/intercom/control.sock")
 """In the service's RuntimeDirectory."""
+
+
+def state_folder(otherwise: Path, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where to keep what outlives the boot: systemd's StateDirectory, or `otherwise` without systemd."""
+    first = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(first) if first else otherwise

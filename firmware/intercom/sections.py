@@ -26,10 +26,12 @@ from intercom.config import (
     Network,
     Profile,
     Pull,
+    Shut,
     SoundConfig,
     Srtp,
     SrtpKeys,
     StageConfig,
+    Tamper,
     Transport,
 )
 from intercom.credentials import Vault
@@ -154,25 +156,61 @@ def calendar(section: Section) -> Calendar:
 
 def door(key: str, section: Section) -> Door:
     """Read `[doors.KEY]`."""
-    return Door(
+    read = Door(
         key=key,
         strike_pin=_pin(section, "strike_pin"),
         active=section.choice("active", default(Door, "active"), get_args(Active)),
         pulse_s=section.number("pulse_s", default(Door, "pulse_s"), 0.2, 30, "seconds"),
+        hold_s=section.number("hold_s", default(Door, "hold_s"), 10, 86400, "seconds"),
+        exit_pin=_pin(section, "exit_pin", needed=False),
+        contact_pin=_pin(section, "contact_pin", needed=False),
+        contact_shut=section.choice("contact_shut", default(Door, "contact_shut"), get_args(Shut)),
+        handle=section.flag("handle", default(Door, "handle")),
+        held_s=section.number("held_s", default(Door, "held_s"), 5, 86400, "seconds"),
+    )
+    for needless in ("contact_shut", "handle", "held_s"):
+        if needless in section and section.take("contact_pin") is None:
+            section.problems.warn(f"{section.title} {needless}", "does nothing without contact_pin")
+    return read
+
+
+def tamper(key: str, section: Section) -> Tamper:
+    """Read `[tampers.KEY]`."""
+    return Tamper(key, _pin(section, "pin"), section.choice("shut", default(Tamper, "shut"), get_args(Shut)))
+
+
+def code(key: str, section: Section, vault: Vault, doors: tuple[Door, ...], profiles: tuple[str, ...]) -> Code:
+    """Read `[codes.KEY]`, which releases some of `doors`; `profiles` are keys."""
+    secret = vault.fetch(section, "secret", grammar.CODE, grammar.is_secret, needed=True)
+    text = secret.reveal()
+    if text and 0 < grammar.keys_of(text) < EASY:
+        section.problems.warn(f"{section.title} secret", f"has fewer than {EASY} digits: easily guessed")
+    if section.take("secret") is not None and grammar.is_code(text):
+        section.problems.warn(f"{section.title} secret", "can be read by who reads it; `intercom code hash` hides it")
+    expires = section.text("expires", "", grammar.EXPIRES, grammar.is_expiry)
+    return Code(
+        key,
+        secret,
+        _doors(section, tuple(one.key for one in doors)),
+        when=_when(section, profiles),
+        expires=grammar.end(expires),
+        uses=section.whole("uses", default(Code, "uses"), 0, 100_000, "times, 0 for ever"),
+        hold=section.flag("hold", default(Code, "hold")),
     )
 
 
-def code(key: str, section: Section, vault: Vault, doors: tuple[Door, ...]) -> Code:
-    """Read `[codes.KEY]`, which releases one of `doors`."""
-    secret = vault.fetch(section, "secret", grammar.CODE, grammar.is_code, needed=True)
-    if 0 < len(secret.reveal()) < EASY:
-        section.problems.warn(f"{section.title} secret", f"has fewer than {EASY} digits: easily guessed")
-    keys = tuple(one.key for one in doors)
-    if keys:
-        return Code(key, secret, section.choice("door", keys[0], keys, needed=len(keys) > 1))
-    section.take("door")
-    section.problems.error(section.title, "there is no [doors.NAME] that it could release")
-    return Code(key, secret, "")
+def _doors(section: Section, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Read which of the doors a code releases: `door`, or `doors`, or the only one."""
+    one, several = (section.take(key) is not None for key in ("door", "doors"))
+    if not keys:
+        section.problems.error(section.title, "there is no [doors.NAME] that it could release")
+    elif one and several:
+        section.problems.error(section.title, "door and doors exclude each other; keep one")
+    elif several:
+        return section.texts("doors", None, " or ".join(f'"{key}"' for key in keys), keys.__contains__)
+    else:
+        return (section.choice("door", keys[0], keys, needed=len(keys) > 1),)
+    return ()
 
 
 def lamp(section: Section) -> LampConfig:
@@ -192,6 +230,8 @@ def calls(section: Section) -> Calls:
         debounce_ms=section.whole("debounce_ms", usual.debounce_ms, 0, 500, "milliseconds"),
         code_pause_s=section.number("code_pause_s", usual.code_pause_s, 1, 60, "seconds"),
         wrong_codes=section.whole("wrong_codes", usual.wrong_codes, 1, 10, "tries"),
+        wrong_codes_lately=section.whole("wrong_codes_lately", usual.wrong_codes_lately, 1, 20, "tries"),
+        reminder_s=section.number("reminder_s", usual.reminder_s, 0, 3600, "seconds, 0 for no tone,"),
         text_missed_to=section.text("text_missed_to", usual.text_missed_to, grammar.TEXTED, grammar.is_texted),
         text_unanswered_to=section.text(
             "text_unanswered_to", usual.text_unanswered_to, grammar.TEXTED, grammar.is_texted
@@ -233,9 +273,11 @@ def default(kind: type[Any], name: str) -> Any:
     return value
 
 
-def _pin(section: Section, key: str) -> str:
+def _pin(section: Section, key: str, *, needed: bool = True) -> str:
     """Return a pin as it is written, a bare number as gpiozero's own name for it."""
     value = section.take(key)
+    if value is None and not needed:
+        return ""
     name = None if isinstance(value, bool) or not isinstance(value, str | int) else pins.canonical(value)
     if name is None:
         section.complain(key, pins.ALLOWED)

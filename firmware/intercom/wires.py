@@ -37,7 +37,7 @@ class Wires:
         self._post = None
         for button in state.buttons:
             if button.settles_at is not None:
-                self._missed.append((ButtonChanged(button.name, button.level), button.since))
+                self._missed.append((ButtonChanged(button.name, bool(button.level)), button.since))
 
     def close(self) -> None:
         """Give the pins back."""

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Configuration -> what the core goes by (`Rules`) and what the voice engine starts with (`EngineSettings`)."""
 
-import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from intercom import __version__, grammar, redirects
-from intercom.config import Account, Code, Config, is_direct
+from intercom.config import Account, Config, is_direct
 from intercom.core.legs import DIRECT
 from intercom.core.pending import Stage
-from intercom.core.rules import CodeMatch, Rules
+from intercom.core.rules import CodeRule, Rules, Sensor, SensorKind
 from intercom.engine.wire import AccountSettings, ButtonSettings, EngineSettings
 
 RATE_HZ = 16000
@@ -44,8 +43,14 @@ def rules(config: Config, chance: Callable[[], float]) -> Rules:
         accounts=tuple(account.key for account in config.accounts),
         callers={account.key: frozenset(account.callers) for account in config.accounts},
         pulse_s={door.key: door.pulse_s for door in config.doors},
-        match_code=matcher(config.codes),
-        code_digits=max((len(code.secret.reveal()) for code in config.codes), default=0),
+        hold_s={door.key: door.hold_s for door in config.doors},
+        codes={code.key: CodeRule(code.doors, code.when, code.uses, code.hold) for code in config.codes},
+        code_lengths=frozenset(grammar.keys_of(code.secret.reveal()) for code in config.codes) - {0},
+        sensors=_sensors(config),
+        held_s={door.key: door.held_s for door in config.doors},
+        handles=frozenset(door.key for door in config.doors if door.handle),
+        reminder_s=calls.reminder_s,
+        tries=calls.wrong_codes_lately,
         ring_s=calls.ring_s,
         talk_s=calls.talk_s,
         warn_s=calls.warn_s,
@@ -57,20 +62,21 @@ def rules(config: Config, chance: Callable[[], float]) -> Rules:
     )
 
 
-def matcher(codes: Sequence[Code]) -> Callable[[str], CodeMatch | None]:
-    """Return the function that tells which code some keyed digits are.
+def _sensors(config: Config) -> dict[str, Sensor]:
+    exits = {f"exit {door.key}": Sensor(SensorKind.EXIT, door.key) for door in config.doors if door.exit_pin}
+    contacts = {
+        f"contact {door.key}": Sensor(SensorKind.CONTACT, door.key) for door in config.doors if door.contact_pin
+    }
+    return {**exits, **contacts, **{f"tamper {one.key}": Sensor(SensorKind.TAMPER) for one in config.tampers}}
 
-    It looks at every code whatever it finds, so that the time it takes tells nothing about how right a guess was.
-    """
 
-    def match(digits: str) -> CodeMatch | None:
-        found: CodeMatch | None = None
-        for code in codes:
-            if hmac.compare_digest(code.secret.reveal().encode(), digits.encode()):
-                found = CodeMatch(code.key, code.door)
-        return found
-
-    return match
+def sensor_pins(config: Config) -> dict[str, tuple[str, bool]]:
+    """Return where the sensors are wired: name -> pin, and whether it is active while its switch is closed."""
+    pins = {f"exit {door.key}": (door.exit_pin, True) for door in config.doors if door.exit_pin}
+    for door in config.doors:
+        if door.contact_pin:
+            pins[f"contact {door.key}"] = (door.contact_pin, door.contact_shut == "open")
+    return {**pins, **{f"tamper {one.key}": (one.pin, one.shut == "open") for one in config.tampers}}
 
 
 def engine_settings(config: Config, port: int) -> EngineSettings:

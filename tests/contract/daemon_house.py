@@ -10,10 +10,18 @@ from fakes import FakeJournal, FakeNotify
 from fakes_panel import FakeLight, FakeStrike
 from fakes_voice import FakeVoice
 
-from intercom.core.commands import Kind, Report
-from intercom.core.events import ButtonPressed, CallAnswered, CallProgressed, EngineStarted, Event, LineUp
+from intercom.core.commands import CheckCode, Kind, Report
+from intercom.core.events import (
+    ButtonPressed,
+    CallAnswered,
+    CallProgressed,
+    CodeChecked,
+    EngineStarted,
+    Event,
+    LineUp,
+)
 from intercom.core.pending import Stage
-from intercom.core.rules import CodeMatch, Rules
+from intercom.core.rules import CodeRule, Rules
 from intercom.daemon import Daemon, Ports
 
 RULES = Rules(
@@ -21,8 +29,8 @@ RULES = Rules(
     accounts=("home",),
     callers={},
     pulse_s={"front": 0.05},
-    match_code={"12": CodeMatch("family", "front")}.get,
-    code_digits=2,
+    codes={"family": CodeRule(("front",))},
+    code_lengths=frozenset({2}),
     debounce_s=0.01,
     ring_s=0.05,
     talk_s=60.0,
@@ -52,7 +60,7 @@ class House:
 
     def run(self, **tasks: Coroutine[Any, Any, object]) -> asyncio.Task[str]:
         """Let it be a door."""
-        ports = Ports(self.voice, {"front": self.strike}, self.lamp, self.journal, self.notify)
+        ports = Ports(self.voice, {"front": self.strike}, self.lamp, self.journal, self.notify, check=self._check)
         return asyncio.create_task(self.daemon.run(ports, {"voice engine": self.voice.run(), **tasks}))
 
     def tell(self, *events: Event) -> None:
@@ -64,6 +72,9 @@ class House:
         while (report := await self._records.get()).kind is not kind:
             pass
         return dict(report.fields)
+
+    def _check(self, order: CheckCode) -> None:
+        self.daemon.post(CodeChecked(order.check, "family" if order.entry == "12" else ""))
 
     def _watch(self, report: Report) -> None:
         self.threads.add(threading.get_ident())

@@ -5,7 +5,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import lgpio
 from fakes_panel import FakeLight, FakePanel, FakeStrike
+from gpiozero.pins.lgpio import LGPIOPin
 from gpiozero.pins.mock import MockFactory, MockPin
 
 from intercom.adapters.gpio import PATTERNS, GpioLight, GpioPanel, GpioStrike
@@ -48,6 +50,49 @@ class HeldPin(WatchedPin):
 
     def _set_pull(self, value: str) -> None:
         self._pull = value
+
+
+class FakeChip:
+    """Stands in for the `lgpio` module, as far as the kernel's side of a line goes (linux/gpio.h, GPIO_V2_GET_LINE).
+
+    Claiming an output sets direction and level in one step, like the kernel. Constants are lgpio's own.
+    """
+
+    def __init__(self) -> None:
+        self._steps: dict[int, list[int | str]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(lgpio, name)
+
+    def line(self, gpio: int) -> list[int | str]:
+        """What a line went through: "input", or the levels that it drove."""
+        return self._steps.get(gpio, [])
+
+    def gpiochip_open(self, chip: int) -> int:
+        return 0
+
+    def gpiochip_close(self, handle: int) -> int:
+        return 0
+
+    def gpio_claim_input(self, handle: int, gpio: int, flags: int = 0) -> int:
+        self._steps.setdefault(gpio, []).append("input")
+        return 0
+
+    def gpio_claim_output(self, handle: int, gpio: int, level: int = 0, flags: int = 0) -> int:
+        self._steps.setdefault(gpio, []).append(int(bool(level)))
+        return 0
+
+    def gpio_write(self, handle: int, gpio: int, level: int) -> int:
+        assert self._steps[gpio][-1] != "input", "an input is not driven"
+        self._steps[gpio].append(int(bool(level)))
+        return 0
+
+    def gpio_read(self, handle: int, gpio: int) -> int:
+        level = self._steps[gpio][-1]
+        return level if isinstance(level, int) else 0
+
+    def gpio_get_mode(self, handle: int, gpio: int) -> int:
+        return 0 if self._steps[gpio][-1] == "input" else LGPIOPin.GPIO_IS_OUT
 
 
 class Rig(Protocol):

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Buttons, strikes and the lamp: what the daemon may rely on, from the fakes and from gpiozero's alike."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
 
 import gpiozero
 import pytest
+from gpiozero.pins.lgpio import LGPIOFactory
 from gpiozero.pins.mock import MockFactory
-from panel_rigs import FakeRig, GpioRig, Rig, WatchedPin
+from panel_rigs import FakeChip, FakeRig, GpioRig, HeldPin, Rig, WatchedPin
 
-from intercom.adapters.gpio import PATTERNS, GpioLight, GpioPanel, GpioStrike
+from intercom.adapters.gpio import PATTERNS, GpioLight, GpioPanel, GpioSensors, GpioStrike
 from intercom.core.commands import Lamp
-from intercom.core.events import ButtonChanged, Event
+from intercom.core.events import ButtonChanged, Event, SensorChanged
 from intercom.errors import HardwareError
 
 
@@ -28,6 +30,19 @@ def factory() -> Iterator[MockFactory]:
 @pytest.fixture(params=["fake", "gpiozero"])
 def rig(request: pytest.FixtureRequest, factory: MockFactory) -> Rig:
     return FakeRig() if request.param == "fake" else GpioRig(factory)
+
+
+@pytest.fixture
+def chip(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeChip]:
+    """gpiozero's own lgpio backend, with a chip under it that remembers what each line went through."""
+    fake = FakeChip()
+    monkeypatch.setattr("gpiozero.pins.lgpio.lgpio", fake)
+    monkeypatch.setitem(sys.modules, "lgpio", fake)
+    monkeypatch.setattr(LGPIOFactory, "_get_revision", lambda _: 0xA02082)
+    before, gpiozero.Device.pin_factory = gpiozero.Device.pin_factory, LGPIOFactory()
+    yield fake
+    gpiozero.Device.pin_factory.close()
+    gpiozero.Device.pin_factory = before
 
 
 both_ways = pytest.mark.parametrize("active_high", [True, False], ids=["active high", "active low"])
@@ -132,16 +147,46 @@ def test_an_active_high_strike_never_shows_the_released_level(factory: MockFacto
     assert pin.function == "input"
 
 
-def test_an_active_low_strike_is_locked_as_soon_as_its_pin_is_claimed(factory: MockFactory) -> None:
-    """gpiozero claims an output low whatever it shall be: the next thing that happens to it is the locked level."""
-    pin = factory.pin("GPIO27")
-    strike = GpioStrike("front", "27", active_high=False)
+@both_ways
+def test_a_strike_on_lgpio_never_shows_the_released_level(
+    chip: FakeChip, active_high: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gpiozero's own way through real lgpio: input, then an output at the locked level in one step, then an input."""
+    strike = GpioStrike("front", "27", active_high=active_high)
     strike.lock()
     strike.close()
+    locked = 0 if active_high else 1
 
-    assert pin.driven[0] is False
-    assert set(pin.driven[1:]) == {True}
-    assert pin.function == "input"
+    assert chip.line(27)[0] == "input"
+    assert {step for step in chip.line(27) if step != "input"} == {locked}
+    assert chip.line(27)[-1] == "input"
+
+
+def test_gpiozero_alone_would_let_an_active_low_strike_twitch(chip: FakeChip) -> None:
+    """Why we do it ourselves; when this fails, gpiozero has learnt it and `_born_with_level` may go."""
+    gpiozero.DigitalOutputDevice(27, active_high=False, initial_value=False).close()
+
+    assert [step for step in chip.line(27) if step != "input"] == [0, 1]
+
+
+def test_sensors_tell_their_level_at_once_and_every_edge(factory: MockFactory) -> None:
+    """A contact that is closed while the door is shut is active when it opens; an exit button when it closes."""
+    posted: list[Event] = []
+    factory.pin("GPIO24", pin_class=HeldPin).drive_low()
+    sensors = GpioSensors({"contact front": ("24", False), "exit front": ("25", True)}, posted.append)
+    factory.pin("GPIO24").drive_high()
+    factory.pin("GPIO25").drive_low()
+    factory.pin("GPIO25").drive_high()
+    sensors.close()
+    factory.pin("GPIO24").drive_low()
+
+    assert posted == [
+        SensorChanged("contact front", active=False),
+        SensorChanged("exit front", active=False),
+        SensorChanged("contact front", active=True),
+        SensorChanged("exit front", active=True),
+        SensorChanged("exit front", active=False),
+    ]
 
 
 @pytest.mark.parametrize("name", ["17", "GPIO17", "BCM17", "BOARD11", "J8:11"])

@@ -1,31 +1,36 @@
 """A door to tell stories with: the pure core, a clock that is moved by hand, and a diary of what it wanted."""
 
-from intercom.core.commands import Command, Kind, Report
-from intercom.core.events import EngineStarted, Event, LineUp, TimePassed
+from intercom.core.commands import CheckCode, Command, Kind, Report
+from intercom.core.doorway import BLANK, Ledger
+from intercom.core.events import CodeChecked, EngineStarted, Event, LineUp, TimePassed
 from intercom.core.machine import start, step
 from intercom.core.pending import Stage
-from intercom.core.rules import CodeMatch, Rules
+from intercom.core.rules import CodeRule, Rules
 from intercom.core.state import State, next_deadline
 
-CODES = {"1234": CodeMatch("family", "front"), "77": CodeMatch("post", "yard")}
+CODES = {"1234": "family", "77": "post"}
+"""What is keyed -> the code that it is. Only the shell of a door knows; here the story stands in for it."""
 
 RULES = Rules(
     buttons={"front": (Stage(("201",), 30.0),), "flat": (Stage(("202", "203"), 30.0),)},
     accounts=("home", "spare"),
     callers={"home": frozenset({"201"}), "spare": frozenset()},
     pulse_s={"front": 4.0, "yard": 2.0},
-    match_code=CODES.get,
-    code_digits=4,
+    codes={"family": CodeRule(("front",)), "post": CodeRule(("yard",))},
+    code_lengths=frozenset({2, 4}),
+    hold_s={"front": 600.0, "yard": 600.0},
 )
 
 
 class Story:
     """The core under one event after another."""
 
-    def __init__(self, rules: Rules = RULES) -> None:
+    def __init__(self, rules: Rules = RULES, ledger: Ledger = BLANK) -> None:
         self.rules, self.now = rules, 100.0
         self.state: State
-        self.state, first = start("boot", rules)
+        self.state, first = start("boot", rules, ledger)
+        self.answers = True
+        """Whether comparisons are answered at once, as a quick machine does it."""
         self.diary: list[Command] = list(first)
 
     def tell(self, *events: Event, after: float = 0.01) -> list[Command]:
@@ -33,8 +38,15 @@ class Story:
         commands: list[Command] = []
         for event in events:
             self.now += after
-            self.state, commands = step(self.state, event, now=self.now, rules=self.rules)
-            self.diary += commands
+            commands = self._take(event)
+        return commands
+
+    def _take(self, event: Event) -> list[Command]:
+        self.state, commands = step(self.state, event, now=self.now, rules=self.rules)
+        self.diary += commands
+        for order in commands:
+            if isinstance(order, CheckCode) and self.answers:
+                commands = self._take(CodeChecked(order.check, CODES.get(order.entry, "")))
         return commands
 
     def wait(self, seconds: float) -> None:

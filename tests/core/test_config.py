@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The configuration: what is good is loaded whole, what is bad is told at once."""
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -74,9 +74,22 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     pulse_s = 30
     [doors.house]
     strike_pin = "WPI5"
+    hold_s = 90
+    exit_pin = 6
+    contact_pin = "BOARD35"
+    contact_shut = "open"
+    handle = true
+    held_s = 40
     [codes.family]
-    secret = "4711"
+    secret_file = "code"
     door = "house"
+    when = "office"
+    expires = "2026-12-31"
+    uses = 9
+    hold = true
+    [tampers.case]
+    pin = 16
+    shut = "open"
     [lamp]
     pin = "GPIO22"
     active = "low"
@@ -88,6 +101,8 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     debounce_ms = 35
     code_pause_s = 36
     wrong_codes = 7
+    wrong_codes_lately = 6
+    reminder_s = 0
     text_missed_to = "209"
     deaf_days = 8
     stuck_s = 37
@@ -104,6 +119,8 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     [network]
     bind = "192.0.2.2"
     """
+    (tmp_path / "code").write_text("4711")
+    (tmp_path / "code").chmod(0o600)
     callers = ("201", "*")
     targets = ("201", "sip:202@host.example:5070;transport=tcp")
     expected = config.Config(
@@ -128,10 +145,20 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
         ),
         profiles=(config.Profile("office", frozenset({0, 1, 2, 3, 4}), 480, 1110, "never"),),
         calendar=config.Calendar(frozenset({date(2026, 12, 25), date(2026, 12, 26)})),
-        doors=(config.Door("gate", "J8:13", "low", 30.0), config.Door("house", "WPI5")),
-        codes=(config.Code("family", Secret("4711"), "house"),),
+        doors=(
+            config.Door("gate", "J8:13", "low", 30.0),
+            config.Door("house", "WPI5", "high", 4.0, 90.0, "GPIO6", "BOARD35", "open", True, 40.0),
+        ),
+        codes=(
+            config.Code(
+                "family", Secret("4711"), ("house",), "office", datetime.fromisoformat("2027-01-01 00:00"), 9, True
+            ),
+        ),
+        tampers=(config.Tamper("case", "GPIO16", "open"),),
         lamp=config.LampConfig("GPIO22", "low"),
-        calls=config.Calls(31.0, 32.0, 33.0, 34.0, 35, 36.0, 7, "209", 8, 37.0, 9.0),
+        calls=config.Calls(
+            31.0, 32.0, 33.0, 34.0, 35, 36.0, 7, "209", 8, 37.0, 9.0, wrong_codes_lately=6, reminder_s=0.0
+        ),
         sound=config.SoundConfig("Device", "hw:CARD=Headphones,DEV=0", 12.0, -6.5, 20, False, "uk", ("pcmu", "opus")),
         network=config.Network("192.0.2.2"),
     )
@@ -215,7 +242,7 @@ def test_a_code_belongs_to_the_only_door_or_says_to_which(tmp_path: Path) -> Non
     code = '[codes.a]\nsecret = "4711"\n'
     none = BASE[: BASE.index("[doors")]
 
-    assert loaded(tmp_path, BASE + code).codes == (config.Code("a", Secret("4711"), "front"),)
+    assert loaded(tmp_path, BASE + code).codes == (config.Code("a", Secret("4711"), ("front",)),)
     assert problems(tmp_path, BASE + "[doors.gate]\nstrike_pin = 5\n" + code) == [
         '[codes.a] door: missing; must be "front" or "gate"'
     ]

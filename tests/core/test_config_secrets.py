@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from config_files import BASE, loaded, problems, written
 
+from intercom import hashing
 from intercom.config import Secret
 from intercom.errors import ConfigError
+from intercom.grammar import CODE
 from intercom.loading import load, parse
 
 
@@ -73,8 +75,8 @@ def test_a_credential_missing_stops_the_service_but_not_who_only_checks() -> Non
         (b"\xff\n", "code is not text in UTF-8"),
         (b"4711\n4712\n", "code must be one line of at most 4096 bytes"),
         (b"4711" * 1025, "code must be one line of at most 4096 bytes"),
-        (b"", "what is in it must be 2 to 12 digits, each 0 to 9"),
-        (b"hunter2", "what is in it must be 2 to 12 digits, each 0 to 9"),
+        (b"", f"what is in it must be {CODE}"),
+        (b"hunter2", f"what is in it must be {CODE}"),
     ],
 )
 def test_a_bad_secret_file_is_told_without_what_is_in_it(tmp_path: Path, content: bytes | None, complaint: str) -> None:
@@ -92,7 +94,7 @@ def test_a_pipe_instead_of_a_secret_file_does_not_hold_up_the_door(tmp_path: Pat
     os.mkfifo(tmp_path / "code", 0o600)
 
     assert problems(tmp_path, BASE + '[codes.a]\nsecret_file = "code"') == [
-        "[codes.a] secret_file: what is in it must be 2 to 12 digits, each 0 to 9"
+        f"[codes.a] secret_file: what is in it must be {CODE}"
     ]
 
 
@@ -113,9 +115,36 @@ def test_secrets_that_everybody_can_read_are_warned_of(tmp_path: Path) -> None:
 
 def test_a_short_code_is_warned_of(tmp_path: Path) -> None:
     """A hundred tries are an evening's work."""
-    (told,) = loaded(tmp_path, BASE + '[codes.a]\nsecret = "47"').warnings
+    (tmp_path / "code").write_text("47")
+    (tmp_path / "code").chmod(0o600)
+    (told,) = loaded(tmp_path, BASE + '[codes.a]\nsecret_file = "code"').warnings
 
     assert told.endswith("[codes.a] secret: has fewer than 4 digits: easily guessed")
+
+
+def test_a_code_in_the_open_is_warned_of_and_a_hashed_one_is_not(tmp_path: Path) -> None:
+    """Whoever copies the file, or looks over a shoulder, has it."""
+    mill = hashing.Mill(b"s" * 16, work=10)
+    codes = '[codes.a]\nsecret = "4711"\n[codes.b]\nsecret = "' + str(hashing.hashed("5711", mill)) + '"\n'
+    (told,) = loaded(tmp_path, BASE + codes).warnings
+
+    assert told.endswith("[codes.a] secret: can be read by who reads it; `intercom code hash` hides it")
+
+
+def test_hashes_are_refused_when_two_are_one_and_warned_of_when_they_make_trouble(tmp_path: Path) -> None:
+    """Nobody can see whether a hashed code begins like a longer one, and many salts make every code slow."""
+    mills = [hashing.Mill(bytes([number]) * 16, work=10) for number in range(3)]
+    made = [str(hashing.hashed(code, mill)) for code, mill in zip(("4711", "57110", "6711"), mills, strict=True)]
+    codes = "".join(f'[codes.{name}]\nsecret = "{text}"\n' for name, text in zip("abc", made, strict=True))
+    twice = f'[codes.a]\nsecret = "{made[0]}"\n[codes.b]\nsecret = "{made[0]}"\n'
+
+    assert [told.partition("[codes]: ")[2] for told in loaded(tmp_path, BASE + codes).warnings] == [
+        "hashed codes of different lengths: one that begins like a shorter one never counts",
+        "3 salts: each makes every code slower; make them with one --config",
+    ]
+    assert problems(tmp_path, BASE + twice) == [
+        "[codes.b] secret = ***: must not be, begin or continue the code of [codes.a]"
+    ]
 
 
 def test_a_secret_does_not_show(tmp_path: Path) -> None:

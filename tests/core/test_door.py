@@ -44,7 +44,7 @@ def wrong(story: Story) -> list[object]:
 def test_a_right_code_releases_its_door_with_its_last_digit() -> None:
     """No key to end the entry, no wait; the strike moves before anything is written down."""
     story = talking()
-    story.tell(*keyed("123"))
+    story.tell(*keyed("123", method="SIP INFO"))
     orders = story.tell(*keyed("4", method="SIP INFO"))
 
     assert orders == [
@@ -53,7 +53,14 @@ def test_a_right_code_releases_its_door_with_its_last_digit() -> None:
         SetLamp(Lamp.DOOR_OPEN),
         Report(
             Kind.DOOR_RELEASED,
-            {"visit": "boot-1", "door": "front", "code_name": "family", "method": "SIP INFO", "pulse_s": 4.0},
+            {
+                "visit": "boot-1",
+                "door": "front",
+                "code_name": "family",
+                "method": "SIP INFO",
+                "source": "202",
+                "pulse_s": 4.0,
+            },
         ),
     ]
 
@@ -137,7 +144,8 @@ def test_the_next_visit_listens_again() -> None:
     [
         ("12#", [2], False),
         ("#", [], False),
-        ("12*1234", [], True),
+        ("12*1234", [2], True),
+        ("1*1234", [], True),
         ("*1234", [], True),
         ("12#1234", [2], True),
         ("1234#", [], True),
@@ -166,7 +174,13 @@ def test_a_pause_gives_an_entry_up() -> None:
     story.wait(RULES.code_pause_s + 0.1)
 
     assert (waiting, wrong(story)) == ([], [2, 1])
-    assert story.records(Kind.CODE_WRONG)[0] == {"visit": "boot-1", "left": 2, "method": "", "leg": TALKER}
+    assert story.records(Kind.CODE_WRONG)[0] == {
+        "visit": "boot-1",
+        "source": "202",
+        "leg": TALKER,
+        "left": 2,
+        "method": "RFC 4733",
+    }
     assert story.wanted(SetStrike) == []
 
 
@@ -183,7 +197,7 @@ def test_every_key_gives_the_pause_anew() -> None:
 def test_keys_after_the_call_do_nothing() -> None:
     """News from a leg that is gone is not news of this visit."""
     story = talking()
-    story.tell(*keyed("123"), CallEnded(TALKER, 200, "OK"), *keyed("4"))
+    story.tell(*keyed("1"), CallEnded(TALKER, 200, "OK"), *keyed("234"))
     story.wait(RULES.code_pause_s + 0.1)
 
     assert (story.wanted(SetStrike), wrong(story)) == ([], [])
@@ -210,7 +224,7 @@ def test_keys_before_the_answer_do_nothing() -> None:
 
 def test_a_house_without_codes_is_deaf() -> None:
     """No code, no wrong code, whatever is keyed."""
-    story = talking(replace(RULES, match_code=lambda _: None, code_digits=0))
+    story = talking(replace(RULES, codes={}, code_lengths=frozenset()))
     story.tell(*keyed("1234#*0"))
 
     assert (story.wanted(SetStrike), wrong(story)) == ([], [])

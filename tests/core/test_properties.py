@@ -8,7 +8,7 @@ from door_story import CODES, RULES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intercom.core.commands import Command, Exit, Kind, Report, SetAudio, SetStrike
+from intercom.core.commands import CheckCode, Command, Exit, Kind, Report, SetAudio, SetStrike
 from intercom.core.events import (
     AudioFlowed,
     ButtonChanged,
@@ -21,6 +21,7 @@ from intercom.core.events import (
     CardClosed,
     CardLost,
     CardOpened,
+    CodeChecked,
     DigitReceived,
     EarlyMediaBegan,
     EngineBeat,
@@ -124,12 +125,15 @@ class Told:
         self.check_strikes(event, commands)
         self.check_visits(commands)
         self.check_sound(before, commands)
+        for order in commands:
+            if isinstance(order, CheckCode):
+                self.take(CodeChecked(order.check, CODES.get(order.entry, "")))
 
     def check_presses(self, before: State, event: Event, commands: list[Command]) -> None:
         kinds = [order.kind for order in commands if isinstance(order, Report)]
         answers = kinds.count(Kind.PRESS_ACCEPTED) + kinds.count(Kind.PRESS_ANSWERED)
         settled = sum(
-            new.pressed and not old.pressed for old, new in zip(before.buttons, self.state.buttons, strict=True)
+            bool(new.active and not old.active) for old, new in zip(before.buttons, self.state.buttons, strict=True)
         )
         made = isinstance(event, ButtonPressed) and event.button in RULES.buttons
         assert answers == settled + made
@@ -137,7 +141,7 @@ class Told:
     def check_strikes(self, event: Event, commands: list[Command]) -> None:
         for order in commands:
             if isinstance(order, SetStrike) and order.released:
-                assert isinstance(event, DigitReceived)
+                assert isinstance(event, CodeChecked)
             if isinstance(order, Report) and order.kind is Kind.DOOR_RELEASED:
                 door, pulse_s = order.fields["door"], order.fields["pulse_s"]
                 assert isinstance(door, str)

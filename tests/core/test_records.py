@@ -19,7 +19,7 @@ FIELDS = ("visit", "button", "by", "target", "leg", "account", "caller", "source
           "code_name", "left", "condition", "detail", "lasted_s", "took_ms", "expires_s", "card", "versions",
           "timeline", "total_ms", "talked_s", "got", "method", "pulse_s", "boot", "contact", "shown", "count",
           "request", "about", "direction", "hearer", "cause", "echo_db", "codec", "sound", "one_way",
-          "duplex", "changed")  # fmt: skip
+          "duplex", "changed", "locks", "lasts_s")  # fmt: skip
 VALUES = st.text() | st.integers() | st.floats() | st.dictionaries(st.text(), st.floats(), max_size=2)
 
 
@@ -117,7 +117,8 @@ def test_trouble_weighs_more_than_news() -> None:
 
     refused = {Kind.CALL_REFUSED, Kind.REDIRECT_REFUSED, Kind.TEXT_REFUSED}
     unheard = {Kind.ONE_WAY, Kind.HALF_DUPLEX}
-    assert heavy == refused | unheard | {Kind.CONDITION_BEGAN, Kind.TEXT_FAILED, Kind.CODE_WRONG}
+    at_door = {Kind.CODE_WRONG, Kind.LOCKED_OUT, Kind.DOOR_FORCED, Kind.DOOR_HELD, Kind.TAMPERED}
+    assert heavy == refused | unheard | at_door | {Kind.CONDITION_BEGAN, Kind.TEXT_FAILED}
 
 
 def test_the_catalogue_explains_every_record() -> None:

@@ -8,15 +8,16 @@ the core does that, where it is tested.
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from itertools import cycle, islice
 from threading import Event as Flag
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import gpiozero
 
 from intercom.core.commands import Lamp
-from intercom.core.events import ButtonChanged
+from intercom.core.events import ButtonChanged, SensorChanged
 from intercom.errors import HardwareError
 from intercom.ports import Post
 
@@ -62,12 +63,31 @@ class GpioPanel:
             wire.close()
 
 
-class GpioStrike:
-    """One strike's relay.
+class GpioSensors:
+    """Exit buttons, door contacts and tamper switches: each between a pin of its own and ground."""
 
-    With `active_high` the pin is low from the moment it becomes an output. gpiozero's backends claim an output low and
-    set its level afterwards, so an active-low strike twitches at start: hardware/README.md says which relay to take.
-    """
+    def __init__(self, sensors: dict[str, tuple[str, bool]], post: Post) -> None:
+        """Claim the pins, and tell what all of them are at now.
+
+        `sensors` maps a sensor's name to its pin and whether it is active while its switch is closed. The resistor
+        inside the Pi pulls the pin up, so a closed switch means low. Raises HardwareError.
+        """
+        self._inputs: list[gpiozero.DigitalInputDevice] = []
+        for name, (pin, closed) in sensors.items():
+            wire = _claim(f"sensor {name!r}", pin, partial(_input, pin, pull_up=True))
+            self._inputs.append(wire)
+            wire.when_activated = _poster(post, SensorChanged(name, active=closed))
+            wire.when_deactivated = _poster(post, SensorChanged(name, active=not closed))
+            post(SensorChanged(name, active=wire.is_active == closed))
+
+    def close(self) -> None:
+        """Give the pins back."""
+        for wire in self._inputs:
+            wire.close()
+
+
+class GpioStrike:
+    """One strike's relay: its pin becomes an output and gets the locked level in one step, high or low."""
 
     def __init__(self, door: str, pin: str, *, active_high: bool) -> None:
         """Claim the pin, locked. Raises HardwareError."""
@@ -141,7 +161,7 @@ class GpioLight:
         self._led.off()
 
 
-def _poster(post: Post, event: ButtonChanged) -> Callable[[], None]:
+def _poster(post: Post, event: ButtonChanged | SensorChanged) -> Callable[[], None]:
     return lambda: post(event)
 
 
@@ -157,6 +177,34 @@ def _pin(pin: str) -> int | str:
 def _claim(what: str, pin: str, claim: Callable[[], _Device]) -> _Device:
     """Return the claimed device, or raise HardwareError: all of gpiozero's errors end here."""
     try:
+        _give_birth_with_level()
         return claim()
     except (gpiozero.GPIOZeroError, OSError, ValueError) as error:
         raise HardwareError(f"{what}: pin {pin} cannot be had: {error}") from error
+
+
+def _give_birth_with_level() -> None:
+    """Have lgpio claim outputs with their level, as the kernel can do it in one step.
+
+    gpiozero 2.0.1 claims an output low (`LGPIOPin._set_function`) and sets the level afterwards
+    (`Pin.output_with_state`), so a relay that releases on low would twitch whenever the daemon starts.
+    """
+    gpiozero.Device.ensure_pin_factory()
+    factory = gpiozero.Device.pin_factory
+    kind = getattr(factory, "pin_class", None)
+    if type(factory).__name__ == "LGPIOFactory" and kind is not None and not hasattr(kind, "born_with_level"):
+        factory.pin_class = _born_with_level(kind)
+
+
+def _born_with_level(kind: Any) -> Any:
+    lgpio = import_module("lgpio")
+
+    class BornPin(kind):  # type: ignore[misc]
+        """An lgpio pin whose direction and level are set together."""
+
+        born_with_level = True
+
+        def output_with_state(self, state: float) -> None:
+            lgpio.gpio_claim_output(self.factory._handle, self._number, int(bool(state)))  # noqa: SLF001
+
+    return BornPin

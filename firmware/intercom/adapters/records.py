@@ -71,13 +71,25 @@ TABLE: Mapping[Kind, Entry] = {
         _WARNING,
         "the echo stays[ in the call with {target}][, {echo_db:.0f} dB of it go]: one side is heard at a time",
     ),
-    Kind.CODE_WRONG: Entry("fb66a506ba9344158647995f54de0cf2", _WARNING, "wrong code[ on {leg}][, tries left: {left}]"),
+    Kind.CODE_WRONG: Entry(
+        "fb66a506ba9344158647995f54de0cf2",
+        _WARNING,
+        "wrong code[ from {source}][ on {leg}][: {reason}][, tries left: {left}]",
+    ),
+    Kind.LOCKED_OUT: Entry(
+        "be5b8405e8f1494e92f96562eaed1dfa", _WARNING, "no codes from {source}[ for {lasts_s:.0f} s][, lock-out {locks}]"
+    ),
     Kind.DOOR_RELEASED: Entry(
         "a5927dccf0494cdeb5027331332c318c",
         _NOTICE,
-        "door {door} released[ by code {code_name}][ by {by}][ for {pulse_s:g} s]",
+        "door {door} released[ by code {code_name}][ from {source}][ by {by}][ for {pulse_s:g} s]",
     ),
     Kind.DOOR_LOCKED: Entry("0f18ae8e0cb24cd2a719321c15c50edb", _NOTICE, "door {door} locked[ after {lasted_s:.1f} s]"),
+    Kind.DOOR_OPENED: Entry("9427045773454f43b78324836e1f9947", _INFO, "door {door} opened"),
+    Kind.DOOR_CLOSED: Entry("06758ee752fd48efbcba9fcf6335c78e", _INFO, "door {door} closed"),
+    Kind.DOOR_FORCED: Entry("06b68d1bc37943c6ad238dfdf2400c96", _ERROR, "{condition}[: {detail}]"),
+    Kind.DOOR_HELD: Entry("c37cb23636d344e08a9e2dfd7cec1760", _WARNING, "{condition}[: {detail}]"),
+    Kind.TAMPERED: Entry("193bcd8ccd1f400bb752a019aa5bffd9", _ERROR, "{condition}[: {detail}]"),
     Kind.VISIT_ENDED: Entry(
         "44dbffb25ecb436486e6c9b3a3de2a15", _NOTICE, "visit {visit} ended: {outcome}[ after {total_ms:.0f} ms]"
     ),

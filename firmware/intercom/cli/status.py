@@ -79,6 +79,7 @@ def screen(told: Status, paint: Paint) -> list[str]:
         "",
         *(_line(line, paint) for line in told["lines"]),
         *(_door(door, paint) for door in told["doors"]),
+        *(_locked_out(source, paint) for source in told["locked_out"]),
         *_machine(told, paint),
         *(_trouble(condition, paint) for condition in told["conditions"]),
         _labelled("engine", f"{printable(engine['versions'])} (pid {engine['pid']}, started {starts})"),
@@ -100,7 +101,15 @@ def _line(line: Status, paint: Paint) -> str:
 
 
 def _door(door: Status, paint: Paint) -> str:
-    return _labelled("door", f"{door['door']} {paint('released', BAD) if door['released'] else 'locked'}")
+    left = f" for {span(door['for_s'])}" if door["released"] else ""
+    state = paint("released", BAD) + left if door["released"] else "locked"
+    contact = f", {door['contact']}" if door["contact"] else ""
+    return _labelled("door", f"{door['door']} {state}{contact}")
+
+
+def _locked_out(source: Status, paint: Paint) -> str:
+    text = paint(f"no codes from {printable(source['source'])}", BAD)
+    return _labelled("codes", f"{text} for {span(source['for_s'])}")
 
 
 def _machine(told: Status, paint: Paint) -> Iterator[str]:

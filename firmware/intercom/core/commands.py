@@ -8,6 +8,7 @@ shall be from now on). Levels are idempotent, so they can be sent again to a voi
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from intercom.core.doorway import Ledger
 from intercom.core.pending import Pending
 
 
@@ -27,6 +28,7 @@ class Tone(StrEnum):
     WARNING = "warning"
     DOOR_OPEN = "door-open"
     CLOSING = "closing"
+    CLOSE_DOOR = "close-door"
 
 
 class Lamp(StrEnum):
@@ -170,6 +172,22 @@ class KeepPending:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckCode:
+    """Compare what was keyed with the codes; `CodeChecked` follows, with this number."""
+
+    check: int
+    entry: str = field(repr=False)
+    """Digits, or a card's number behind `codes.CARD`."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepLedger:
+    """Note uses of codes and lock-outs where they survive a loss of power."""
+
+    ledger: Ledger
+
+
+@dataclass(frozen=True, slots=True)
 class StopEngine:
     """End every call, unregister, and leave."""
 
@@ -236,8 +254,16 @@ class Kind(StrEnum):
     HALF_DUPLEX = "half-duplex"
     """The echo could not be taken out: from here on one side is heard at a time."""
     CODE_WRONG = "code-wrong"
+    LOCKED_OUT = "locked-out"
+    """A source has keyed so many wrong codes that nobody listens to it for a while."""
     DOOR_RELEASED = "door-released"
     DOOR_LOCKED = "door-locked"
+    DOOR_OPENED = "door-opened"
+    DOOR_CLOSED = "door-closed"
+    DOOR_FORCED = "door-forced"
+    """The three below are conditions: they begin so, and end like any other."""
+    DOOR_HELD = "door-held"
+    TAMPERED = "tampered"
     VISIT_ENDED = "visit-ended"
     VISIT_RESUMED = "visit-resumed"
     """A visit goes on that was cut by a crash: of the voice engine or of the daemon."""
@@ -273,8 +299,8 @@ class Exit:
 
 Command = (
     PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendDigits
-    | SendText | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus | KeepPending | TellOutage
-    | TellUnanswered | Report | Exit
+    | SendText | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus | KeepPending | KeepLedger
+    | CheckCode | TellOutage | TellUnanswered | Report | Exit
 )  # fmt: skip
 EngineCommand = (
     PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendDigits

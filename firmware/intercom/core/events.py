@@ -28,6 +28,54 @@ class ButtonPressed:
 
 
 @dataclass(frozen=True, slots=True)
+class SensorChanged:
+    """An edge on a sensor's wire, not yet debounced; the first one tells its level at the start."""
+
+    sensor: str
+    """"exit front", "contact front", "tamper case"."""
+    active: bool
+    """Pressed, or open."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """A key of a keypad at the door: 0-9, * or #."""
+
+    keypad: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CardRead:
+    """A card was held before a reader at the door."""
+
+    keypad: str
+    number: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeChecked:
+    """What `CheckCode` has found."""
+
+    check: int
+    code: str
+    """The name of the code that it is; empty for none."""
+    expired: bool = False
+    """Whether its last day is over, or nobody knows because the clock is not set."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAsked:
+    """An operator on this machine wants a door released, or locked again."""
+
+    door: str
+    by: str
+    """Who asked over the control socket ("uid 0")."""
+    released: bool = True
+    hold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class VisitRestored:
     """The daemon before this one died in a visit; this is what it left behind."""
 
@@ -267,9 +315,9 @@ class DigitReceived:
     """A key of the phone: 0-9, A-D, * or #."""
 
     leg: str
-    digit: str
+    digit: str = field(repr=False)
     method: str
-    """"RFC 4733" or "SIP INFO"."""
+    """"RFC 4733", "SIP INFO" or "in-band"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +406,8 @@ class TonePlayed:
 
 
 Event = (
-    ButtonChanged | ButtonPressed | VisitRestored | Reconfigured | HangUpAsked | CallAsked
+    ButtonChanged | ButtonPressed | SensorChanged | KeyPressed | CardRead | CodeChecked | ReleaseAsked
+    | VisitRestored | Reconfigured | HangUpAsked | CallAsked
     | ProfilesChanged | ConditionBegan | ConditionEnded | NetworkChanged
     | ServersFound | LineAnswered | TextAnswered | TextArrived | TimePassed | StopRequested | EngineStarted
     | EngineLost | EngineBeat | LineUp

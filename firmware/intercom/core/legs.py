@@ -74,3 +74,18 @@ def unheard(turn: Turn, target: str) -> None:
     deaf = known.deaf or (known.calls + 1 >= DEAF_CALLS and turn.now - known.since >= turn.rules.deaf_s)
     longer = replace(known, calls=min(known.calls + 1, DEAF_CALLS), deaf=deaf)
     turn.set(unheard=tuple(longer if entry is known else entry for entry in turn.state.unheard))
+
+
+def counts(turn: Turn, leg: str, method: str) -> bool:
+    """Whether a key counts that came by this method: some phones send each key in two ways (RFC 4733 and INFO).
+
+    A leg has one way at a time, and another one counts only when that has been silent for `keyed_twice_s`: so each
+    key counts once, whichever of its two ways is the quicker one today.
+    """
+    known = find(turn, leg)
+    if known is None:
+        return True
+    if known.method not in ("", method) and turn.now - known.keyed_at < turn.rules.keyed_twice_s:
+        return False
+    put(turn, replace(known, method=method, keyed_at=turn.now))
+    return True

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`step`: one event in, a new state and the commands out. All events go through here."""
 
-from intercom.core import door, health, hearing, legs, line, operator, panel, texts, visit
+from intercom.core import codes, doors, health, hearing, legs, line, operator, panel, sensors, texts, visit
 from intercom.core.commands import (
     Command,
     Exit,
+    KeepLedger,
     KeepPending,
     Kind,
     Report,
@@ -14,6 +15,7 @@ from intercom.core.commands import (
     SetStrike,
     StopEngine,
 )
+from intercom.core.doorway import BLANK, Ledger
 from intercom.core.events import (
     AudioFlowed,
     ButtonChanged,
@@ -28,6 +30,8 @@ from intercom.core.events import (
     CardClosed,
     CardLost,
     CardOpened,
+    CardRead,
+    CodeChecked,
     ConditionBegan,
     ConditionEnded,
     DigitReceived,
@@ -38,12 +42,15 @@ from intercom.core.events import (
     EngineStarted,
     Event,
     HangUpAsked,
+    KeyPressed,
     LineAnswered,
     LineLost,
     LineUp,
     NetworkChanged,
     ProfilesChanged,
     Reconfigured,
+    ReleaseAsked,
+    SensorChanged,
     ServersFound,
     SoundMeasured,
     StopRequested,
@@ -69,6 +76,7 @@ def step(state: State, event: Event, *, now: float, rules: Rules) -> tuple[State
     turn = Turn(state, now, rules)
     before = levels(state)
     _dispatch(turn, event)
+    codes.let_go(turn)
     turn.order(*_changed(before, levels(turn.state), anew=isinstance(event, EngineStarted)))
     turn.order(*health.changes(state, turn.state, now))
     turn.set(unwell=health.dated(state, turn.state, now))
@@ -77,12 +85,15 @@ def step(state: State, event: Event, *, now: float, rules: Rules) -> tuple[State
 
 def _rank(command: Command) -> int:
     """Return how urgent a command is: what a crash must not lose, then the world, then its description."""
-    return 0 if isinstance(command, KeepPending) else 2 if isinstance(command, Report | Exit) else 1
+    return 0 if isinstance(command, KeepPending | KeepLedger) else 2 if isinstance(command, Report | Exit) else 1
 
 
-def start(boot: str, rules: Rules) -> tuple[State, list[Command]]:
-    """Return the first state and what makes the world agree with it: every strike locked, the lamp honest."""
-    state = new(boot, rules)
+def start(boot: str, rules: Rules, ledger: Ledger = BLANK) -> tuple[State, list[Command]]:
+    """Return the first state and what makes the world agree with it: every strike locked, the lamp honest.
+
+    `ledger` is what the daemon before this one left behind.
+    """
+    state = new(boot, rules, ledger)
     first = levels(state)
     locked = (SetStrike(door.name, released=False) for door in state.doors)
     return state, [*locked, SetLamp(first.lamp), SetStatus(first.status), Report(Kind.STARTED, {"boot": boot})]
@@ -91,7 +102,9 @@ def start(boot: str, rules: Rules) -> tuple[State, list[Command]]:
 def _dispatch(turn: Turn, event: Event) -> None:
     match event:
         case ButtonChanged(button, pressed):
-            panel.changed(turn, button, pressed=pressed)
+            panel.changed(turn, "buttons", button, active=pressed)
+        case SensorChanged(sensor, active):
+            panel.changed(turn, "sensors", sensor, active=active)
         case ButtonPressed(button, by):
             visit.pressed(turn, button, by)
         case TimePassed():
@@ -130,8 +143,16 @@ def _dispatch(turn: Turn, event: Event) -> None:
         case StrangersRefused(count, source, request):
             turn.tell(Kind.STRANGERS_REFUSED, count=count, source=source, request=request)
         case DigitReceived(leg, digit, method):
-            if not visit.confirmed(turn, leg, digit):
-                door.digit(turn, leg, digit, method)
+            if legs.counts(turn, leg, method) and not visit.confirmed(turn, leg, digit):
+                codes.digit(turn, leg, digit, method)
+        case KeyPressed(keypad, key):
+            codes.keypad(turn, keypad, key)
+        case CardRead(keypad, number):
+            codes.card(turn, keypad, number)
+        case CodeChecked():
+            codes.checked(turn, event)
+        case ReleaseAsked(name, by, released, hold):
+            doors.asked(turn, name, by, released=released, hold=hold)
         case AudioFlowed(leg, direction):
             visit.audio_flowed(turn, leg, direction)
         case StreamMeasured():
@@ -187,7 +208,9 @@ def _time_passed(turn: Turn) -> None:
     panel.time_passed(turn)
     for silent in line.time_passed(turn):
         _line_lost(turn, silent)
-    door.time_passed(turn)
+    codes.time_passed(turn)
+    doors.time_passed(turn)
+    sensors.time_passed(turn)
     visit.time_passed(turn)
     if turn.state.stopping_until is not None and turn.now >= turn.state.stopping_until:
         _leave(turn)
@@ -207,7 +230,7 @@ def _stop(turn: Turn, reason: str) -> None:
         return
     turn.tell(Kind.STOPPING, reason=reason)
     visit.stopped(turn)
-    door.lock_all(turn)
+    doors.lock_all(turn)
     turn.set(stopping_until=turn.now + turn.rules.stop_s)
     turn.order(StopEngine())
     if not turn.state.engine_up:
@@ -224,6 +247,8 @@ def _changed(before: Levels, after: Levels, *, anew: bool) -> list[Command]:
     orders: list[Command] = []
     if before.pending != after.pending:
         orders.append(KeepPending(after.pending))
+    if before.ledger != after.ledger:
+        orders.append(KeepLedger(after.ledger))
     orders += [SetStrike(name, released=False) for name in sorted(before.released - after.released)]
     orders += [SetStrike(name, released=True) for name in sorted(after.released - before.released)]
     if before.audio != after.audio or (anew and after.audio.card):

@@ -3,16 +3,38 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from intercom.core.pending import Stage
 
 
 @dataclass(frozen=True, slots=True)
-class CodeMatch:
-    """A keyed code that was right."""
+class CodeRule:
+    """What a right code may do. The code itself is not here: the shell compares."""
 
-    name: str
-    door: str
+    doors: tuple[str, ...]
+    profile: str = ""
+    """The time profile in which it counts; empty: always. A clock that is not set means that it does not."""
+    uses: int = 0
+    """How often it may release; 0: for ever."""
+    hold: bool = False
+    """Whether its doors stay released until it is keyed again."""
+
+
+class SensorKind(Enum):
+    """What hangs on an input that is no visitor's button."""
+
+    EXIT = "exit button"
+    CONTACT = "door contact"
+    TAMPER = "tamper switch"
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """An input, and the door that it belongs to; empty for a tamper switch."""
+
+    kind: SensorKind
+    door: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +64,20 @@ class Rules:
     """Account -> users that may call the door through it; "*" is anyone its server lets through."""
     pulse_s: Mapping[str, float]
     """Door -> how long its strike is released."""
-    match_code: Callable[[str], CodeMatch | None]
-    """Keyed digits -> the code they are. The core never sees a code."""
-    code_digits: int
-    """Digits of the longest code; 0 when there is none."""
+    codes: Mapping[str, CodeRule] = field(default_factory=dict)
+    """Name of a code -> what it may do. The core never sees a code."""
+    code_lengths: frozenset[int] = frozenset()
+    """How many digits codes have."""
+    hold_s: Mapping[str, float] = field(default_factory=dict)
+    """Door -> how long it may be held released."""
+    sensors: Mapping[str, Sensor] = field(default_factory=dict)
+    """Name ("exit front", "contact front", "tamper case") -> what it is."""
+    held_s: Mapping[str, float] = field(default_factory=dict)
+    """Door with a contact -> how long it may stand open."""
+    handles: frozenset[str] = frozenset()
+    """Doors that also open by a handle or a key: nobody has forced one that is opened without having been released."""
+    reminder_s: float = 60.0
+    """How long a tone asks for a door to be closed that stands open; 0: no tone."""
     fallback: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Button -> whom to ring when no stage counts at this hour; without an entry: everybody."""
     confirm: frozenset[str] = frozenset()
@@ -80,6 +112,18 @@ class Rules:
     debounce_s: float = 0.02
     code_pause_s: float = 5.0
     wrong_codes: int = 3
+    """Wrong codes that one call may hear."""
+    tries: int = 5
+    """Wrong codes of one source within `tries_s` that lock it out."""
+    tries_s: float = 900.0
+    lock_s: float = 900.0
+    """How long the first lock-out lasts; each further one twice as long as the one before."""
+    lock_most_s: float = 86400.0
+    lock_forgotten_s: float = 86400.0
+    """A source that has not been locked out for this long begins anew."""
+    keyed_twice_s: float = 3.0
+    """How long a leg's present way of sending keys must be silent before another way counts: some phones send each
+    key in two ways."""
     silent_s: float = 4.0
     """A server that has not even said 100 after this long is passed over, where there is another."""
     probe_s: float = 20.0

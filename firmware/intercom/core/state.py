@@ -16,10 +16,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
+from intercom.core import doorway
 from intercom.core.commands import Audio, Lamp, Tone
+from intercom.core.doorway import BLANK, Door, Keying, Ledger, Tries, Wire
 from intercom.core.events import SoundMeasured, StreamMeasured
 from intercom.core.pending import Pending, Stage
-from intercom.core.rules import Rules
+from intercom.core.rules import Rules, SensorKind
 
 
 class Phase(StrEnum):
@@ -185,6 +187,10 @@ class Leg:
     """Whom a server named besides, the best first: called when this one fails."""
     hops: int = 0
     """How often the call was sent on."""
+    method: str = ""
+    """How it sends its keys, of several ways that it may use at once."""
+    keyed_at: float = 0.0
+    """When that way was last used."""
 
     @property
     def planned(self) -> str:
@@ -242,9 +248,6 @@ class Visit:
     one_way: tuple[tuple[str, str], ...] = ()
     """Direction that is not heard ("in": the house, "out": the visitor) -> why, as it was told."""
     half_duplex: bool = False
-    digits: str = ""
-    digits_until: float | None = None
-    wrong: int = 0
 
 
 class LinePhase(StrEnum):
@@ -284,31 +287,6 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """One strike. Locked unless it has a deadline; there is no other way to be released."""
-
-    name: str
-    released_until: float | None = None
-    released_at: float = 0.0
-    visit: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Button:
-    """One button's wire, debounced by holding still for `debounce_s`."""
-
-    name: str
-    pressed: bool = False
-    """The level that has held still."""
-    level: bool = False
-    since: float = 0.0
-    """When the wire first left the still level."""
-    settles_at: float | None = None
-    stuck_at: float | None = None
-    stuck: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Unheard:
     """A target that was called and did not ring."""
 
@@ -330,7 +308,17 @@ class State:
     visits: int = 0
     lines: tuple[Line, ...] = ()
     doors: tuple[Door, ...] = ()
-    buttons: tuple[Button, ...] = ()
+    buttons: tuple[Wire, ...] = ()
+    sensors: tuple[Wire, ...] = ()
+    tampers: frozenset[str] = frozenset()
+    """Those of the sensors that nobody may open."""
+    keying: tuple[Keying, ...] = ()
+    """Who is keying a code."""
+    checks: int = 0
+    """Comparisons of codes so far, so that no number is used twice."""
+    tries: tuple[Tries, ...] = ()
+    uses: tuple[tuple[str, int], ...] = ()
+    """Code -> how often it was used, of those that may not be used for ever."""
     engine_up: bool = False
     engine_fault: str = ""
     card_fault: str = ""
@@ -358,15 +346,20 @@ class Levels:
     released: frozenset[str]
     status: str
     pending: Pending | None
+    ledger: Ledger
 
 
-def new(boot: str, rules: Rules) -> State:
+def new(boot: str, rules: Rules, ledger: Ledger = BLANK) -> State:
     """Return the state of a daemon that has just started: all locked, all down, all silent."""
     return State(
         boot=boot,
         lines=tuple(Line(account) for account in rules.accounts),
         doors=tuple(Door(name) for name in rules.pulse_s),
-        buttons=tuple(Button(name) for name in rules.buttons),
+        buttons=tuple(Wire(name) for name in rules.buttons),
+        sensors=tuple(Wire(name, active=None, level=None) for name in rules.sensors),
+        tampers=frozenset(name for name, sensor in rules.sensors.items() if sensor.kind is SensorKind.TAMPER),
+        uses=tuple((code, used) for code, used in ledger.uses if code in rules.codes and rules.codes[code].uses),
+        tries=ledger.tries,
     )
 
 
@@ -378,6 +371,7 @@ def levels(state: State) -> Levels:
         released=frozenset(door.name for door in state.doors if door.released_until is not None),
         status=status(state),
         pending=pending(state),
+        ledger=Ledger(state.uses, state.tries),
     )
 
 
@@ -385,7 +379,9 @@ def audio(state: State) -> Audio:
     """Return how the sound shall be."""
     row, visit = PHASES[state.phase], state.visit
     if visit is None:
-        return Audio()
+        # The microphone goes nowhere; who did not close the door hears about it.
+        reminds = any(door.reminds_until is not None for door in state.doors)
+        return Audio(card=True, loop=Tone.CLOSE_DOOR) if reminds and state.stopping_until is None else Audio()
     hear = visit.talker if row.talk else visit.early if row.early else ""
     return Audio(
         card=row.card,
@@ -440,7 +436,8 @@ def conditions(state: State) -> dict[str, str]:
         wrong["voice engine"] = state.engine_fault
     if state.card_fault:
         wrong["sound card"] = state.card_fault
-    wrong |= {f"button {button.name}": "held down: stuck?" for button in state.buttons if button.stuck}
+    wrong |= {f"button {button.name}": doorway.stuck(button) for button in state.buttons if button.stuck}
+    wrong |= doorway.conditions(state.doors, state.sensors, state.tampers)
     wrong |= {f"target {silent.target}": "called, never rang" for silent in state.unheard if silent.deaf}
     return wrong | dict(state.wrong)
 
@@ -453,11 +450,13 @@ def line_up(state: State) -> Line | None:
 def next_deadline(state: State) -> float | None:
     """Return when `TimePassed` is due next, or None while only the world can change anything."""
     visit = state.visit
-    instants = [visit.phase_until, visit.digits_until, visit.silent_until] if visit else []
+    instants = [visit.phase_until, visit.silent_until] if visit else []
     for line in state.lines:
         instants += [line.retry_at, line.probe_at, line.probe_until]
-    instants += [door.released_until for door in state.doors]
-    for button in state.buttons:
-        instants += [button.settles_at, button.stuck_at]
+    for door in state.doors:
+        instants += [door.released_until, door.held_at, door.reminds_until]
+    for wire in (*state.buttons, *state.sensors):
+        instants += [wire.settles_at, wire.stuck_at]
+    instants += [keying.until for keying in state.keying]
     instants.append(state.stopping_until)
     return min((instant for instant in instants if instant is not None), default=None)

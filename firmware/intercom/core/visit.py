@@ -418,7 +418,7 @@ def _enter_closing(turn: Turn, left: Phase, signal: Signal) -> None:
     turn.order(*(HangUp(leg.name) for leg in turn.visit.legs))
     if turn.visit.button and outcome in (Outcome.UNREACHABLE, Outcome.CUT):
         turn.set(missed=(*turn.state.missed, (turn.visit.button, turn.visit.began_at))[-MISSED_KEPT:])
-    turn.set_visit(outcome=outcome, legs=(), early="", digits="", digits_until=None, patient_until=None, doubted="")
+    turn.set_visit(outcome=outcome, legs=(), early="", patient_until=None, doubted="")
     texts.unanswered(turn, outcome)
     if outcome in OUTCOME_TONES:
         turn.order(PlayTone(OUTCOME_TONES[outcome]))

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Codes that are kept as hashes: who reads the configuration does not read the codes.
+
+The function is scrypt (RFC 7914), because it is slow and wants 8 MB for every guess. All codes of a door had best share
+one salt, so that one run compares an entry with all of them. Short codes stay short: whoever has the file tries all
+10 000 codes of four digits in some minutes; eight digits take weeks.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+
+WORK = 13
+"""Binary logarithm of scrypt's n: 8 MB; about 75 ms on one shared x86-64 core."""
+BLOCK = 8
+SALT_BYTES = 16
+KEY_BYTES = 32
+CARD = "card "
+_FORM = re.compile(r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),keys=(\d{1,2})\$([A-Za-z0-9_-]{22})\$([A-Za-z0-9_-]{43})")
+
+
+@dataclass(frozen=True, slots=True)
+class Mill:
+    """What two hashes must share to be made in one run."""
+
+    salt: bytes
+    work: int = WORK
+    block: int = BLOCK
+
+    def grind(self, entry: str) -> bytes:
+        """Return the key of an entry. It takes a while, and lets other threads run."""
+        return hashlib.scrypt(
+            entry.encode(), salt=self.salt, n=1 << self.work, r=self.block, p=1, dklen=KEY_BYTES, maxmem=64 << 20
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """A code that nobody knows from it."""
+
+    mill: Mill
+    keys: int
+    """How many digits it has; 0 for a card. Known, so that it can be taken at its last one."""
+    key: bytes
+
+    def __str__(self) -> str:
+        mill = self.mill
+        return f"$scrypt$ln={mill.work},r={mill.block},keys={self.keys}${_text(mill.salt)}${_text(self.key)}"
+
+    def is_made_of(self, key: bytes) -> bool:
+        """Whether an entry's key is this one's, in a time that does not tell how near it came."""
+        return hmac.compare_digest(self.key, key)
+
+
+def new_mill() -> Mill:
+    """Return a mill with a salt of its own."""
+    return Mill(secrets.token_bytes(SALT_BYTES))
+
+
+def hashed(code: str, mill: Mill) -> Hashed:
+    """Return the hash of a code, or of "card " and a card's number."""
+    return Hashed(mill, 0 if code.startswith(CARD) else len(code), mill.grind(code))
+
+
+def parse(text: str) -> Hashed | None:
+    """Return what a text of the configuration says, or None where it is no hash of ours."""
+    found = _FORM.fullmatch(text)
+    if found is None:
+        return None
+    work, block, keys = (int(found[place]) for place in (1, 2, 3))
+    if not (10 <= work <= 15 and 1 <= block <= 16 and (keys == 0 or 2 <= keys <= 12)):
+        return None
+    try:
+        salt, key = (base64.urlsafe_b64decode(found[place] + "=" * (-len(found[place]) % 4)) for place in (4, 5))
+    except (ValueError, binascii.Error):
+        return None
+    return Hashed(Mill(salt, work, block), keys, key)
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")

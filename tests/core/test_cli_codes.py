@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`intercom code` and `intercom release`: codes that nobody reads, and a door opened from this machine."""
+
+import io
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from config_files import BASE, loaded, written
+from test_cli import Canned, daemon
+
+from intercom import hashing
+from intercom.__main__ import main
+from intercom.config import Secret
+
+__all__ = ["daemon"]
+LOCKED = {"door": "front", "released": False, "for_s": 0.0, "contact": ""}
+
+
+def piped(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+
+def test_a_new_code_is_shown_once_and_kept_as_a_hash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is to be pasted goes to the output, the digits beside it, so that a pipe into a file gets no digits."""
+    assert main(["code", "new", "--digits", "5", "--config", str(tmp_path / "none.toml")]) == 0
+    out, err = capsys.readouterr()
+    (code,) = re.findall(r"^code    (\d{5})$", err, re.MULTILINE)
+    got = loaded(tmp_path, f"{BASE}[codes.a]\n{out}")
+    made = hashing.parse(got.codes[0].secret.reveal())
+
+    assert code not in out
+    assert made is not None
+    assert made.is_made_of(made.mill.grind(code))
+    assert got.warnings == ()
+
+
+def test_a_code_of_ones_own_joins_the_salt_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Then one run compares all of them."""
+    mill = hashing.Mill(b"s" * 16, work=10)
+    path = written(tmp_path, BASE + f'[codes.a]\nsecret = "{hashing.hashed("4711", mill)}"\n')
+    piped(monkeypatch, "5711\n")
+
+    assert main(["code", "hash", "--config", str(path)]) == 0
+    assert capsys.readouterr().out == f'secret = "{hashing.hashed("5711", mill)}"\n'
+
+
+@pytest.mark.parametrize(
+    ("keyed", "status", "complaint"),
+    [
+        ("47110\n", 1, "another code begins like this one"),
+        ("4711\n", 1, "another code begins like this one"),
+        ("99\n", 1, "another code begins like this one"),
+        ("x\n", 2, "a code is 2 to 12 digits"),
+        ("", 2, "a code is 2 to 12 digits"),
+    ],
+)
+def test_a_code_that_would_not_work_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    keyed: str, status: int, complaint: str,
+) -> None:  # fmt: skip
+    """Before it is written anywhere, and without telling the other one."""
+    made = hashing.hashed("4711", hashing.Mill(b"s" * 16, work=10))
+    path = written(tmp_path, BASE + f'[codes.a]\nsecret = "{made}"\n[codes.b]\nsecret = "9911"\n')
+    piped(monkeypatch, keyed)
+
+    assert main(["code", "hash", "--config", str(path)]) == status
+    told = capsys.readouterr()
+    assert complaint in told.err
+    assert told.out == ""
+    assert "9911" not in told.err
+
+
+def test_release_says_what_came_of_it(daemon: Canned, capsys: pytest.CaptureFixture[str]) -> None:
+    """And asks for what was meant: a pulse, holding it, or the end of that."""
+    path = str(daemon.path)
+    daemon.answers["release"] = {"ok": True, "door": {**LOCKED, "released": True, "for_s": 600.0}}
+    held = main(["release", "front", "--hold", "--socket", path])
+    daemon.answers["release"] = {"ok": True, "door": LOCKED}
+    ended, refused = (main(["release", *how, "--socket", path]) for how in (["--end"], []))
+
+    assert (held, ended, refused) == (0, 0, 1)
+    assert capsys.readouterr().out.splitlines() == ["door front: released for 10 min", *["door front: locked"] * 2]
+    assert daemon.asked[0] == {"do": "release", "door": "front", "released": True, "hold": True}
+    assert daemon.asked[1] == {"do": "release", "door": "", "released": False, "hold": False}
+
+
+def test_a_secret_that_is_a_hash_does_not_show_either() -> None:
+    """Short codes can be tried out from it."""
+    made = str(hashing.hashed("4711", hashing.Mill(b"s" * 16, work=10)))
+
+    assert made not in repr(Secret(made))

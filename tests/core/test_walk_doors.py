@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A second walk, over what `test_walk.py` leaves out: codes, lock-outs, keypads and sensors, in and out of a call.
+
+The visit is one that talks for ever, or none: how a visit runs has its own walk.
+"""
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+import pytest
+
+from intercom.core.commands import CheckCode, Command, KeepLedger, KeepPending, Kind, Report
+from intercom.core.doorway import Keying, Ledger
+from intercom.core.events import (
+    ButtonPressed,
+    CallAnswered,
+    CallEnded,
+    CodeChecked,
+    DigitReceived,
+    EngineStarted,
+    Event,
+    KeyPressed,
+    LineUp,
+    ReleaseAsked,
+    SensorChanged,
+    StopRequested,
+    TimePassed,
+    TonePlayed,
+)
+from intercom.core.machine import start, step
+from intercom.core.pending import Stage
+from intercom.core.rules import CodeRule, Rules, Sensor, SensorKind
+from intercom.core.state import PHASES, State, audio, levels, next_deadline
+
+RULES = Rules(
+    buttons={"front": (Stage(("201",), 1e6),)},
+    accounts=("home",),
+    callers={},
+    pulse_s={"front": 1.0},
+    hold_s={"front": 2.0},
+    codes={"family": CodeRule(("front",)), "once": CodeRule(("front",), uses=1)},
+    code_lengths=frozenset({1, 2}),
+    wrong_codes=2,
+    tries=2,
+    tries_s=1.0,
+    lock_s=1.0,
+    lock_most_s=2.0,
+    lock_forgotten_s=1.0,
+    code_pause_s=1.0,
+    talk_s=1e6,
+    debounce_s=0.0,
+    stuck_s=1e6,
+    closing_s=1.0,
+    probe_s=float("inf"),
+)  # fmt: skip
+SENSORS = replace(
+    RULES,
+    codes={},
+    code_lengths=frozenset(),
+    sensors={
+        "exit front": Sensor(SensorKind.EXIT, "front"),
+        "contact front": Sensor(SensorKind.CONTACT, "front"),
+    },
+    held_s={"front": 2.0},
+    reminder_s=2.0,
+)
+TALKER = "boot-1.1"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One step of the walk."""
+
+    before: State
+    event: Event
+    now: float
+    after: State
+    commands: tuple[Command, ...]
+
+
+def keying_events(state: State) -> list[Event]:
+    """What fingers, the code book and an operator can do."""
+    always: list[Event] = []
+    if any(keying.waiting for keying in state.keying):
+        pass  # more of them wait just so
+    elif state.engine_up:
+        always += [DigitReceived(TALKER, key, "RFC 4733") for key in "1#*"]
+        always += [DigitReceived("stranger", "1", "RFC 4733"), CallEnded(TALKER, 200, "OK")]
+    else:
+        always += [KeyPressed("door", key) for key in "1#*"]
+    for keying in state.keying:
+        if keying.check is not None:
+            always += [CodeChecked(keying.check, code) for code in ("family", "once", "")]
+            always += [CodeChecked(keying.check, "family", expired=True)]
+    return [*always, CodeChecked(999_999, "family"), StopRequested("SIGTERM")]
+
+
+def sensor_events(state: State) -> list[Event]:
+    """What wires and an operator can do. Debouncing has its own tests: here it is over at once."""
+    if any(wire.settles_at is not None for wire in state.sensors):
+        return []
+    return [
+        *(SensorChanged(name, active) for name in SENSORS.sensors for active in (True, False)),
+        ReleaseAsked("front", "uid 0", hold=True),
+        ReleaseAsked("front", "uid 0", released=False),
+        ReleaseAsked("nowhere", "uid 0"),
+        StopRequested("SIGTERM"),
+    ]
+
+
+def canonical(state: State, now: float) -> State:
+    """Return a state without what no decision depends on, and with what is left of each deadline."""
+
+    def left(instant: float | None) -> float | None:
+        return None if instant is None else round(max(instant - now, -1.0 if state.keying or state.tries else -2.0), 3)
+
+    def keying(one: Keying) -> Keying:
+        return replace(one, check=one.check and 1, until=left(one.until), waiting=one.waiting)
+
+    return replace(
+        state,
+        visit=state.visit and replace(state.visit, began_at=0.0, marks=(), phase_until=None,
+                                      legs=tuple(replace(leg, keyed_at=0.0) for leg in state.visit.legs)),
+        visits=0,
+        checks=0,
+        unwell=(),
+        lines=(),
+        unheard=(),
+        keying=tuple(keying(one) for one in state.keying),
+        tries=tuple(
+            replace(one, wrong=tuple(left(at) or 0.0 for at in one.wrong), locks=min(one.locks, 2),
+                    locked_until=left(one.locked_until) or 0.0)
+            for one in state.tries
+        ),
+        doors=tuple(
+            replace(door, released_at=0.0, visit="", released_until=left(door.released_until), unopened=0,
+                    locked_at=left(door.locked_at) if state.sensors else None, held_at=left(door.held_at),
+                    reminds_until=left(door.reminds_until))
+            for door in state.doors
+        ),
+        sensors=tuple(
+            replace(wire, since=0.0, settles_at=left(wire.settles_at), stuck_at=None) for wire in state.sensors
+        ),
+        stopping_until=left(state.stopping_until),
+    )  # fmt: skip
+
+
+def walked(rules: Rules, first: list[tuple[State, float]], events: object) -> tuple[Way, ...]:
+    """Return every way between the states that can be reached from the first ones."""
+    assert callable(events)
+    todo: deque[tuple[State, float]] = deque(first)
+    seen = {canonical(state, now) for state, now in first}
+    ways: list[Way] = []
+    while todo:
+        state, now = todo.popleft()
+        moves: list[tuple[Event, float]] = [(event, now) for event in events(state)]
+        due = next_deadline(state)
+        if due is not None and due < now + 1e5:
+            moves.append((TimePassed(), max(now, due)))
+        # Lock-outs end without an alarm of their own.
+        moves += [(TimePassed(), tries.locked_until) for tries in state.tries if tries.locked_until > now]
+        for event, at in moves:
+            after, commands = step(state, event, now=at, rules=rules)
+            ways.append(Way(state, event, at, after, tuple(commands)))
+            key = canonical(after, at)
+            if key not in seen and after.stopping_until is None:
+                seen.add(key)
+                todo.append((after, at))
+    return tuple(ways)
+
+
+@pytest.fixture(scope="module")
+def keyed() -> tuple[Way, ...]:
+    """The walk over codes, from a call and from an idle door with a keypad."""
+    idle, _ = start("boot", RULES)
+    talking = idle
+    for event in (
+        EngineStarted("e"), LineUp("home", 1.0, 300), ButtonPressed("front", "panel"), CallAnswered(TALKER),
+        TonePlayed("chime"),
+    ):  # fmt: skip
+        talking, _ = step(talking, event, now=0.0, rules=RULES)
+    return walked(RULES, [(talking, 100.0), (idle, 100.0)], keying_events)
+
+
+@pytest.fixture(scope="module")
+def sensed() -> tuple[Way, ...]:
+    """The walk over sensors, without any engine or line: a door works without them."""
+    return walked(SENSORS, [(start("boot", SENSORS)[0], 100.0)], sensor_events)
+
+
+def released(way: Way) -> bool:
+    """Whether a strike was released, or released for longer."""
+    return any(isinstance(order, Report) and order.kind is Kind.DOOR_RELEASED for order in way.commands)
+
+
+def told(way: Way, kind: Kind) -> list[dict[str, object]]:
+    return [dict(order.fields) for order in way.commands if isinstance(order, Report) and order.kind is kind]
+
+
+def kept_first(way: Way) -> bool:
+    """Whether the ledger is written down before the world is touched."""
+    orders = [order for order in way.commands if not isinstance(order, KeepPending)]
+    return orders[0] == KeepLedger(Ledger(way.after.uses, way.after.tries))
+
+
+def test_the_walks_reach_something(keyed: tuple[Way, ...], sensed: tuple[Way, ...]) -> None:
+    """A walk that goes nowhere proves nothing."""
+    assert sum(released(way) for way in keyed) > 50
+    assert sum(released(way) for way in sensed) > 50
+    assert sum(bool(told(way, Kind.LOCKED_OUT)) for way in keyed) > 20
+    assert any(tries.locks > 1 for way in keyed for tries in way.after.tries)
+    assert any(told(way, Kind.DOOR_FORCED) for way in sensed)
+    assert any(told(way, Kind.DOOR_HELD) for way in sensed)
+    print(f"\n{len(keyed)} ways of keying, {len(sensed)} of sensors")
+
+
+def test_only_the_answer_to_what_was_keyed_releases_a_door(keyed: tuple[Way, ...]) -> None:
+    """A right code in a comparison that is under way: nothing else that peers, fingers or time can do."""
+    for way in keyed:
+        if released(way):
+            assert isinstance(way.event, CodeChecked)
+            assert way.event.code in RULES.codes
+            assert not way.event.expired
+            assert any(keying.check == way.event.check for keying in way.before.keying)
+
+
+def test_a_comparison_begins_only_with_a_key_from_who_may(keyed: tuple[Way, ...]) -> None:
+    """The phone that talks, or a keypad; not locked out, and not after too many wrong ones in the call."""
+    for way in keyed:
+        for order in way.commands:
+            if not isinstance(order, CheckCode):
+                continue
+            assert isinstance(way.event, DigitReceived | KeyPressed | CodeChecked)
+            (keying,) = (one for one in way.after.keying if one.check == order.check)
+            locked_until = [tries.locked_until for tries in way.after.tries if tries.name == keying.source]
+            assert all(way.now >= until for until in locked_until)
+            if keying.visit:
+                assert way.before.visit is not None
+                assert keying.name == way.before.visit.talker
+                assert PHASES[way.before.phase].talk
+                assert keying.wrong < RULES.wrong_codes
+
+
+def test_every_guess_is_counted_once(keyed: tuple[Way, ...]) -> None:
+    """Whoever compares an entry in vain has one wrong code more, even by hanging up: `*` and `#` are no way around."""
+    for way in keyed:
+        guessed = [one for one in way.before.keying if one.compared and one.check is None]
+        gone_on = {one.name for one in way.after.keying if one.compared or one.check is not None}
+        wrong = told(way, Kind.CODE_WRONG)
+        for keying in guessed:
+            if keying.name not in gone_on and way.after.stopping_until is None:
+                assert [entry for entry in wrong if entry["source"] == keying.source]
+
+
+def test_a_lock_out_is_told_kept_and_grows(keyed: tuple[Way, ...]) -> None:
+    """Each has its record and is written down before anything else happens."""
+    for way in keyed:
+        before = {tries.name: tries for tries in way.before.tries}
+        for tries in way.after.tries:
+            known = before.get(tries.name)
+            if tries.locks and (known is None or tries.locked_until != known.locked_until):
+                assert kept_first(way)
+                (record,) = told(way, Kind.LOCKED_OUT)
+                assert record["lasts_s"] == min(2.0 ** (tries.locks - 1), 2.0) == tries.locked_until - way.now
+            assert known is None or tries.locked_until >= known.locked_until
+
+
+def test_a_code_with_one_use_is_used_once(keyed: tuple[Way, ...]) -> None:
+    """Counted before the strike moves."""
+    for way in keyed:
+        if released(way) and isinstance(way.event, CodeChecked) and way.event.code == "once":
+            assert dict(way.before.uses).get("once", 0) == 0
+            assert dict(way.after.uses)["once"] == 1
+            assert kept_first(way)
+
+
+def test_only_the_exit_button_or_an_operator_releases_without_a_code(sensed: tuple[Way, ...]) -> None:
+    """And the exit button only when it is pressed: a level that is there from the start is no press."""
+    for way in sensed:
+        if released(way):
+            if isinstance(way.event, ReleaseAsked):
+                assert way.event.released
+                continue
+            (before,) = (wire for wire in way.before.sensors if wire.name == "exit front")
+            (after,) = (wire for wire in way.after.sensors if wire.name == "exit front")
+            assert (before.active, after.active) == (False, True)
+
+
+def test_a_released_door_always_has_a_deadline(keyed: tuple[Way, ...], sensed: tuple[Way, ...]) -> None:
+    """Time alone locks every door again, within its pulse or the longest hold."""
+    for way in (*keyed, *sensed):
+        for door in way.after.doors:
+            if door.released_until is not None:
+                due = next_deadline(way.after)
+                assert due is not None
+                assert due <= door.released_until <= way.now + 2.0
+                assert door.holding or door.released_until <= way.now + 1.0
+            assert (door.name in levels(way.after).released) == (door.released_until is not None)
+
+
+def test_a_stop_locks_and_nothing_releases_after_it(keyed: tuple[Way, ...], sensed: tuple[Way, ...]) -> None:
+    """In every state, by every event."""
+    for way in (*keyed, *sensed):
+        if way.after.stopping_until is not None:
+            assert levels(way.after).released == frozenset()
+
+
+def test_a_door_is_forced_only_when_it_opens_locked(sensed: tuple[Way, ...]) -> None:
+    """Nobody is accused who was let in, and nothing that was open from the start."""
+    for way in sensed:
+        if told(way, Kind.DOOR_FORCED):
+            assert way.before.doors[0].released_until is None
+            assert way.before.doors[0].is_open is False
+            assert way.after.doors[0].is_open
+
+
+def test_a_reminder_ends_by_itself_and_opens_no_microphone(sensed: tuple[Way, ...]) -> None:
+    """The tone needs the card; nobody hears the door by it."""
+    for way in sensed:
+        sound = audio(way.after)
+        assert sound.card == (way.after.doors[0].reminds_until is not None and way.after.stopping_until is None)
+        assert not sound.speak
+        if sound.card:
+            due = next_deadline(way.after)
+            assert due is not None
+            assert way.after.doors[0].is_open

@@ -10,8 +10,8 @@ from intercom.cli.command import Command, Parser, UsageError
 from intercom.errors import ConfigError, ControlError, IntercomError
 
 COMMANDS = (
-    "status", "visits", "doctor", "press", "release", "code", "setup", "check", "set", "diff", "apply", "reload",
-    "lock", "run",
+    "status", "visits", "doctor", "watch", "logs", "press", "call", "hangup", "release", "code", "setup", "check",
+    "set", "diff", "apply", "reload", "lock", "run",
 )  # fmt: skip
 """The sub-commands, in the order of the help. Each is the file of that name in cli/, loaded only when it is used."""
 

@@ -17,10 +17,11 @@ def press(socket: Path, button: str, *, wait: bool) -> int:
     print(printable(f"visit {visit}: {got}" if visit else got), flush=True)
     if not wait:
         return 0
-    return _await_end(socket, visit) if visit else 1
+    return await_end(socket, visit) if visit else 1
 
 
-def _await_end(socket: Path, visit: str) -> int:
+def await_end(socket: Path, visit: str) -> int:
+    """Await the end of a visit, and tell it; return 0 when somebody answered."""
     record = granted(socket, {"do": "wait", "visit": visit}, timeout_s=None)["visit"]
     print(printable(told(record)))
     return 0 if "answered" in record.get("timeline", {}) else 1

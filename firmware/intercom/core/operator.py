@@ -4,7 +4,7 @@
 from intercom.core import visit
 from intercom.core.commands import Kind
 from intercom.core.pending import Stage
-from intercom.core.state import NEXT, Phase, Signal
+from intercom.core.state import NEXT, PHASES, Phase, Signal
 from intercom.core.turn import Turn
 
 OPERATOR = "operator"
@@ -13,9 +13,11 @@ OPERATOR = "operator"
 
 def hangs_up(turn: Turn, by: str) -> None:
     """End the visit, whatever it is about."""
-    if Signal.STOPPED in NEXT[turn.state.phase]:
+    # A conversation is over as if the phone had ended it; before that nobody has been reached.
+    signal = Signal.GONE if PHASES[turn.state.phase].talk else Signal.STOPPED
+    if signal in NEXT[turn.state.phase]:
         turn.tell(Kind.HUNG_UP, by=by)
-        visit.go(turn, Signal.STOPPED)
+        visit.go(turn, signal)
 
 
 def calls(turn: Turn, target: str, by: str) -> None:

@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from intercom.cli.client import ask
 from lab.asterisk import PBX_IP, Asterisk
 from lab.baresip import Phone
 from lab.desk_phone import DeskPhone
 from lab.house import PHONE_HZ, Door, House
+from lab.journal import Record
 from lab.processes import LabError, wait_until
 from lab.tones import find_tone
 
@@ -18,6 +20,28 @@ DESK_IP, DESK = "127.0.0.45", "206"
 EXTENSIONS = {"201": PHONE_HZ, "202": 550.0, "203": 620.0}
 """Extension -> the pitch that it speaks in, so that the visitor knows who is there."""
 TABLES = ("DND", "FORWARD")
+
+
+class Ring:
+    """One press of a button of a door that several tests share, and the visit that it began."""
+
+    def __init__(self, door: Door, button: str) -> None:
+        self.door, self.at = door, time.monotonic()
+        told = ask(door.socket, {"do": "press", "button": button})
+        assert told["got"] == "new", told
+        self.id = str(told["visit"])
+
+    def record(self, kind: str, seconds: float = 10, **fields: str) -> Record:
+        """Await a record of this visit."""
+        return self.door.await_record(kind, seconds, visit=self.id, **fields)
+
+    def records(self, kind: str) -> list[Record]:
+        """Return the records of this visit so far."""
+        return self.door.records(kind, visit=self.id)
+
+    def outcome(self, seconds: float = 15) -> str:
+        """Await the end of the visit."""
+        return self.door.await_visit(seconds, visit=self.id).outcome
 
 
 class Pbx:

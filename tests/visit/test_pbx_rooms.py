@@ -9,7 +9,6 @@ from intercom.core.state import Outcome
 from lab.baresip import Phone
 from lab.house import VISITOR_HZ, stopping
 from lab.pbx import EXTENSIONS, Pbx
-from lab.script import ask, audio, caller, expect, wait
 from lab.sipp import Sipp
 from lab.tones import Samples, read_wav, speech_tone
 
@@ -17,7 +16,6 @@ PART = "collaboration"
 ROOM, PIN = "500", "2468#"
 CLIENT_HZ = 800.0
 CONTACT = f'[contacts.room]\ncall = "{ROOM}"\nthen = "ww{PIN}"\n'
-VIDEO = ("m=video 40000 RTP/AVP 96", "a=rtpmap:96 VP8/90000", "a=sendrecv")
 
 
 def share(samples: Samples, rate: int, hz: float) -> float:
@@ -115,20 +113,9 @@ def test_a_browser_s_kind_of_client_hears_and_is_heard(pbx: Pbx) -> None:
 
 def test_video_is_declined_and_the_voice_goes_on(pbx: Pbx) -> None:
     """A video client calls the door through the PBX: the answer takes the sound and sets the picture's port to 0."""
-    script = caller(
-        expect(100, optional=True),
-        expect(180, optional=True),
-        expect(200),
-        ask("ACK"),
-        wait(2),
-        ask("BYE"),
-        expect(200),
-        user="204",
-        sdp=audio(more=VIDEO),
-    )
     with pbx.door(edit=lambda text: text.replace('callers = ["201"]', 'callers = ["204"]')) as door:
         pbx.asterisk.command("pjsip set logger on")
-        client = Sipp("uac_video", pbx.folder, "127.0.0.44", 5090, to="127.0.0.10", user="door", script=script)
+        client = Sipp("uac_video", pbx.folder, "127.0.0.44", 5090, to="127.0.0.10", user="door")
         door.await_record("call-answered")
         client.require()
         visit = door.await_visit()

@@ -46,7 +46,8 @@ Usage: ./setup.sh COMMAND [ARGUMENTS]
   test [ARGUMENTS]   set up what is missing, then run the whole test suite; ARGUMENTS go to pytest
   bench NAME         set up what is missing, then run a benchmark: tests/bench/NAME.py
   wheel              only build pjsua2 (or find the one built before) and print where it is
-  install            make this machine a door station
+  install [--with-registrar]
+                     make this machine a door station; with a small SIP service beside it, for a house without a PBX
   upgrade            to the version in this folder; back to the old one by itself if the new one does not register
   rollback           back to the version before the last upgrade
   backup FILE        configuration and state into one file
@@ -75,6 +76,8 @@ USAGE
 . "$ROOT/firmware/setup/version.sh"
 # shellcheck source=firmware/setup/keep.sh
 . "$ROOT/firmware/setup/keep.sh"
+# shellcheck source=firmware/setup/registrar.sh
+. "$ROOT/firmware/setup/registrar.sh"
 # shellcheck source=firmware/setup/door.sh
 . "$ROOT/firmware/setup/door.sh"
 

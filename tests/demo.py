@@ -84,7 +84,7 @@ def visit(place: Path, show: Show) -> None:
     from lab.tones import find_tone, speech_tone
 
     show.say("house", "SIP service, sound card and phone are starting, all on loopback")
-    house = House(place)
+    house = House(place, own_registrar=True)
     show.say("service", f"{version('kamailio', '-v', until=' (').removeprefix('version: ')} answers on {REGISTRAR_IP}")
     show.say("card", f"{version('jackd', '--version', until=' tmpdir')}, with a room around it")
     with stopping(house.phone()) as phone, house.door(pulse_s=2) as door:

@@ -6,17 +6,24 @@ readonly STATE=/var/lib/intercom
 readonly UPGRADE_S=${INTERCOM_UPGRADE_S:-60}     # how long a new version has to do what the old one did
 
 install_door() {
-    local was
+    local was registrar='' fresh=''
     need_root install "$@"
-    (($# == 0)) || { usage >&2; exit 2; }
+    case ${1:-} in
+    '') ;;
+    --with-registrar) registrar=yes ;;
+    *) usage >&2; exit 2 ;;
+    esac
     was=$(running_version)
+    [[ -e $CONFIGURATION ]] || fresh=yes
     prepare_version
     if [[ -n $was && $was != "$ID" ]]; then
         change_version "$was"
+        [[ -z $registrar ]] || install_registrar ""
         return
     fi
     activate "$ID"
     install_configuration
+    [[ -z $registrar ]] || install_registrar "$fresh"
     [[ -z $was ]] || { say "this version is installed already: $ID"; return; }
     cat <<NEXT
 
@@ -125,6 +132,7 @@ uninstall_door() {
     fi
     with_systemd 'systemctl stop intercom' systemctl stop intercom.service 2>/dev/null || true
     systemctl disable --quiet intercom.service 2>/dev/null || true
+    remove_registrar
     rm -f /etc/systemd/system/intercom*.service /etc/systemd/system/intercom*.timer \
         /etc/sysusers.d/intercom.conf /etc/tmpfiles.d/intercom.conf \
         /usr/local/lib/systemd/catalog/intercom*.catalog /usr/local/bin/intercom /usr/local/share/man/man1/intercom*.1 \

@@ -20,6 +20,7 @@ from lab.baresip import Phone
 from lab.jackd import Jackd
 from lab.journal import Journald, Record
 from lab.kamailio import Kamailio
+from lab.own_registrar import OwnRegistrar
 from lab.pins import Pins
 from lab.processes import LabError, Process, start, wait_until
 from lab.room import Room
@@ -78,18 +79,20 @@ bind = "{bind}"
 class House:
     """Everything around the door. Made once; needs `namespace.enter()`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, own_registrar: bool = False) -> None:
+        """With `own_registrar` the SIP service is the one that `install --with-registrar` puts beside a door."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._doors = 0
         with contextlib.ExitStack() as building:
             self.journal = Journald(folder)
             building.callback(self.journal.stop)
-            self.registrar = Kamailio(
-                folder,
-                ip=REGISTRAR_IP,
-                users={"door": "secret", "201": "p201", "202": "p202"},
-                static={name: f"sip:{name}@{SIPP_IP}:{port}" for name, port in ODD_PHONES.items()},
+            users = {"door": "secret", "201": "p201", "202": "p202"}
+            odd = {name: f"sip:{name}@{SIPP_IP}:{port}" for name, port in ODD_PHONES.items()}
+            self.registrar: Kamailio = (
+                OwnRegistrar(folder, REGISTRAR_IP, users)
+                if own_registrar
+                else Kamailio(folder, REGISTRAR_IP, users, static=odd)
             )
             building.callback(self.registrar.stop)
             self.open_card()

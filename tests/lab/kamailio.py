@@ -69,9 +69,9 @@ class Kamailio:
             "REPLACE": "0x04" if contacts == 1 else "0x00",
         }
         self.certificates = certificates.make(log_dir / f"certificates-{ip}", ip) if tls else None
-        self._folder = log_dir / f"kamailio-{ip.replace(':', '_')}"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._config = self._folder / "kamailio.cfg"
+        self.folder = log_dir / f"kamailio-{ip.replace(':', '_')}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._config = self.folder / "kamailio.cfg"
         self._config.write_text(self._configuration(tcp))
         self.process: Process | None = None
         self.start()
@@ -80,11 +80,13 @@ class Kamailio:
         """Start (again), with empty tables, on the same ports; returns when it answers."""
         if self.process is not None:
             raise LabError("Kamailio runs already")
-        folder = self._folder
-        command: list[str | Path] = ["kamailio", "-DD", "-E", "-f", self._config, "-w", folder, "-Y", folder]
-        command += ["-P", folder / "pid", "-m", "32", "-M", "4"]
-        self.process = start(f"kamailio-{self.ip}", command, self.log_dir, death_signal="TERM")
+        self.process = start(f"kamailio-{self.ip}", self._command(), self.log_dir, death_signal="TERM")
         wait_until(self.answers, 10, f"Kamailio answers on {self.ip}", self.process)
+
+    def _command(self) -> list[str | Path]:
+        folder = self.folder
+        command: list[str | Path] = ["kamailio", "-DD", "-E", "-f", self._config, "-w", folder, "-Y", folder]
+        return [*command, "-P", folder / "pid", "-m", "32", "-M", "4"]
 
     def stop(self) -> None:
         """End it: its port is closed, so the kernel refuses what is sent to it."""

@@ -79,12 +79,17 @@ def phone(*steps: Step) -> str:
     return _scenario("uas", [*_play(steps, "uas")])
 
 
-def caller(*steps: Step, user: str = "201", password: str = "", sdp: str = "", headers: Sequence[str] = ()) -> str:
-    """Return the scenario of a phone that calls [service]; with a password it answers the server's challenge."""
+def caller(
+    *steps: Step, user: str = "201", password: str = "", login: str = "", sdp: str = "", headers: Sequence[str] = ()
+) -> str:
+    """Return the scenario of a phone that calls [service]; with a password it answers the server's challenge.
+
+    `login` is the whole line for that, where it comes out of a file ("[field1]").
+    """
     begun = [_invite(1, user, sdp, headers)]
-    if password:
+    if password or login:
         begun += ['  <recv response="100" optional="true"/>', '  <recv response="407" auth="true"/>', _refused(user)]
-        login = f"[authentication username={user} password={password}]"
+        login = login or f"[authentication username={user} password={password}]"
         begun += [_invite(2, user, sdp, [*headers, login])]
     begun += [f'  <recv response="{code}" optional="true"/>' for code in (100, 180, 183)]
     return _scenario("uac", [*begun, *_play(steps, "uac", user)])

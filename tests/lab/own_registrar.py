@@ -1,0 +1,33 @@
+"""The SIP service that `install --with-registrar` puts beside a door: the same configuration, on addresses of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from intercom.cli import phones
+from lab.kamailio import Kamailio
+
+CONFIGURATION = Path(__file__).parents[2] / "systemd" / "intercom-registrar.cfg"
+
+
+class OwnRegistrar(Kamailio):
+    """Listens on `ip`, and on `others` besides; `users` are extensions and their passwords."""
+
+    def __init__(self, log_dir: Path, ip: str, users: Mapping[str, str], others: Sequence[str] = ()) -> None:
+        self.listens = (ip, *others)
+        super().__init__(log_dir, ip, users)
+
+    def _configuration(self, tcp: bool) -> str:
+        phones.write(self.folder / "phones.cfg", self.users)
+        return CONFIGURATION.read_text()
+
+    def _command(self) -> list[str | Path]:
+        listens = [f"{kind}:{ip}:5060" for ip in self.listens for kind in ("udp", "tcp")]
+        one = [] if len(self.listens) > 1 else ["-A", "ONE_ADDRESS"]
+        return [*super()._command(), *one, *(word for listen in listens for word in ("-l", listen))]
+
+    def reload(self) -> None:
+        """Start it anew with the passwords that are in its file now, as `intercom phones` has systemd do it."""
+        self.stop()
+        self.start()

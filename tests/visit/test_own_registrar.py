@@ -1,0 +1,117 @@
+"""A house without a PBX: the phones register with the service beside the door, and nobody else does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import interop_table
+import pytest
+
+from lab.baresip import Phone
+from lab.house import DOOR_IP, REGISTRAR_IP, VISITOR_HZ, House, heard_by, stopping
+from lab.own_registrar import OwnRegistrar
+from lab.processes import LabError
+from lab.tones import speech_tone
+
+HERE, OUTSIDE, PHONE = "127.0.0.1", "10.9.0.1", "10.9.0.31"
+"""Where the door talks to it, where the phones do, and one of those."""
+PEERS = (interop_table.peer("kamailio"), interop_table.peer("baresip"))
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[None]:
+    """A network of the house: this machine has an address in it, and so has a phone."""
+    for address in (OUTSIDE, PHONE):
+        subprocess.run(["ip", "addr", "add", f"{address}/24", "dev", "lo", "label", f"lo:{address[-2:]}"], check=True)
+    subprocess.run(["ip", "route", "add", "default", "dev", "lo", "src", OUTSIDE], check=True)
+    yield
+    subprocess.run(["ip", "route", "del", "default"], check=True)
+    for address in (PHONE, OUTSIDE):
+        subprocess.run(["ip", "addr", "del", f"{address}/24", "dev", "lo"], check=True)
+
+
+@pytest.fixture(scope="module")
+def service(house: House, network: None) -> Iterator[OwnRegistrar]:
+    """The service with the phones that `intercom phones` made."""
+    service = OwnRegistrar(house.folder / "own", HERE, {}, [OUTSIDE])
+    service.stop()
+    intercom_phones(service, "add", "door", "201")
+    service.users.update(passwords(service))
+    service.start()
+    yield service
+    service.stop()
+
+
+def intercom_phones(service: OwnRegistrar, *words: str) -> str:
+    """Run the command on the service's file; return what it printed."""
+    argv = [sys.executable, "-m", "intercom", "phones", *words, "--file", service.folder / "phones.cfg"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+def passwords(service: OwnRegistrar) -> dict[str, str]:
+    """Return what the service goes by."""
+    text = (service.folder / "phones.cfg").read_text()
+    return dict(re.findall(r'=>(\w+)\) = "(\w+)"', text))
+
+
+def ours(service: OwnRegistrar) -> dict[str, object]:
+    """Return how a door is set up that `install --with-registrar` has made."""
+    password = service.users["door"]
+
+    def edit(text: str) -> str:
+        text = text.replace(f'"{REGISTRAR_IP}"', f'"{HERE}"').replace('"secret"', f'"{password}"')
+        return text.replace(f'bind = "{DOOR_IP}"', 'bind = ""')
+
+    return {"edit": edit}
+
+
+def test_a_phone_of_the_house_rings_talks_and_calls_back(house: House, service: OwnRegistrar) -> None:
+    """The door is on 127.0.0.1, the phone in the network: the service brings them together, also their sound."""
+    shown = intercom_phones(service)
+    assert "201" in shown
+    assert service.users["201"] in shown
+    assert service.users["door"] not in shown, "nobody needs that one"
+    with (
+        stopping(Phone("201", house.folder, OUTSIDE, service.users["201"], ip=PHONE)) as phone,
+        house.door(**ours(service)) as door,
+    ):
+        phone.wait_registered()
+        house.room.say(speech_tone(VISITOR_HZ, 4), loop=True)
+        door.press()
+        phone.await_event("CALL_INCOMING")
+        phone.answer()
+        door.await_record("call-answered")
+        time.sleep(1.5)  # a sentence
+        phone.hang_up()
+        assert door.await_visit().outcome == "talked"
+        assert heard_by(phone).heard
+        phone.call("door")
+        door.await_record("call-arrived")
+        phone.hang_up()
+    interop_table.add("registrar", "the service of `install --with-registrar`", *PEERS)
+
+
+def test_who_guesses_passwords_is_soon_not_heard_any_more(house: House, service: OwnRegistrar, tmp_path: Path) -> None:
+    """A wrong password is told in the service's journal, and after ten of them that address gets no answer."""
+    with stopping(Phone("201", tmp_path, OUTSIDE, "guess", ip="127.0.0.33")) as thief:
+        service.running().await_line(r"WRONG PASSWORD user=201 source=127\.0\.0\.33 tries=10$", 20)
+        assert "OK" not in thief.command("reginfo")
+    late = Phone("201", tmp_path, OUTSIDE, service.users["201"], ip="127.0.0.33")
+    with stopping(late), pytest.raises(LabError):
+        late.wait_registered(2)
+    with stopping(Phone("201", tmp_path, OUTSIDE, service.users["201"], ip="127.0.0.34")) as honest:
+        honest.wait_registered()
+
+
+def test_a_phone_that_is_taken_out_is_out(house: House, service: OwnRegistrar) -> None:
+    """Its password is gone with it, and another phone's stays."""
+    before = passwords(service)
+    intercom_phones(service, "add", "299")
+    intercom_phones(service, "remove", "299")
+
+    assert passwords(service) == before

@@ -410,7 +410,8 @@ def status(state: State) -> str:
     if state.stopping_until is not None:
         return "stopping"
     if state.engine_fault:
-        return f"voice engine down: {state.engine_fault}"
+        rest = [f"{name}: {detail}" for name, detail in state.wrong]
+        return "; ".join([f"voice engine down: {state.engine_fault}", *rest])
     lines = ", ".join(f"{line.name} {line.phase}{f' ({line.fault})' if line.fault else ''}" for line in state.lines)
     others = [f"{name}: {detail}" for name, detail in conditions(state).items() if not name.startswith("line ")]
     return "; ".join([state.phase.value, *([lines] if lines else []), *others])

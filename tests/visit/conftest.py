@@ -80,3 +80,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for line in table.lines():
                 terminalreporter.line(line)
     interop_table.finish()
+    fault_table.finish()

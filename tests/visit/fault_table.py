@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from lab.house import Door
 from lab.journal import Record
+
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- faults -->", "<!-- end of faults -->"
+HEAD = ("| fault | noticed after | told | healed after | presses lost |", "| --- | --- | --- | --- | --- |")
+WRITE = "INTERCOM_FAULTS"
+"""Set to "write" in the environment: the rows of this run replace those of the same faults in tests/README.md."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +53,27 @@ def at(record: Record) -> float:
 
 def lines() -> list[str]:
     """Return the table in Markdown."""
-    head = ["| fault | noticed after | told | healed after | presses lost |", "| --- | --- | --- | --- | --- |"]
-    return head + [f"| {row.fault} | {row.noticed} | {row.told} | {row.healed} | {row.lost} |" for row in ROWS]
+    return [*HEAD, *map(_line, ROWS)]
+
+
+def finish() -> None:
+    """Put the rows into tests/README.md where that was asked for; several files of tests may end at once."""
+    if os.environ.get(WRITE) != "write" or not ROWS:
+        return
+    with README.open("r+", encoding="utf-8") as page:
+        fcntl.flock(page, fcntl.LOCK_EX)
+        before, _, rest = page.read().partition(BEGIN)
+        inside, _, after = rest.partition(END)
+        table = [line for line in inside.splitlines() if line.startswith("| ") and line not in HEAD]
+        words = "\n".join(line for line in inside.splitlines() if not line.startswith("| ")).strip()
+        rows = {line.split(" | ")[0]: line for line in (*table, *map(_line, ROWS))}
+        page.seek(0)
+        page.truncate()
+        page.write("\n".join([f"{before}{BEGIN}", "", *HEAD, *rows.values(), "", words, "", f"{END}{after}"]))
+
+
+def _line(row: Row) -> str:
+    return f"| {row.fault} | {row.noticed} | {row.told} | {row.healed} | {row.lost} |"
 
 
 def _seconds(value: float | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import fault_table
 import pytest
-from test_registrar import asks_often, rings
+from healing import asks_often, rings
 
 from intercom.cli.client import ask
 from lab import certificates

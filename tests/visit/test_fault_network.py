@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import fault_table
 import pytest
-from test_registrar import asks_often, rings
+from healing import asks_often, rings
 
 from lab.baresip import Phone
 from lab.cable import OTHER_DOOR_IP, PHONE_IP, SERVICE_IP, Cable, instead_of

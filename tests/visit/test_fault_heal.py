@@ -8,19 +8,13 @@ import time
 
 import fault_table
 import pytest
+from healing import rings
 
 from lab.baresip import Phone
 from lab.house import CODE, PHONE_IP, STRIKE, Door, House, stopping
 from lab.kamailio import Kamailio
 
 SPARE_IP = "127.0.0.21"
-
-
-def rings_again(door: Door, phone: Phone, heard_before: float) -> None:
-    """Press, have the phone ring, and let it decline: the door works."""
-    door.press()
-    phone.await_event("CALL_INCOMING", 20, since=heard_before)
-    phone.reject()
 
 
 def test_a_silent_registrar_is_noticed_by_asking_it(house: House, door: Door, phone: Phone) -> None:
@@ -33,8 +27,7 @@ def test_a_silent_registrar_is_noticed_by_asking_it(house: House, door: Door, ph
         house.registrar.resume()
     resumed = time.time()
     ended = door.await_record("condition-ended", 60, condition="line home")
-    rings_again(door, phone, time.monotonic())
-    door.await_visit()
+    rings(door, phone)
 
     fault_table.add(
         "the registrar falls silent (SIGSTOP)",
@@ -72,33 +65,6 @@ def test_the_next_account_is_tried_when_the_first_one_is_dead_at_the_press(house
             )
 
 
-def test_a_daemon_killed_while_it_rings_rings_on(house: House, door: Door, phone: Phone) -> None:
-    """The visitor sees nothing of it: the restarted daemon goes on with the same visit and says so."""
-    door.press()
-    phone.await_event("CALL_INCOMING")
-    killed, cut = time.time(), time.monotonic()
-    door.process.signal(signal.SIGKILL)
-    door.process.wait(5)
-    phone.reject()
-    door.restart()
-    resumed = door.await_record("visit-resumed", 20)
-    phone.await_event("CALL_INCOMING", 20, since=cut)
-    phone.answer()
-    door.await_record("call-answered")
-    phone.hang_up()
-    visit = door.await_visit()
-
-    assert visit.id == resumed["INTERCOM_VISIT"] == door.records("press-accepted")[0]["INTERCOM_VISIT"]
-    assert visit.outcome == "talked"
-    fault_table.add(
-        "the daemon is killed while it rings",
-        door,
-        fault_table.at(resumed) - killed,
-        resumed["MESSAGE"],
-        fault_table.at(door.records("call-ringing")[-1]) - killed,
-    )
-
-
 def test_a_daemon_killed_with_the_door_open_comes_back_with_it_locked(house: House, phone: Phone) -> None:
     """Whatever happened, a daemon that starts has locked every strike before anything else."""
     with house.door(pulse_s=20) as door:
@@ -118,7 +84,13 @@ def test_a_daemon_killed_with_the_door_open_comes_back_with_it_locked(house: Hou
         phone.reject()
         door.await_visit(20)
 
-        fault_table.add("the daemon is killed with the strike released", door, None, "locked at start", locked - killed)
+        fault_table.add(
+            "the daemon is killed with the strike released, and starts again at once",
+            door,
+            None,
+            "locked at start",
+            locked - killed,
+        )
 
 
 def test_a_stuck_engine_is_replaced_and_rings_on(door: Door, phone: Phone) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import fault_table
 import pytest
-from test_registrar import rings
+from healing import rings
 
 from intercom.adapters.engine import PAUSES_S
 from lab.baresip import Phone

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import fault_table
-from test_registrar import rings
+from healing import rings
 
 from lab.baresip import Phone
 from lab.clock import Clock

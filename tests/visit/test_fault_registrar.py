@@ -9,26 +9,10 @@ from contextlib import contextmanager
 
 import fault_table
 import pytest
+from healing import SOON, rings
 
 from lab.baresip import Phone
 from lab.house import Door, House, stopping
-
-SOON = "probe_s = 5\n"
-"""A door that asks its server as often as it may: these tests await what it finds out."""
-
-
-def asks_often(text: str) -> str:
-    """Edit a configuration so."""
-    return text.replace("[calls]\n", f"[calls]\n{SOON}")
-
-
-def rings(door: Door, phone: Phone) -> None:
-    """Press, have the phone ring, and let it decline: the door works."""
-    before, ended = time.monotonic(), len(door.records("visit-ended"))
-    door.press()
-    phone.await_event("CALL_INCOMING", 20, since=before)
-    phone.reject()
-    door.await_records("visit-ended", ended + 1)
 
 
 def ready(door: Door) -> float:

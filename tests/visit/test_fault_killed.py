@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 import fault_table
 import pytest
-from test_registrar import rings
+from healing import rings
 
 from lab.baresip import Phone
 from lab.house import CODE, SIDE_BUTTON, STRIKE, Door, House, stopping
@@ -125,6 +125,7 @@ def test_the_daemon_is_killed_while_it(house: House, phone: Phone, step: str) ->
         door.await_record("visit-ended", button="side")
 
         resumed = door.records("visit-resumed")
+        assert [record["INTERCOM_BUTTON"] for record in door.records("press-accepted")] == ["front", "side"]
         told = resumed[0]["MESSAGE"].split(": ")[-1] if resumed else "its outcome had been told"
         fault_table.add(f"the daemon is killed while it {step}", door, None, told, fault_table.at(up) - killed)
 

@@ -58,6 +58,7 @@ def test_a_cable_pulled_at_the_press_is_waited_for(cable: Cable, door: Door, pho
         cable.plug()
     plugged = time.time()
     up = door.await_records("line-up", 2, 30)[-1]
+    door.await_record("call-ringing", 30)
     phone.await_event("CALL_INCOMING", 20, since=pressed)
     phone.reject()
     visit = door.await_visit()

@@ -100,7 +100,7 @@ def test_a_registrar_that_comes_back_is_registered_with_again(house: House) -> N
     try:
         # A number that needs no phone: those lose their registrations with the registrar, and come back when they like.
         with house.door(wait=False, target="busy") as door:
-            door.await_record("condition-began", 40, condition="line home")
+            door.await_record("condition-began", 60, condition="line home")
             door.press()
             door.await_record("press-accepted")
             house.registrar.start()

@@ -23,7 +23,10 @@ Active = Literal["high", "low"]
 Shut = Literal["closed", "open"]
 Holidays = Literal["also", "never", "only"]
 Identity = Literal["none", "preferred", "asserted"]
-Country = Literal["eu", "us", "uk"]
+Country = Literal[
+    "eu", "ar", "at", "au", "be", "br", "ch", "cn", "cz", "de", "es", "fi", "fr", "gr", "hu", "ie", "in", "it", "jp",
+    "kr", "nl", "no", "nz", "pl", "pt", "se", "uk", "us", "za",
+]  # fmt: skip
 Codec = Literal["opus", "g722", "pcma", "pcmu"]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from intercom.core.commands import Tone
+from intercom.engine.countries import TELEPHONES
 
 Samples = npt.NDArray[np.int16]
 
@@ -45,21 +46,15 @@ def _bells(pitches: Sequence[float], step_s: float, last_s: float) -> tuple[Note
 
 A3, C4, E4, G4, A4, C5, E5, G5, C6 = 220.0, 261.6, 329.6, 392.0, 440.0, 523.3, 659.3, 784.0, 1046.5
 
-# Ringback and busy, from the supplement above. "eu" is what most of Europe uses.
-COUNTRIES: dict[str, dict[Tone, tuple[Note, ...]]] = {
-    "eu": {
-        Tone.RINGBACK: (Note((425.0,), 1.0, 4.0),),
-        Tone.BUSY: (Note((425.0,), 0.5, 0.5),) * 3,
-    },
-    "us": {
-        Tone.RINGBACK: (Note((440.0, 480.0), 2.0, 4.0),),
-        Tone.BUSY: (Note((480.0, 620.0), 0.5, 0.5),) * 3,
-    },
-    "uk": {
-        Tone.RINGBACK: (Note((400.0, 450.0), 0.4, 0.2), Note((400.0, 450.0), 0.4, 2.0)),
-        Tone.BUSY: (Note((400.0,), 0.375, 0.375),) * 3,
-    },
-}
+
+def _telephone(country: str) -> dict[Tone, tuple[Note, ...]]:
+    """The tones that a country's own telephone network makes."""
+    ring_hz, ring, busy_hz, busy = TELEPHONES[country]
+    return {
+        Tone.RINGBACK: tuple(Note(ring_hz, on, off) for on, off in zip(ring[::2], ring[1::2], strict=True)),
+        Tone.BUSY: tuple(Note(busy_hz, on, off) for on, off in zip(busy[::2], busy[1::2], strict=True)) * 3,
+    }
+
 
 EVERYWHERE: dict[Tone, tuple[Note, ...]] = {
     Tone.CHIME: _bells((E5, C5), 0.32, 0.58),
@@ -83,11 +78,11 @@ class Tones:
     """Every tone at one rate, made when first asked for."""
 
     def __init__(self, rate_hz: int, country: str = "eu") -> None:
-        """Raises ValueError for a country that is not in COUNTRIES."""
-        if country not in COUNTRIES:
-            raise ValueError(f"no tones for country {country!r}: there are {', '.join(COUNTRIES)}")
+        """Raises ValueError for a country that is not in TELEPHONES."""
+        if country not in TELEPHONES:
+            raise ValueError(f"no tones for country {country!r}: there are {', '.join(TELEPHONES)}")
         self.rate_hz = rate_hz
-        self._notes = EVERYWHERE | COUNTRIES[country]
+        self._notes = EVERYWHERE | _telephone(country)
         self._made: dict[Tone, Samples] = {}
 
     def samples(self, tone: Tone) -> Samples:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Draws wiring.svg and writes the tables of README.md, both from pins.toml.
+"""Draws wiring.svg and door.svg, and writes the tables of README.md, all from pins.toml.
 
 python hardware/draw.py            writes them
 python hardware/draw.py --check    says what is stale, and fails when something is
@@ -10,13 +10,16 @@ import sys
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
+
+from door import draw_door
+from picture import COLOURS, INK, PAPER, Picture
 
 HERE = Path(__file__).parent
 TABLE = HERE / "pins.toml"
 README = HERE / "README.md"
 PICTURE = HERE / "wiring.svg"
+DOOR = HERE / "door.svg"
 
 GROUNDS = frozenset({6, 9, 14, 20, 25, 30, 34, 39})
 """Places on the header that carry ground, 3.3 V, 5 V."""
@@ -37,6 +40,8 @@ class Pin:
     bcm: int | None = None
     safe: str = ""
     setting: str = ""
+    sheet: str = "wiring"
+    """The drawing that shows it: "wiring" or "door"."""
 
     @property
     def at_reset(self) -> str:
@@ -112,74 +117,6 @@ BOARD = (372, 110, 648, 880)
 LEFT_CHIP, RIGHT_CHIP = 384, 558
 CHIP = 80
 
-INK, FAINT, PAPER = "#1f2937", "#9ca3af", "#ffffff"
-COLOURS = {
-    "button": "#1d4ed8",
-    "lamp": "#a16207",
-    "strike": "#7e22ce",
-    "power": "#dc2626",
-    "ground": "#374151",
-    "reserved": "#0f766e",
-    "usb": "#0369a1",
-}
-
-
-class Picture:
-    """An SVG that grows line by line."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def add(self, line: str) -> None:
-        """Draw an element as it is."""
-        self.lines.append(line)
-
-    def text(self, x: float, y: float, words: str, *, size: int = 18, anchor: str = "middle", fill: str = INK,
-             bold: bool = False) -> None:  # fmt: skip
-        """Write words."""
-        weight = ' font-weight="700"' if bold else ""
-        self.add(
-            f'<text x="{x:g}" y="{y:g}" font-size="{size}" text-anchor="{anchor}" fill="{fill}"{weight}>'
-            f"{escape(words)}</text>"
-        )
-
-    def box(self, x: float, y: float, right: float, bottom: float, *, fill: str = PAPER, line: str = INK,
-            dash: str = "", round_: int = 10, thick: float = 2) -> None:  # fmt: skip
-        """Draw a rectangle between two corners."""
-        dashed = f' stroke-dasharray="{dash}"' if dash else ""
-        self.add(
-            f'<rect x="{x:g}" y="{y:g}" width="{right - x:g}" height="{bottom - y:g}" rx="{round_}" fill="{fill}" '
-            f'stroke="{line}" stroke-width="{thick:g}"{dashed}/>'
-        )
-
-    def wire(self, colour: str, *points: tuple[float, float], thick: float = 4, dash: str = "") -> None:
-        """Draw a line through the points."""
-        path = " ".join(f"{x:g},{y:g}" for x, y in points)
-        dashed = f' stroke-dasharray="{dash}"' if dash else ""
-        self.add(
-            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{thick:g}" '
-            f'stroke-linejoin="round" stroke-linecap="round"{dashed}/>'
-        )
-
-    def dot(self, x: float, y: float, colour: str, radius: float = 7) -> None:
-        """Draw where wires are joined."""
-        self.add(f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" fill="{colour}"/>')
-
-    def terminal(self, x: float, y: float, words: str = "", side: str = "right") -> None:
-        """Draw where a wire is screwed on, with its name to the left or right."""
-        self.add(f'<circle cx="{x:g}" cy="{y:g}" r="7" fill="{PAPER}" stroke="{INK}" stroke-width="2.5"/>')
-        if words:
-            anchor = "start" if side == "right" else "end"
-            self.text(x + (14 if side == "right" else -14), y + 6, words, size=17, anchor=anchor)
-
-    def done(self) -> str:
-        """Return the whole file."""
-        head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
-            f"height=\"{HEIGHT}\" font-family=\"Inter, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif\">"
-        )
-        title = "<title>Wiring of a door station: button, lamp, relay, strike, supply and USB sound</title>"
-        return "\n".join([head, title, *self.lines, "</svg>", ""])
 
 
 def row_y(header: int) -> float:
@@ -189,8 +126,9 @@ def row_y(header: int) -> float:
 
 def draw(table: list[Pin]) -> str:
     """Return the picture."""
-    picture = Picture()
-    by_use = {pin.use: pin for pin in table if pin.direction != "reserved"}
+    title = "Wiring of a door station: button, lamp, relay, strike, supply and USB sound"
+    picture = Picture(WIDTH, HEIGHT, title)
+    by_use = {pin.use: pin for pin in table if pin.direction != "reserved" and pin.sheet == "wiring"}
     picture.box(0, 0, WIDTH, HEIGHT, fill=PAPER, line="none", round_=0)
     picture.box(16, 58, 336, HEIGHT - 20, fill="#fff7ed", line="#fdba74", dash="8 6", round_=16)
     picture.box(352, 58, WIDTH - 16, HEIGHT - 20, fill="#eff6ff", line="#93c5fd", dash="8 6", round_=16)
@@ -425,8 +363,10 @@ def _sound(picture: Picture) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Write both files, or only look whether they are fresh."""
-    wanted = {PICTURE: draw(pins()), README: readme()}
+    """Write all files, or only look whether they are fresh."""
+    table = pins()
+    places = {pin.use: (pin.label, pin.header) for pin in table if pin.sheet == "door"}
+    wanted = {PICTURE: draw(table), DOOR: draw_door(places), README: readme()}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     if arguments == ["--check"]:
         for path in stale:

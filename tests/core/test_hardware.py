@@ -37,7 +37,15 @@ def test_the_table_is_the_sample_s(sample: config.Config) -> None:
     assert sample.lamp is not None
     wired = {f"GPIO{pin['bcm']}": pin["use"] for pin in PINS if "setting" in pin}
 
-    assert wired == {sample.buttons[0].pin: "button", sample.doors[0].strike_pin: "strike", sample.lamp.pin: "lamp"}
+    door = sample.doors[0]
+    assert wired == {
+        sample.buttons[0].pin: "button",
+        door.strike_pin: "strike",
+        sample.lamp.pin: "lamp",
+        door.exit_pin: "exit button",
+        door.contact_pin: "door contact",
+        sample.tampers[0].pin: "tamper switch",
+    }
     assert (by_use("button")["direction"], by_use("strike")["direction"], by_use("lamp")["direction"]) == (
         "in",
         "out",
@@ -64,6 +72,10 @@ def test_the_safe_level_is_the_one_that_the_firmware_starts_with(sample: config.
     assert by_use("strike")["safe"] == opposite[sample.doors[0].active]
     assert by_use("lamp")["safe"] == opposite[sample.lamp.active]
     assert by_use("button")["safe"] == {"up": "high", "down": "low"}[sample.buttons[0].pull]
+    levels = {"closed": "low", "open": "high"}
+    assert by_use("door contact")["safe"] == levels[sample.doors[0].contact_shut]
+    assert by_use("tamper switch")["safe"] == levels[sample.tampers[0].shut]
+    assert by_use("exit button")["safe"] == "high"
 
 
 def test_places_on_the_header_are_right() -> None:
@@ -100,14 +112,24 @@ def test_what_is_generated_is_fresh() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_picture_shows_every_pin() -> None:
+def words_of(sheet: str) -> list[str]:
+    """What is written in a drawing."""
+    picture = ElementTree.parse(HARDWARE / f"{sheet}.svg").getroot()
+    return [text.text or "" for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_the_pictures_show_every_pin() -> None:
     """It is well-formed, stays inside its frame, and names what the table names."""
-    picture = ElementTree.parse(HARDWARE / "wiring.svg").getroot()
-    words = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+    shown = {sheet: words_of(sheet) for sheet in ("wiring", "door")}
+    words = shown["wiring"]
 
     for pin in PINS:
         if pin["direction"] in ("in", "out"):
-            assert words.count(f"GPIO{pin['bcm']}") == 1
+            assert shown[pin.get("sheet", "wiring")].count(f"GPIO{pin['bcm']}") == 1
+        if pin.get("sheet") == "door":
+            assert f"pin {pin['header']}" in shown["door"]
+    grounds = [pin.get("sheet", "wiring") for pin in PINS if pin["direction"] == "ground"]
     assert words.count("I2S") == 4
-    assert words.count("GND") == 1 + sum(pin["direction"] == "ground" for pin in PINS)  # the relay module has one
+    assert words.count("GND") == 1 + grounds.count("wiring")  # the relay module has one
+    assert shown["door"].count("GND") == grounds.count("door")
     assert [str(number) for number in range(1, 41)] == [word for word in words if word and word.isdigit()][:40]

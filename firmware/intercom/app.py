@@ -17,6 +17,7 @@ from intercom.adapters.control import Control
 from intercom.adapters.engine import PAUSES_S, VoiceEngine
 from intercom.adapters.gpio import GpioLight, GpioSensors, GpioStrike
 from intercom.adapters.journal import open_journal
+from intercom.adapters.keypad import MatrixKeypad, WiegandReader
 from intercom.adapters.ledger import LedgerFile
 from intercom.adapters.machine import Machine
 from intercom.adapters.notify import Notify
@@ -24,7 +25,7 @@ from intercom.adapters.pending import PendingFile
 from intercom.adapters.sip_port import kept_port
 from intercom.adapters.starts import YOUNG_S, Starts
 from intercom.codebook import CodeBook
-from intercom.config import Config
+from intercom.config import Config, Keypad
 from intercom.configured import Changing, Configured
 from intercom.core.commands import Lamp
 from intercom.core.events import ConditionBegan, ConditionEnded, VisitRestored
@@ -32,7 +33,7 @@ from intercom.daemon import Daemon, Ports
 from intercom.desk import Desk
 from intercom.errors import HardwareError
 from intercom.loading import load
-from intercom.ports import Light
+from intercom.ports import Light, Post
 from intercom.secrecy import lock_memory_in
 from intercom.watch import watchers
 from intercom.wires import Wires
@@ -122,6 +123,8 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
         wires.serve({b.key: (b.pin, b.pull == "up") for b in config.buttons}, daemon.post)
         closing.callback(lambda: wires.leave(daemon.state))
         _closed_with(closing, GpioSensors(wiring.sensor_pins(config), daemon.post))
+        for keypad in config.keypads:
+            _closed_with(closing, _keypad(keypad, daemon.post, config.calls.stuck_s))
         _closed_with(closing, ledger)
         machine = Machine(daemon.post, state_folder=folder)
         book = _closed_with(closing, CodeBook(config.codes, daemon.post, clock_known=machine.clock_known))
@@ -151,6 +154,12 @@ def _young(starts: Starts, daemon: Daemon) -> int:
         daemon.post(ConditionBegan("restarts", f"the daemon died {young} times soon after its start"))
         asyncio.get_running_loop().call_later(YOUNG_S, daemon.post, ConditionEnded("restarts"))
     return young
+
+
+def _keypad(keypad: Keypad, post: Post, stuck_s: float) -> MatrixKeypad | WiegandReader:
+    if keypad.rows:
+        return MatrixKeypad(keypad.key, keypad.rows, keypad.columns, post, stuck_s=stuck_s)
+    return WiegandReader(keypad.key, keypad.data0, keypad.data1, post)
 
 
 def _light(config: Config) -> Light:

@@ -240,6 +240,21 @@ class Tamper:
 
 
 @dataclass(frozen=True, slots=True)
+class Keypad:
+    """A keypad or a reader at the door, `[keypads.KEY]`: either `rows` and `columns`, or `data0` and `data1`."""
+
+    key: str
+    rows: tuple[str, ...] = ()
+    """Where the four rows of a matrix of keys are wired, from the top."""
+    columns: tuple[str, ...] = ()
+    """Where its three or four columns are wired, from the left."""
+    data0: str = ""
+    """Where the wire for noughts of a Wiegand keypad or reader is, at 3.3 V."""
+    data1: str = ""
+    """Where its wire for ones is."""
+
+
+@dataclass(frozen=True, slots=True)
 class LampConfig:
     """The lamp at the button, `[lamp]`; a door without this section has none."""
 
@@ -325,6 +340,7 @@ class Config:
     doors: tuple[Door, ...] = ()
     codes: tuple[Code, ...] = ()
     tampers: tuple[Tamper, ...] = ()
+    keypads: tuple[Keypad, ...] = ()
     lamp: LampConfig | None = None
     profiles: tuple[Profile, ...] = ()
     calendar: Calendar = Calendar()

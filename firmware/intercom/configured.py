@@ -133,6 +133,7 @@ def differing(old: Config, new: Config) -> str:
         "doors",
         "codes",
         "tampers",
+        "keypads",
         "lamp",
         "calls",
         "sound",

@@ -61,7 +61,7 @@ def _config(top: Section, problems: Problems, vault: Vault) -> Config:
     name = top.text("name", sections.default(Config, "name"), grammar.NAME, grammar.is_name)
     named = {
         key: top.sections(key, grammar.KEY, grammar.is_key)
-        for key in ("accounts", "contacts", "buttons", "profiles", "doors", "codes", "tampers")
+        for key in ("accounts", "contacts", "buttons", "profiles", "doors", "codes", "tampers", "keypads")
     }
     plain = {key: top.section(key) for key in ("calendar", "calls", "sound", "network", "lamp")}
     if not top.take("buttons"):
@@ -78,6 +78,7 @@ def _config(top: Section, problems: Problems, vault: Vault) -> Config:
         contacts=tuple(sections.contact(key, section, vault) for key, section in named["contacts"]),
         doors=doors,
         codes=tuple(sections.code(key, section, vault, doors, profiles) for key, section in named["codes"]),
+        keypads=tuple(sections.keypad(key, section) for key, section in named["keypads"]),
         tampers=tuple(sections.tamper(key, section) for key, section in named["tampers"]),
         lamp=sections.lamp(plain["lamp"]) if "lamp" in top else None,
         calls=calls,
@@ -109,6 +110,10 @@ def _check_pins(config: Config, problems: Problems) -> None:
         uses += [(f"[doors.{door.key}] exit_pin", door.exit_pin)] if door.exit_pin else []
         uses += [(f"[doors.{door.key}] contact_pin", door.contact_pin)] if door.contact_pin else []
     uses += [(f"[tampers.{tamper.key}] pin", tamper.pin) for tamper in config.tampers]
+    for keypad in config.keypads:
+        wires = [("rows", pin) for pin in keypad.rows] + [("columns", pin) for pin in keypad.columns]
+        wires += [(key, pin) for key, pin in (("data0", keypad.data0), ("data1", keypad.data1)) if pin]
+        uses += [(f"[keypads.{keypad.key}] {key}", pin) for key, pin in wires]
     uses += [("[lamp] pin", config.lamp.pin)] if config.lamp else []
     for (first, one), (second, other) in combinations(uses, 2):
         name = pins.canonical(other)

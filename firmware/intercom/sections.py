@@ -22,6 +22,7 @@ from intercom.config import (
     Door,
     Holidays,
     Identity,
+    Keypad,
     LampConfig,
     Network,
     Profile,
@@ -177,6 +178,31 @@ def door(key: str, section: Section) -> Door:
 def tamper(key: str, section: Section) -> Tamper:
     """Read `[tampers.KEY]`."""
     return Tamper(key, _pin(section, "pin"), section.choice("shut", default(Tamper, "shut"), get_args(Shut)))
+
+
+def keypad(key: str, section: Section) -> Keypad:
+    """Read `[keypads.KEY]`."""
+    matrix, wiegand = ("rows" in section or "columns" in section), ("data0" in section or "data1" in section)
+    if matrix and wiegand:
+        section.problems.error(section.title, "rows and columns, or data0 and data1; not both")
+    if wiegand and not matrix:
+        return Keypad(key, data0=_pin(section, "data0"), data1=_pin(section, "data1"))
+    for needless in ("data0", "data1"):
+        section.take(needless)
+    return Keypad(key, _pins(section, "rows", (4,)), _pins(section, "columns", (3, 4)))
+
+
+def _pins(section: Section, key: str, counts: tuple[int, ...]) -> tuple[str, ...]:
+    """Return a list of so many pins, as gpiozero names them."""
+    value = section.take(key)
+    items = value if isinstance(value, list) else []
+    plain = [item for item in items if isinstance(item, str | int) and not isinstance(item, bool)]
+    found = tuple(name for item in plain if (name := pins.canonical(item)) is not None)
+    if len(found) == len(items) and len(found) in counts:
+        return found
+    number = " or ".join(map(str, counts))
+    section.complain(key, f"a list of {number} pins, each {pins.ALLOWED}; or give data0 and data1")
+    return ()
 
 
 def code(key: str, section: Section, vault: Vault, doors: tuple[Door, ...], profiles: tuple[str, ...]) -> Code:

@@ -37,6 +37,10 @@ def test_the_sample_loads_with_everything_in_it(tmp_path: Path) -> None:
     assert replace(got.codes[1], secret=Secret()) == config.Code(
         "cleaner", Secret(), ("front",), "office", datetime.fromisoformat("2026-12-31 18:00"), 20
     )
+    assert got.keypads == (
+        config.Keypad("front", ("GPIO5", "GPIO6", "GPIO13", "GPIO19"), ("GPIO12", "GPIO20", "GPIO21")),
+        config.Keypad("side", data0="GPIO9", data1="GPIO10"),
+    )
     assert got.tampers == (config.Tamper("case", "GPIO16"),)
     assert got.lamp == config.LampConfig("GPIO22")
     assert replace(got.buttons[0], name="front") == plain.buttons[0]

@@ -11,7 +11,7 @@ import intercom
 PACKAGE = Path(intercom.__file__).parent
 SOURCES = {str(path.relative_to(PACKAGE)): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
 FOREIGN = {
-    "gpiozero": {"adapters/gpio.py"},
+    "gpiozero": {"adapters/gpio.py", "adapters/keypad.py"},
     "pjsua2": {"engine/sip.py"},
     "pyaudio": {"engine/card.py"},
     "pyroute2": {"adapters/network.py"},

@@ -94,7 +94,7 @@ class GpioStrike:
         self._relay = _claim(
             f"strike of door {door!r}",
             pin,
-            lambda: gpiozero.DigitalOutputDevice(_pin(pin), active_high=active_high, initial_value=False),
+            lambda: gpiozero.DigitalOutputDevice(pin_number(pin), active_high=active_high, initial_value=False),
         )
 
     def release(self) -> None:
@@ -120,7 +120,7 @@ class GpioLight:
         self._led = _claim(
             "lamp",
             pin,
-            lambda: gpiozero.DigitalOutputDevice(_pin(pin), active_high=active_high, initial_value=False),
+            lambda: gpiozero.DigitalOutputDevice(pin_number(pin), active_high=active_high, initial_value=False),
         )
         self._pattern: tuple[float, ...] = ()
         self._closing = False
@@ -166,10 +166,10 @@ def _poster(post: Post, event: ButtonChanged | SensorChanged) -> Callable[[], No
 
 
 def _input(pin: str, pull_up: bool) -> gpiozero.DigitalInputDevice:
-    return gpiozero.DigitalInputDevice(_pin(pin), pull_up=pull_up, bounce_time=None)
+    return gpiozero.DigitalInputDevice(pin_number(pin), pull_up=pull_up, bounce_time=None)
 
 
-def _pin(pin: str) -> int | str:
+def pin_number(pin: str) -> int | str:
     """Return a pin as gpiozero takes it: bare numbers are BCM numbers."""
     return int(pin) if pin.isdigit() else pin
 

@@ -82,7 +82,7 @@ def test_a_full_disk_costs_no_press(house: House, phone: Phone) -> None:
                 "the disk is full",
                 door,
                 fault_table.at(began) - door.began,
-                began["INTERCOM_DETAIL"].partition(":")[0],
+                began["INTERCOM_DETAIL"].partition(" on ")[0],
                 fault_table.at(ended) - freed,
             )
     finally:

@@ -54,11 +54,18 @@ run_tests() {
 }
 
 run_bench() {
-    local name=${1:-} known
+    local name=${1:-} known packages
     known=$(cd "$ROOT/tests/bench" 2>/dev/null && printf '%s\n' [a-z]*.py | sed 's/\.py$//') || known=none
     need_root bench "$@"
     [[ -n $name && -r $ROOT/tests/bench/$name.py ]] || die "there is no benchmark '$name'" "there is: ${known//$'\n'/, }"
     shift
-    prepare_lab
+    bench_packages() { :; }
+    bench_prepare() { :; }
+    # What a benchmark needs beside the laboratory stands in a file beside it.
+    # shellcheck source=tests/bench/audio.sh
+    if [[ -r $ROOT/tests/bench/$name.sh ]]; then . "$ROOT/tests/bench/$name.sh"; fi
+    read -ra packages <<<"$(bench_packages)"
+    prepare_lab "${packages[@]}"
+    bench_prepare
     enter_lab "$ROOT/tests/bench/$name.py" "$@"
 }

@@ -97,7 +97,8 @@ class Account:
     srtp_keys: SrtpKeys = "sdes"
     """How its keys are agreed on when the door calls: "sdes", or "dtls" as browsers do. It answers both."""
     texters: tuple[str, ...] = ()
-    """Users who may text the door, and are answered: "status"."""
+    """Users who may text the door: "status", or "open" and a code, which then needs no visit. Texts are not encrypted
+    unless the transport is."""
     login: str = ""
     """What to log in with where that is not the user: providers' logins, 3CX's authentication IDs; empty: the user."""
 

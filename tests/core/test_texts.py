@@ -6,16 +6,18 @@ from dataclasses import replace
 import pytest
 from door_story import RULES, Story
 
-from intercom.core.commands import Kind, SendText, TellUnanswered
+from intercom.core.commands import CheckCode, Kind, SendText, SetStrike, TellUnanswered
 from intercom.core.events import (
     ButtonPressed,
     CallAnswered,
     CallEnded,
     CallProgressed,
+    DigitReceived,
     LineLost,
     TextAnswered,
     TextArrived,
 )
+from intercom.core.machine import step
 from intercom.letters import unanswered_text
 
 TOLD = replace(
@@ -89,6 +91,79 @@ def test_anything_else_is_answered_with_what_is_understood() -> None:
     assert "4711" not in repr(story.diary)
 
 
+OPEN = replace(FROM_201, text="open 1234")
+
+
+def answers(story: Story) -> list[str]:
+    return [order.text for order in story.wanted(SendText) if isinstance(order, SendText)]
+
+
+def checks(story: Story) -> list[CheckCode]:
+    return [order for order in story.wanted(CheckCode) if isinstance(order, CheckCode)]
+
+
+def test_a_code_in_a_text_opens_its_door_and_is_told() -> None:
+    """Without a visit; the door locks by itself as ever."""
+    story = Story(TOLD).online()
+    story.tell(OPEN)
+
+    assert answers(story) == ["open: front"]
+    assert SetStrike("front", released=True) in story.diary
+    assert story.records(Kind.DOOR_RELEASED)[0]["source"] == "201"
+    assert story.state.keying == ()
+    story.wait(60)
+    assert SetStrike("front", released=False) in story.diary
+    assert "1234" not in repr([entry for entry in story.diary if not isinstance(entry, CheckCode)])
+
+
+def test_a_wrong_code_in_a_text_counts_and_locks_out_as_on_the_phone() -> None:
+    """Texting is no quicker way to guess: after so many nobody even compares, and the answer stays the same."""
+    story = Story(TOLD).online()
+    for _ in range(TOLD.tries):
+        story.tell(replace(OPEN, text="open 9999"))
+    compared = len(checks(story))
+    story.tell(OPEN)
+
+    assert len(checks(story)) == compared == TOLD.tries
+    assert answers(story) == ["no"] * (TOLD.tries + 1)
+    assert len(story.records(Kind.CODE_WRONG)) == TOLD.tries
+    assert story.records(Kind.LOCKED_OUT)[0]["source"] == "201"
+    assert SetStrike("front", released=True) not in story.diary
+
+
+def test_who_was_locked_out_by_texts_is_not_heard_on_his_phone_either() -> None:
+    """One user, one account of tries."""
+    story = Story(TOLD).online()
+    for _ in range(TOLD.tries):
+        story.tell(replace(OPEN, text="open 9999"))
+    compared = len(checks(story))
+    story.tell(FRONT, CallAnswered("boot-1.1"))
+    story.tell(*(DigitReceived("boot-1.1", key, "RFC 4733") for key in "1234"))
+
+    assert len(checks(story)) == compared
+
+
+@pytest.mark.parametrize("text", ["open 123456789012", "open x", "open 1"])
+def test_what_can_be_no_code_is_a_wrong_one(text: str) -> None:
+    """It is not even compared, and it counts."""
+    story = Story(TOLD).online()
+    story.tell(replace(OPEN, text=text))
+
+    assert answers(story) == ["no"]
+    assert checks(story) == []
+    assert len(story.records(Kind.CODE_WRONG)) == 1
+
+
+def test_a_second_code_before_the_first_one_is_compared_is_refused() -> None:
+    """It comes too early, and is told so like any other refusal."""
+    story = Story(TOLD).online()
+    asked, first = step(story.state, OPEN, now=story.now, rules=TOLD)
+    _, second = step(asked, OPEN, now=story.now, rules=TOLD)
+
+    assert [order for order in first if isinstance(order, CheckCode | SendText)] == [CheckCode(1, "1234")]
+    assert [order for order in second if isinstance(order, CheckCode | SendText)] == [SendText("home", "201", "no")]
+
+
 @pytest.mark.parametrize(
     "stranger",
     [
@@ -96,6 +171,8 @@ def test_anything_else_is_answered_with_what_is_understood() -> None:
         replace(FROM_201, account="spare"),
         replace(FROM_201, trusted=False),
         replace(FROM_201, sender=""),
+        replace(FROM_201, sender="202", text="open 1234"),
+        replace(FROM_201, trusted=False, text="open 1234"),
     ],
 )
 def test_nobody_else_gets_an_answer(stranger: TextArrived) -> None:
@@ -104,6 +181,7 @@ def test_nobody_else_gets_an_answer(stranger: TextArrived) -> None:
     story.tell(stranger)
 
     assert story.wanted(SendText) == []
+    assert story.wanted(CheckCode) == []
     assert len(story.records(Kind.TEXT_REFUSED)) == 1
 
 

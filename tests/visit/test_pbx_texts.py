@@ -1,12 +1,13 @@
 """What the door tells a house beside its calls, through a real PBX: texts both ways, and lamps that show its state."""
 
+import time
 from collections.abc import Iterator
 
 import interop_table
 import pytest
 
 from intercom.core.state import Outcome
-from lab.house import Door
+from lab.house import CODE, STRIKE, Door
 from lab.pbx import DESK, Pbx
 
 PART = "unified communications"
@@ -53,6 +54,20 @@ def test_the_door_says_how_it_is_when_it_is_asked(pbx: Pbx, texter: Door) -> Non
     assert told.startswith(("idle", "closing"))
     assert texter.await_record("text-arrived")["INTERCOM_CALLER"] == DESK
     works(pbx, "text to the door: status")
+
+
+def test_a_code_in_a_text_opens_the_door(pbx: Pbx, texter: Door) -> None:
+    """A wrong one is refused in one word, the right one releases the strike; both are answered by text."""
+    pbx.desk.text("door", "open 9999")
+    refused = pbx.desk.await_text("^no$")
+    sent = time.monotonic()
+    pbx.desk.text("door", f"open {CODE}")
+    texter.pins.await_level(STRIKE, 1, since=sent)
+    told = pbx.desk.await_text("^open: ", since=sent)
+
+    assert (refused, told) == ("no", "open: front")
+    assert texter.await_record("door-released", method="text")["INTERCOM_CODE_NAME"] == "family"
+    works(pbx, "text to the door: open and a code")
 
 
 def test_somebody_else_s_text_is_ignored_and_told(pbx: Pbx, texter: Door) -> None:

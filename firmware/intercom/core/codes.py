@@ -12,7 +12,7 @@ Else somebody could guess at short codes for ever where there are also long ones
 from dataclasses import replace
 
 from intercom.core import doors
-from intercom.core.commands import CheckCode, Kind
+from intercom.core.commands import CheckCode, Kind, SendText
 from intercom.core.doorway import Keying, Tries
 from intercom.core.events import CodeChecked
 from intercom.core.rules import CodeRule
@@ -26,6 +26,8 @@ WAITING = 32
 SOURCES = 16
 """Sources that are told apart; whoever comes on top shares one account with the others who do."""
 OTHERS = "others"
+REFUSED = "no"
+"""What a text with a code is answered that opens nothing, whatever the reason."""
 
 
 def digit(turn: Turn, leg: str, key: str, method: str) -> None:
@@ -51,6 +53,22 @@ def card(turn: Turn, name: str, number: str) -> None:
         _check(turn, replace(keying, digits=CARD + number, method="card"))
 
 
+def texted(turn: Turn, account: str, sender: str, entry: str) -> bool:
+    """A code came in a text: an entry that is whole at once. Return whether `checked` will answer it.
+
+    It is held against the same user as what is keyed on his phone, so a lock-out holds for both.
+    """
+    keying = Keying(f"text {sender}", sender, method="text", reply=account)
+    if _find(turn, keying.name) is not None or not _is_heard(turn, keying):
+        return False
+    if not (entry.isdigit() and entry.isascii() and len(entry) in turn.rules.code_lengths):
+        _wrong(turn, keying)
+        _forget(turn, keying)
+        return False
+    _check(turn, replace(keying, digits=entry))
+    return True
+
+
 def checked(turn: Turn, event: CodeChecked) -> None:
     """The comparison is done: with which code, if any."""
     keying = next((one for one in turn.state.keying if one.check is not None and one.check == event.check), None)
@@ -58,17 +76,19 @@ def checked(turn: Turn, event: CodeChecked) -> None:
         return
     entry, keying = keying.digits, replace(keying, check=None)
     rule = turn.rules.codes.get(event.code)
+    reason = _reason(turn, event, rule) if rule is not None else ""
     if rule is not None:
-        reason = _reason(turn, event, rule)
         if reason:
             _wrong(turn, keying, reason)
         else:
             _put(turn, _cleared(keying))
             _use(turn, keying, event.code, rule)
-    elif entry.startswith(CARD) or len(entry) >= max(turn.rules.code_lengths):
+    elif keying.reply or entry.startswith(CARD) or len(entry) >= max(turn.rules.code_lengths):
         _wrong(turn, keying)
     else:
         _put(turn, replace(keying, compared=True, until=turn.now + turn.rules.code_pause_s))
+    if keying.reply:
+        _answer(turn, keying, rule if not reason else None)
     _go_on(turn, keying.name)
 
 
@@ -206,6 +226,19 @@ def _remembered(turn: Turn) -> list[Tries]:
         if any(turn.now - at < rules.tries_s for at in tries.wrong)
         or (tries.locks and turn.now - tries.locked_until <= rules.lock_forgotten_s)
     ]
+
+
+def _answer(turn: Turn, keying: Keying, rule: CodeRule | None) -> None:
+    """Tell who texted a code what became of it; not why it did nothing."""
+    there = [doors.find(turn, name) for name in rule.doors] if rule is not None else []
+    opened = [door.name for door in there if door is not None and door.released_until is not None]
+    told = f"open: {', '.join(opened)}" if opened else "locked" if there else REFUSED
+    turn.order(SendText(keying.reply, keying.source, told))
+    _forget(turn, keying)
+
+
+def _forget(turn: Turn, keying: Keying) -> None:
+    turn.set(keying=tuple(other for other in turn.state.keying if other.name != keying.name))
 
 
 def _cleared(keying: Keying) -> Keying:

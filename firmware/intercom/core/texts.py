@@ -5,6 +5,7 @@ A text can be forged more easily than a call can be listened to, so it counts on
 only from users who are named; there is no "anybody" here. Nothing that somebody wrote is ever recorded.
 """
 
+from intercom.core import codes
 from intercom.core.commands import Kind, SendText, TellUnanswered
 from intercom.core.events import TextAnswered, TextArrived
 from intercom.core.state import Outcome, line_up, status
@@ -12,7 +13,7 @@ from intercom.core.turn import Turn
 
 UNANSWERED = (Outcome.NO_ANSWER, Outcome.BUSY, Outcome.DECLINED, Outcome.NOT_FOUND)
 """Visits that somebody should hear of. Those that an outage took are told when it is over (`line.up`)."""
-HELP = "I understand: status"
+HELP = "I understand: status, open CODE"
 
 
 def unanswered(turn: Turn, outcome: Outcome) -> None:
@@ -39,9 +40,12 @@ def arrived(turn: Turn, event: TextArrived) -> None:
         )
         return
     words = event.text.lower().split()
-    asked = words[0] if words[:1] == ["status"] else ""
-    turn.tell(Kind.TEXT_ARRIVED, visit="", caller=event.sender, account=event.account, request=asked or "unknown")
-    turn.order(SendText(event.account, event.sender, status(turn.state) if asked else HELP))
+    asked = words[0] if words == ["status"] or (len(words) == 2 and words[0] == "open") else "unknown"
+    turn.tell(Kind.TEXT_ARRIVED, visit="", caller=event.sender, account=event.account, request=asked)
+    if asked != "open":
+        turn.order(SendText(event.account, event.sender, status(turn.state) if asked == "status" else HELP))
+    elif not codes.texted(turn, event.account, event.sender, words[1]):
+        turn.order(SendText(event.account, event.sender, codes.REFUSED))
 
 
 def taken(turn: Turn, event: TextAnswered) -> None:

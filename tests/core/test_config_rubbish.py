@@ -2,6 +2,7 @@
 """Any file at all: a configuration or a complaint, never a traceback."""
 
 import json
+import random
 import tomllib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from config_files import BASE, problems
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from intercom import config
 from intercom.errors import ConfigError
 from intercom.loading import load, parse
 
@@ -79,3 +81,33 @@ def test_any_file_is_a_configuration_or_a_complaint(tmp_path_factory: pytest.Tem
     path.write_bytes(content)
     with pytest.raises(ConfigError):
         load(path)
+
+
+SAMPLE = Path(config.__file__).with_name("sample.toml").read_text() + f'\n[codes.b]\nsecret = "{SECRET}"\n'
+PIECES = ('"', "'", "[", "]", "=", "\n", ".", "{", "}", ",", "#", "\\", "-", "0", "9" * 20, "nan", "\0", "\ud7ff")
+
+
+def test_two_thousand_slips_of_the_pen_are_configurations_or_complaints(tmp_path: Path) -> None:
+    """The sample as people spoil it: seeded, so that what fails can be played again. No secret is in what is told."""
+    chance = random.Random(1974)
+    path = tmp_path / "f"
+    for _ in range(2000):
+        text = SAMPLE
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(text))
+            match chance.randrange(4):
+                case 0:
+                    text = text[:at] + chance.choice(PIECES) + text[at:]
+                case 1:
+                    text = text[:at] + text[at + chance.randrange(1, 20) :]
+                case 2:
+                    text = text[:at] + text[at : at + 30] + text[at:]
+                case 3:
+                    text = text.replace("#", "", chance.randrange(1, 40))
+        path.write_text(text)
+        try:
+            told = repr(load(path))
+        except ConfigError as error:
+            told = "".join(error.problems)
+
+        assert SECRET not in told

@@ -232,6 +232,13 @@ class Door:
         ports = [int(row.split(":")[1], 16) for row in rows if row.startswith(address)]
         return f"{DOOR_IP}:{ports[0]}"
 
+    def connect(self) -> socket.socket:
+        """Return a connection to the control socket, to be closed."""
+        link = socket.socket(socket.AF_UNIX)
+        link.settimeout(10)
+        link.connect(str(self.socket))
+        return link
+
     def engine_pid(self) -> int:
         """Return the voice engine's process."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()

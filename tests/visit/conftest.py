@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+import attack_table
 import fault_table
 import interop_table
 
@@ -74,7 +75,7 @@ def quiet_room(house: House) -> Iterator[None]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the tables of what this run has played."""
-    for title, table in (("faults", fault_table), ("interoperability", interop_table)):
+    for title, table in (("attacks", attack_table), ("faults", fault_table), ("interoperability", interop_table)):
         if table.ROWS:
             terminalreporter.section(title)
             for line in table.lines():

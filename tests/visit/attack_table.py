@@ -1,0 +1,48 @@
+"""The table of attacks that the tests of this tier play, printed at the end of the run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from lab.baresip import Phone
+from lab.house import Door
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one attack did."""
+
+    attack: str
+    tries: int
+    got_in: int
+    crashed: int
+    rang: str
+    """How soon the phone rang at a press in it, or after it."""
+
+
+ROWS: list[Row] = []
+
+
+def add(attack: str, tries: int, door: Door, rang: str = "-", *, got_in: int = 0) -> None:
+    """Note an attack that a test has just played; one that got in, or cost a process, fails the test here."""
+    # A daemon that had ended would not be there; an engine that was replaced has started more than once.
+    crashed = len(door.records("engine-started")) - 1 + (not door.process.running)
+    ROWS.append(Row(attack, tries, got_in, crashed, rang))
+    assert (got_in, crashed) == (0, 0)
+
+
+def rings(door: Door, phone: Phone) -> str:
+    """Press, have the phone ring and decline; return how soon it rang, in words."""
+    since = time.monotonic()
+    pressed = door.press()
+    ringing = phone.await_event("CALL_INCOMING", 20, since=since)
+    phone.reject()
+    door.await_visit(20)
+    return f"yes, after {1000 * (ringing.at - pressed):.0f} ms"
+
+
+def lines() -> list[str]:
+    """Return the table in Markdown."""
+    head = ["| attack | tries | got in | crashed | press still rang |", "| --- | --- | --- | --- | --- |"]
+    return head + [f"| {row.attack} | {row.tries} | {row.got_in} | {row.crashed} | {row.rang} |" for row in ROWS]

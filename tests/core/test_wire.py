@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from intercom.core import commands, events
 from intercom.core.commands import Audio, PlayTone, SetAudio, Tone
-from intercom.core.events import CallArrived, EngineBeat, LineUp
+from intercom.core.events import CallArrived, CallEnded, EngineBeat, LineUp
 from intercom.engine.wire import LONGEST, EngineSettings, Lines, decode, encode
 from intercom.errors import WireError
 
@@ -56,6 +56,14 @@ def test_every_kind_is_known_by_its_name(kind: type) -> None:
         assert type(decode(encode(message))[1]) is kind
 
     crosses()
+
+
+def test_a_name_that_is_no_text_ends_no_engine() -> None:
+    """A phone set to Latin-1, or an attacker, puts bytes into its name that are no UTF-8."""
+    raw = (b"2\x821", b"2\xff\xfe1", b"2\xed\xa0\x801")
+    told = [decode(encode(CallEnded(leg.decode("utf-8", "surrogateescape"), 200, "x")))[1] for leg in raw]
+
+    assert [event.leg for event in told] == ["2?1", "2??1", "2???1"]
 
 
 def test_a_line_reads_like_what_it_says() -> None:

@@ -95,7 +95,9 @@ _KNOWN: dict[str, type] = {
 def encode(message: object, at: float | None = None) -> bytes:
     """Return one line for an event, a command or the settings."""
     instant = time.monotonic() if at is None else at
-    return (json.dumps([instant, type(message).__name__, _plain(message)], ensure_ascii=False) + "\n").encode()
+    line = json.dumps([instant, type(message).__name__, _plain(message)], ensure_ascii=False) + "\n"
+    # A name that came off the wire need not be UTF-8, and Python keeps such bytes as surrogates that are none either.
+    return line.encode("utf-8", "replace")
 
 
 def decode(line: bytes) -> tuple[float, Any]:

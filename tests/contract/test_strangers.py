@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sip_peers import Peer, Request, account, running
 
-from intercom.core.commands import HangUp, PlaceCall, Probe, Register
+from intercom.core.commands import HangUp, PlaceCall, Probe, Register, UseServer
 from intercom.core.events import (
     CallAnswered,
     CallArrived,
@@ -134,6 +134,16 @@ def test_a_server_that_nobody_registers_with_may_call_at_once(server: Peer) -> N
 
         assert engine.wait(CallArrived).trusted
         assert engine.wait(StrangersRefused).request == "INVITE"
+
+
+def test_every_server_that_the_name_leads_to_may_call(server: Peer) -> None:
+    """A cluster registers the door with one of its servers, and any of them may ring it."""
+    with contextlib.closing(Peer("127.0.0.2", **ALL)) as other, running(account(server)) as engine:
+        engine.send(UseServer("house", server.address, (other.address,)), Register("house"))
+        engine.wait(LineUp)
+        other.call(server.wait("REGISTER").source)
+
+        assert engine.wait(CallArrived).trusted
 
 
 def test_the_far_end_of_a_direct_call_may_end_it_and_nothing_else(server: Peer) -> None:

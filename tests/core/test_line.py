@@ -6,8 +6,17 @@ from dataclasses import replace
 import pytest
 from door_story import RULES, Story
 
-from intercom.core.commands import Kind, Lamp, PlaceCall, Register, Report, SetLamp, SetStatus
-from intercom.core.events import ButtonPressed, EngineLost, EngineStarted, LineLost, LineUp, StopRequested, TimePassed
+from intercom.core.commands import Kind, Lamp, PlaceCall, Register, Report, SetLamp, SetStatus, UseServer
+from intercom.core.events import (
+    ButtonPressed,
+    EngineLost,
+    EngineStarted,
+    LineLost,
+    LineUp,
+    ServersFound,
+    StopRequested,
+    TimePassed,
+)
 from intercom.core.state import LinePhase, lamp, next_deadline, status
 
 
@@ -142,3 +151,14 @@ def test_nothing_is_tried_again_while_stopping() -> None:
 
     assert story.wanted(Register) == []
     assert next_deadline(story.state) == stopping_until
+
+
+def test_every_server_that_a_name_leads_to_is_heard() -> None:
+    """Calls come from any of a cluster; a new one among them is no reason to register anew."""
+    one, two, three = "192.0.2.1:5060", "192.0.2.2:5060", "192.0.2.3:5060"
+    story = Story(replace(RULES, named=frozenset({"home"})))
+    story.tell(EngineStarted("test"))
+
+    assert UseServer("home", one, (two,)) in story.tell(ServersFound("home", (one, two)))
+    assert story.tell(ServersFound("home", (two, one))) == []
+    assert story.tell(ServersFound("home", (one, three))) == [UseServer("home", one, (three,))]

@@ -123,3 +123,22 @@ def test_messages_without_measure_end_no_process(door: Door, phone: Phone) -> No
         rang = attack_table.rings(door, phone)
 
         attack_table.add("1000 headers, endless headers, oversized SDP, nested parts", sender.sent, door, rang)
+
+
+def test_a_call_that_was_overheard_cannot_be_played_again(door: Door, phone: Phone) -> None:
+    """An allowed caller's INVITE, with the digest that his server took, sent to the door itself."""
+    mark = phone.process.mark()
+    phone.call("door")
+    phone.await_event("CALL_ESTABLISHED", 10)
+    phone.hang_up()
+    door.await_visit()
+    trace = "\n".join(phone.process.lines(mark))
+    overheard = [part.split("\x1b")[0] for part in re.split(r"\n(?=(?:INVITE|BYE|ACK) sip:)", trace)[1:]]
+    with attacker(STRANGER, door) as sender:
+        sender.as_read([text.replace("\n", "\r\n").encode() for text in overheard] * 100, 20)
+        rang = attack_table.rings(door, phone)
+
+        assert any("Proxy-Authorization: Digest" in text for text in overheard)
+        assert sender.heard() == []
+        assert len(door.records("call-arrived")) == 1
+        attack_table.add("an overheard call with its digest, played again", sender.sent, door, rang)

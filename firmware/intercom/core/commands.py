@@ -109,6 +109,8 @@ class UseServer:
     account: str
     server: str
     """"192.0.2.1:5060"; empty: find it by name."""
+    others: tuple[str, ...] = ()
+    """Where else its name leads: those may call the door, too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ def engine_started(turn: Turn) -> None:
     """Register everything with a voice engine that knows nothing yet."""
     for line in turn.state.lines:
         if line.servers:
-            turn.order(UseServer(line.name, line.servers[line.server]))
+            _use(turn, line, line.server)
         _try(turn, line)
 
 
@@ -67,7 +67,7 @@ def lost(turn: Turn, event: LineLost) -> None:
     waits = turn.rules.retry_s
     server = (line.server + 1) % len(line.servers) if line.servers else 0
     if line.servers and server != line.server:
-        turn.order(UseServer(line.name, line.servers[server]))
+        _use(turn, line, server)
     turn.put(
         "lines",
         replace(
@@ -103,8 +103,8 @@ def servers_found(turn: Turn, account: str, servers: tuple[str, ...]) -> None:
         return
     in_use = line.servers[line.server] if line.servers else ""
     place = servers.index(in_use) if in_use in servers else 0
-    if servers[place] != in_use:
-        turn.order(UseServer(account, servers[place]))
+    if servers[place] != in_use or set(servers) != set(line.servers):
+        _use(turn, replace(line, servers=servers), place)
     line = replace(line, servers=servers, server=place)
     turn.put("lines", line)
     if servers[place] != in_use and turn.state.engine_up:
@@ -153,6 +153,12 @@ def time_passed(turn: Turn) -> list[LineLost]:
 def _ask(turn: Turn, line: Line) -> None:
     turn.order(Probe(line.name))
     turn.put("lines", replace(line, probe_at=None, probe_until=turn.now + turn.rules.probe_wait_s))
+
+
+def _use(turn: Turn, line: Line, place: int) -> None:
+    """Send everything to one of a line's servers, and hear them all."""
+    server = line.servers[place]
+    turn.order(UseServer(line.name, server, tuple(sorted(set(line.servers) - {server}))))
 
 
 def _try(turn: Turn, line: Line) -> None:

@@ -161,7 +161,8 @@ class Engine:
                 self._phone.register(account)
             case Probe(account):
                 self._phone.probe(account)
-            case UseServer(account, server):
+            case UseServer(account, server, others):
+                self._phone.hear(account, others)
                 self._phone.use_server(account, server)
             case RefreshNetwork():
                 self._phone.refresh_network()

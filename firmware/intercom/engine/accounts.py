@@ -43,7 +43,7 @@ class Line:
         self.own_address = ""
         """The IP address of ours that the server was reached from; empty until it was."""
         self.answered: set[str] = set()
-        """IP addresses that answered a REGISTER or OPTIONS of ours."""
+        """IP addresses that answered a REGISTER or OPTIONS of ours, or that the server's name leads to."""
         self.spoken_to = ""
         """IP address that answered the last REGISTER; empty before."""
         self.probes: dict[int, tuple[Any, float]] = {}

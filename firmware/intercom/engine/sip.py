@@ -148,6 +148,12 @@ class Telephone:
         """Send an OPTIONS; `LineAnswered` follows, or nothing."""
         self._accounts[name].probe()
 
+    def hear(self, name: str, servers: tuple[str, ...]) -> None:
+        """Take calls from these servers as the account's."""
+        for address in map(words.host, servers):
+            self._library.trust(address)
+            self._accounts[name].answered.add(address)
+
     def use_server(self, name: str, address: str) -> None:
         """Send all requests for the account's server, or for its proxy, to this address from now on."""
         account = self._accounts[name]

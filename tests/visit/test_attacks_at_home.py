@@ -108,5 +108,5 @@ def test_a_password_that_everybody_can_read_is_told(door: Door) -> None:
     told = f"everybody can read the secrets in it; sudo chmod o= {door.config}"
 
     assert told in done.stdout + done.stderr
-    assert "secret" not in (done.stdout + done.stderr).replace(told, "")
+    assert CODE not in done.stdout + done.stderr
     attack_table.add("a configuration with a password that everybody can read", 1, door, "told")

@@ -22,6 +22,7 @@ from intercom.adapters.ledger import LedgerFile
 from intercom.adapters.machine import Machine
 from intercom.adapters.notify import Notify
 from intercom.adapters.pending import PendingFile
+from intercom.adapters.reference import ReferenceFile
 from intercom.adapters.sip_port import kept_port
 from intercom.adapters.starts import YOUNG_S, Starts
 from intercom.codebook import CodeBook
@@ -35,6 +36,7 @@ from intercom.errors import HardwareError
 from intercom.loading import load
 from intercom.ports import Light, Post
 from intercom.secrecy import lock_memory_in
+from intercom.sound_desk import SoundDesk
 from intercom.watch import watchers
 from intercom.wires import Wires
 
@@ -107,7 +109,8 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
     starts = Starts(folder / "starts")
     settings = wiring.engine_settings(config, kept_port(folder, config.network.bind))
     voice = VoiceEngine(settings, daemon.post, young=_young(starts, daemon))
-    desk = Desk(daemon, voice, configured, Machine(daemon.post, state_folder=folder).readings)
+    readings = Machine(daemon.post, state_folder=folder).readings
+    desk = Desk(daemon, voice, configured, readings, SoundDesk(daemon, voice, folder))
     changing = Changing(configured, daemon)
     control = Control(socket_path, desk.answer)
     loop.add_signal_handler(signal.SIGHUP, desk.reload, "SIGHUP")
@@ -134,7 +137,12 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
         if (left := pending.load()) is not None:
             daemon.post(VisitRestored(left))
         changing.begin(anew=anew)
-        ports = Ports(voice, strikes, light, open_journal(), Notify(), pending.keep, ledger.keep, book.check)
+        reference = ReferenceFile(paths.state_folder(folder) / "acoustics")
+        if (known := reference.load()) is not None:
+            daemon.post(known)
+        ports = Ports(
+            voice, strikes, light, open_journal(), Notify(), pending.keep, ledger.keep, book.check, reference.keep
+        )
         reason = await daemon.run(ports, {"voice engine": voice.run(), **watchers(config, daemon.post, folder)})
         if not reason:
             starts.end()

@@ -319,6 +319,10 @@ class SoundConfig:
     """Whether the loudspeaker is taken out of the microphone."""
     country: Country = "eu"
     """Whose telephone tones the visitor hears."""
+    test_at: str = "10:30"
+    """When the sound is tested each day, in local time; empty for never."""
+    test_at_start: bool = True
+    """Whether it is tested soon after the start, too, between 8 and 21 o'clock."""
     codecs: tuple[Codec, ...] = ("opus", "g722", "pcma", "pcmu")
     """What is offered, the best first."""
 

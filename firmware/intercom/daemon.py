@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from intercom.core.acoustics import Acoustics
 from intercom.core.commands import (
     CheckCode,
     Command,
@@ -19,6 +20,7 @@ from intercom.core.commands import (
     Exit,
     KeepLedger,
     KeepPending,
+    KeepReference,
     Report,
     SendText,
     SetLamp,
@@ -52,6 +54,8 @@ class Ports:
     """Notes uses of codes and lock-outs, where even a loss of power does not reach them."""
     check: Callable[[CheckCode], object] = lambda _: None
     """Compares what was keyed with the codes, and posts `CodeChecked`."""
+    keep_reference: Callable[[Acoustics], object] = lambda _: None
+    """Keeps what the self test heard, for later ones to be compared with."""
 
 
 class Daemon:
@@ -71,6 +75,8 @@ class Daemon:
         """Called with every record, on the loop."""
         self.idle: list[Callable[[], None]] = []
         """Called after every event that leaves nobody at the door, on the loop."""
+        self.listeners: list[Callable[[Event], None]] = []
+        """Called with every event that comes in, on the loop."""
         self._loop = loop
         self._ports: Ports | None = None
         self._early: list[tuple[Event, float]] = []
@@ -90,6 +96,8 @@ class Daemon:
             return
         self.state, commands = step(self.state, event, now=at, rules=self.rules)
         self._carry_out(commands)
+        for listener in self.listeners:
+            listener(event)
         if isinstance(event, EngineBeat):
             # Through the engine's loop, the socket, the inbox and the core: all of them live.
             self._ports.supervisor.watchdog()
@@ -149,6 +157,8 @@ class Daemon:
                     ports.keep_ledger(ledger)
                 case CheckCode():
                     ports.check(command)
+                case KeepReference(heard):
+                    ports.keep_reference(heard)
                 case TellOutage():
                     text = outage_text(command, time.time() - time.monotonic())
                     ports.voice.send(SendText(command.account, command.target, text))
@@ -188,5 +198,5 @@ class Daemon:
 def _to_engine(command: Command) -> EngineCommand:
     """Return a command that is the engine's own: the type checker proves that no other is left."""
     assert not isinstance(command, SetStrike | SetLamp | SetStatus | KeepPending | KeepLedger | CheckCode)
-    assert not isinstance(command, TellOutage | TellUnanswered | Report | Exit)
+    assert not isinstance(command, KeepReference | TellOutage | TellUnanswered | Report | Exit)
     return command

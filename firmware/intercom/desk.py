@@ -31,6 +31,7 @@ from intercom.core.state import State, conditions, levels, line_up
 from intercom.daemon import Daemon
 from intercom.errors import ConfigError
 from intercom.flat import differing, flatten
+from intercom.sound_desk import SoundDesk
 
 KEPT = 50
 """Final records kept in memory, for machines without a journal."""
@@ -48,9 +49,11 @@ class Desk:
         voice: VoiceEngine,
         configured: Configured,
         readings: Callable[[], Mapping[str, float | str]] = dict,
+        sound: SoundDesk | None = None,
     ) -> None:
         """Watch the daemon's records from now on. `readings` reads the machine's sensors (`Machine.readings`)."""
         self._daemon, self._voice, self._configured, self._readings = daemon, voice, configured, readings
+        self._sound = sound
         self._began = time.monotonic()
         self._visits: deque[Answer] = deque(maxlen=KEPT)
         self._pressed: list[tuple[str, asyncio.Future[Answer]]] = []
@@ -91,6 +94,8 @@ class Desk:
                 return {"ok": True, "visits": list(self._visits)}
             case {"do": "wait", "visit": str(visit)}:
                 return await self._wait(visit)
+            case {"do": str(what)} if what.startswith("audio-") and self._sound is not None:
+                return await self._sound.answer(request, f"uid {peer.uid}")
         return {"ok": False, "error": f"no such request: {request.get('do')!r}"}
 
     async def _press(self, button: str, by: str) -> Answer:

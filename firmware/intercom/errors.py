@@ -22,6 +22,10 @@ class HardwareError(IntercomError, OSError):
     """Raised when a pin, a sound card or a socket cannot be had. The text says which and what to do."""
 
 
+class SoundFileError(IntercomError, ValueError):
+    """Raised when a file is no sound of ours. The text names the file and says what to do."""
+
+
 class EngineError(IntercomError, RuntimeError):
     """Raised inside the voice engine when PJSIP refuses an order. The text carries PJSIP's own reason."""
 

@@ -283,6 +283,8 @@ def sound(section: Section) -> SoundConfig:
         period_ms=section.choice("period_ms", usual.period_ms, (10, 20)),
         echo_cancelling=section.flag("echo_cancelling", usual.echo_cancelling),
         country=section.choice("country", usual.country, get_args(Country)),
+        test_at=section.text("test_at", usual.test_at, grammar.TEST_AT, grammar.is_test_at),
+        test_at_start=section.flag("test_at_start", usual.test_at_start),
         codecs=tuple(codec for name in chosen for codec in codecs if codec == name),
     )
 

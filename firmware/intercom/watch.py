@@ -11,9 +11,10 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from intercom import wiring
+from intercom import grammar, wiring
 from intercom.adapters.machine import Machine
 from intercom.adapters.profiles import Profile, Profiles
+from intercom.adapters.self_tests import SelfTests
 from intercom.config import Config
 from intercom.core.events import Event, NetworkChanged
 from intercom.ports import Post
@@ -26,6 +27,12 @@ def watchers(config: Config, post: Post, folder: Path) -> Mapping[str, Coroutine
         "network and names": _network_and_names(config, post),
         "machine": machine.run(),
     }
+    tasks["self tests"] = SelfTests(
+        post,
+        folder / "tested",
+        at_start=config.sound.test_at_start,
+        daily_minute=grammar.minute(config.sound.test_at) if config.sound.test_at else None,
+    ).run()
     if config.profiles:
         tasks["profiles"] = _profiles(config, post, machine)
     return tasks

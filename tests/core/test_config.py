@@ -28,7 +28,7 @@ def test_the_shortest_file_gets_every_default(tmp_path: Path) -> None:
         profiles=(),
         calendar=config.Calendar(frozenset()),
         calls=config.Calls(30.0, 120.0, 10.0, 60.0, 20, 5.0, 3, "", 3, 60.0, 20.0),
-        sound=config.SoundConfig("", "", 0.0, 0.0, 10, True, "eu", ("opus", "g722", "pcma", "pcmu")),
+        sound=config.SoundConfig("", "", 0.0, 0.0, 10, True, "eu", "10:30", True, ("opus", "g722", "pcma", "pcmu")),
         network=config.Network(""),
         warnings=(),
     )
@@ -116,6 +116,8 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     period_ms = 20
     echo_cancelling = false
     country = "uk"
+    test_at = ""
+    test_at_start = false
     codecs = ["pcmu", "opus"]
     [network]
     bind = "192.0.2.2"
@@ -160,7 +162,9 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
         calls=config.Calls(
             31.0, 32.0, 33.0, 34.0, 35, 36.0, 7, "209", 8, 37.0, 9.0, wrong_codes_lately=6, reminder_s=0.0
         ),
-        sound=config.SoundConfig("Device", "hw:CARD=Headphones,DEV=0", 12.0, -6.5, 20, False, "uk", ("pcmu", "opus")),
+        sound=config.SoundConfig(
+            "Device", "hw:CARD=Headphones,DEV=0", 12.0, -6.5, 20, False, "uk", "", False, ("pcmu", "opus")
+        ),
         network=config.Network("192.0.2.2"),
     )
 

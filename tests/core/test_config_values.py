@@ -27,6 +27,7 @@ from intercom.loading import parse
         ("[sound]\nperiod_ms = 10.0", "[sound] period_ms = 10.0: must be 10 or 20"),
         ("[sound]\nmicrophone_db = 41", "[sound] microphone_db = 41: must be a number of dB from -40 to 40"),
         ("[sound]\nloudspeaker_db = 13", "[sound] loudspeaker_db = 13: must be a number of dB from -40 to 12"),
+        ('[sound]\ntest_at = "24:00"', '[sound] test_at = "24:00": must be a time from "00:00" to "23:59", or ""'),
         ("[sound]\nperiod_ms = true", "[sound] period_ms = true: must be 10 or 20"),
         ("[sound]\necho_cancelling = 1", "[sound] echo_cancelling = 1: must be true or false"),
         ("[sound]\ncodecs = []", '[sound] codecs = []: must be a list of "opus" or'),

@@ -100,8 +100,9 @@ def test_the_card_is_told_when_it_opens_and_closes() -> None:
     story = Story().online()
     story.tell(ButtonPressed("front", "panel"), CardOpened("USB"), CardClosed())
 
-    assert story.records(Kind.CARD_OPENED) == [{"visit": "boot-1", "card": "USB"}]
-    assert story.records(Kind.CARD_CLOSED) == [{"visit": "boot-1", "card": "USB"}]
+    told = {"visit": "boot-1", "card": "USB", "reason": "visit boot-1"}
+    assert story.records(Kind.CARD_OPENED) == [told]
+    assert story.records(Kind.CARD_CLOSED) == [told]
 
 
 def test_the_status_says_what_is_wrong() -> None:

@@ -19,7 +19,7 @@ FIELDS = ("visit", "button", "by", "target", "leg", "account", "caller", "source
           "code_name", "left", "condition", "detail", "lasted_s", "took_ms", "expires_s", "card", "versions",
           "timeline", "total_ms", "talked_s", "got", "method", "pulse_s", "boot", "contact", "shown", "count",
           "request", "about", "direction", "hearer", "cause", "echo_db", "codec", "sound", "one_way",
-          "duplex", "changed", "locks", "lasts_s")  # fmt: skip
+          "duplex", "changed", "locks", "lasts_s", "trial")  # fmt: skip
 VALUES = st.text() | st.integers() | st.floats() | st.dictionaries(st.text(), st.floats(), max_size=2)
 
 

@@ -83,6 +83,7 @@ def test_the_two_processes_share_words_and_nothing_else() -> None:
         "intercom",
         "intercom.addresses",
         "intercom.core",
+        "intercom.core.acoustics",
         "intercom.core.commands",
         "intercom.core.events",
         "intercom.errors",

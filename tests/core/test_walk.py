@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from intercom.core.acoustics import Acoustics
 from intercom.core.commands import Command, HangUp, Kind, Report, SetStrike
 from intercom.core.doorway import Keying
 from intercom.core.events import (
@@ -37,10 +38,13 @@ from intercom.core.events import (
     StopRequested,
     StrangersRefused,
     StreamMeasured,
+    SweepHeard,
     TextAnswered,
     TextArrived,
     TimePassed,
     TonePlayed,
+    TrialKind,
+    TrialWanted,
     VisitRestored,
 )
 from intercom.core.machine import start, step
@@ -54,7 +58,9 @@ from intercom.core.state import (
     audio,
     levels,
     next_deadline,
+    reminds,
 )
+from intercom.core.trial import METER_S
 
 RULES = Rules(
     buttons={"front": (Stage(("201", "202"), 2.0), Stage(("direct",), 2.0)), "side": (Stage(("203",), 2.0, "day"),)},
@@ -82,11 +88,15 @@ RULES = Rules(
     closing_s=1.0,
     stop_s=1.0,
     silent_s=1.0,
+    trial_s=1.0,
     probe_s=float("inf"),  # told as a story in test_line.py
     probe_wait_s=1.0,
 )
 """Small on purpose, but with more than one of whatever there can be more than one of. The durations share a unit, so
 that the ways in which deadlines can lie to each other stay few."""
+
+SILENT = Acoustics((-90.0,) * 5, (-60.0,) * 5, (-50.0,) * 5, 0.0)
+"""What a self test hears when the loudspeaker is dead."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,8 @@ def events(state: State) -> list[Event]:
         CallAsked("201", "uid 0"),
         StopRequested("SIGTERM"),
         VisitRestored(Pending("old-1", "front", "panel", 0.0, 2, (Stage(("201",), 2.0),), called_back=True)),
+        TrialWanted(TrialKind.TEST, "daily"),
+        TrialWanted(TrialKind.LEVELS, "uid 0"),
         VisitRestored(Pending("old-2", "front", "panel", 0.0, 2, (), called_back=True)),
     ]
     if not state.engine_up:
@@ -132,6 +144,7 @@ def events(state: State) -> list[Event]:
         StrangersRefused(3, "192.0.2.66", "INVITE"),
         TextArrived("home", "201", "127.0.0.20:5060", trusted=True, text="status"),
         TextAnswered("home", "201", 404),
+        SweepHeard(SILENT),
         TonePlayed("listening"),
         TonePlayed("closing"),
         TonePlayed("busy"),
@@ -219,6 +232,11 @@ def canonical(state: State, now: float) -> State:
         down_since=None,
         missed=(),
         unheard=(),
+        weak=(),
+        card_for="",
+        trial=None if state.trial is None else replace(state.trial, by="", began_at=0.0, until=left(state.trial.until)),
+        # A trial that waits does nothing before the visit is all but over.
+        due=None if state.due is None or state.phase not in _NEAR_IDLE else replace(state.due, by=""),
         lines=tuple(
             replace(
                 line,
@@ -241,6 +259,9 @@ def canonical(state: State, now: float) -> State:
     )
 
 
+_NEAR_IDLE = {Phase.IDLE, Phase.CLOSING, Phase.TESTING}
+
+
 @pytest.fixture(scope="module")
 def walk() -> tuple[Way, ...]:
     """Every way between reachable states: each event in each state, and time to the next deadline."""
@@ -261,6 +282,7 @@ def walk() -> tuple[Way, ...]:
             if key not in seen:
                 seen.add(key)
                 todo.append((after, at))
+    print(f"{len(seen)} states, {len(ways)} ways")
     return tuple(ways)
 
 
@@ -289,10 +311,62 @@ def test_the_microphone_is_heard_only_in_a_conversation(walk: tuple[Way, ...]) -
             assert sound.speak == way.after.visit.talker
 
 
-def test_the_card_is_closed_outside_a_visit(walk: tuple[Way, ...]) -> None:
-    """No visit, no open microphone, whatever happened before."""
+def test_the_card_is_open_in_a_visit_and_in_a_trial_of_the_sound_and_never_else(walk: tuple[Way, ...]) -> None:
+    """No visit, no trial and no reminder to close the door: no open microphone. And never two of them at once."""
     for way in walk:
-        assert audio(way.after).card == (way.after.visit is not None)
+        visit, trial = way.after.visit is not None, way.after.trial is not None
+        assert audio(way.after).card == (visit or trial or reminds(way.after))
+        assert not (visit and trial)
+        assert trial == (way.after.phase is Phase.TESTING)
+        assert bool(audio(way.after).trial) == trial
+        if trial:
+            assert audio(way.after).speak == audio(way.after).hear == ""
+
+
+def test_a_press_ends_a_trial_in_the_same_step(walk: tuple[Way, ...]) -> None:
+    """A visitor never waits for a test; and a trial begins only when all is quiet, and ends by the clock."""
+    cut = 0
+    for way in walk:
+        if isinstance(way.event, ButtonPressed) and way.before.trial is not None:
+            cut += 1
+            assert way.after.visit is not None
+            assert reports(way, Kind.PRESS_ACCEPTED)
+        if way.after.trial is not None and way.before.trial is None:
+            assert way.before.phase in {Phase.IDLE, Phase.CLOSING}
+            assert way.after.stopping_until is None
+            due = next_deadline(way.after)
+            assert due is not None
+            assert due <= way.after.trial.until <= way.now + METER_S
+    assert cut > 0
+
+
+def test_every_trial_has_its_end_told_once(walk: tuple[Way, ...]) -> None:
+    """Who asked for one waits for its end; also when it was refused, or cut short by whatever."""
+    for way in walk:
+        told = reports(way, Kind.TRIAL_ENDED)
+        refused = [fields for fields in told if fields["outcome"].startswith("refused")]
+        began, ended = len(reports(way, Kind.TRIAL_BEGAN)), len(told) - len(refused)
+        was, is_now = way.before.trial is not None, way.after.trial is not None
+
+        assert was + began == is_now + ended, way
+        if isinstance(way.event, TrialWanted):
+            meters = way.before.trial is not None and way.before.trial.kind is way.event.kind is TrialKind.LEVELS
+            taken = began or way.after.due != way.before.due or meters
+            assert len(refused) == (0 if taken else 1), way
+        else:
+            assert not refused
+
+
+def test_every_opening_of_the_card_is_told_with_its_reason(walk: tuple[Way, ...]) -> None:
+    """Whom the microphone is open for can be read in the journal, and so can each change of it."""
+    for way in walk:
+        told = [fields["reason"] for fields in reports(way, Kind.CARD_OPENED)]
+        if way.after.card_open and way.after.card_for != way.before.card_for:
+            assert told == [way.after.card_for]
+        elif not (isinstance(way.event, CardOpened) and way.before.card_open):
+            assert told == []
+        if way.after.card_open:
+            assert way.after.card_for
 
 
 def test_a_call_from_the_house_is_told_to_the_visitor_before_it_is_answered(walk: tuple[Way, ...]) -> None:
@@ -353,7 +427,9 @@ def test_a_looped_tone_belongs_to_a_phase_that_ends_by_itself(walk: tuple[Way, .
 def test_every_phase_but_idle_has_a_deadline(walk: tuple[Way, ...]) -> None:
     """Whatever a peer does not do, the visit goes on by the clock."""
     for way in walk:
-        if way.after.phase is not Phase.IDLE:
+        if way.after.phase is Phase.TESTING:
+            assert next_deadline(way.after) is not None
+        elif way.after.phase is not Phase.IDLE:
             assert way.after.visit is not None
             assert way.after.visit.phase_until is not None
 

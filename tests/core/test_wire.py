@@ -72,7 +72,7 @@ def test_a_line_reads_like_what_it_says() -> None:
 
     assert encode(message, 1.5) == (
         b'[1.5, "SetAudio", {"audio": {"card": true, "hear": "a-1.1", "speak": "", "loop": "ringback", '
-        b'"half_duplex": false}}]\n'
+        b'"half_duplex": false, "trial": ""}}]\n'
     )
 
 

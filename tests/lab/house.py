@@ -70,6 +70,8 @@ warn_s = {warn_s}
 input = "system"
 output = "system"
 codecs = {codecs}
+test_at = ""
+test_at_start = false
 
 [network]
 bind = "{bind}"

@@ -67,6 +67,10 @@ class Room:
         """White noise in the microphone; None ends it."""
         self._ask("noise", level_dbfs)
 
+    def ail(self, part: str, gain_db: float = 0.0, from_hz: float = 0.0) -> None:
+        """Have the "microphone" or the "loudspeaker" change by `gain_db`, from a pitch upward; 0 dB heals it."""
+        self._ask("ail", part, gain_db, from_hz)
+
     def heard(self, since: float = 0.0, until: float | None = None) -> Samples:
         """What the loudspeaker played between two monotonic times, at `rate`."""
         samples: Samples = self._ask("heard", since, until)

@@ -82,6 +82,28 @@ class Echo:
         return whole[: len(heard)]
 
 
+class Ailment:
+    """A part that has become weak above a pitch: a first-order shelf, or everything alike from 0 Hz."""
+
+    def __init__(self, gain_db: float, from_hz: float, rate: int) -> None:
+        self._gain = 10 ** (gain_db / 20)
+        self._keep = float(np.exp(-2 * np.pi * from_hz / rate)) if from_hz else 0.0
+        self._low = 0.0
+
+    def pass_through(self, period: Samples) -> Samples:
+        if self._gain == 1:
+            return period
+        if not self._keep:
+            return (self._gain * period).astype(np.float32)
+        out = np.empty_like(period)
+        low = self._low
+        for at, sample in enumerate(period):
+            low = self._keep * low + (1 - self._keep) * float(sample)
+            out[at] = low + self._gain * (float(sample) - low)
+        self._low = low
+        return out
+
+
 class RoomClient:
     """The room as JACK sees it."""
 
@@ -99,6 +121,7 @@ class RoomClient:
         self._voice = Voice()
         self._echo: Echo | None = None
         self._noise_gain = 0.0
+        self._ailing = {"microphone": Ailment(0, 0, self._rate), "loudspeaker": Ailment(0, 0, self._rate)}
         self._noise = np.random.default_rng(1).standard_normal(self._rate).astype(np.float32)
         self._known: tuple[str, ...] = ()
         self._xruns = 0
@@ -125,10 +148,11 @@ class RoomClient:
         echo = self._echo
         if echo is not None and at >= echo.delay:
             back = at - echo.delay
-            spoken += echo.of(self._heard[back : back + frames])
+            spoken += self._ailing["loudspeaker"].pass_through(echo.of(self._heard[back : back + frames]))
         if self._noise_gain:
             offset = at % (len(self._noise) - frames)
             spoken += self._noise_gain * self._noise[offset : offset + frames]
+        spoken[:] = self._ailing["microphone"].pass_through(spoken)
         self._mouth.get_array()[:] = spoken
         self._stamps[self._periods] = now
         self._periods += 1
@@ -200,6 +224,10 @@ class RoomClient:
 
     def do_noise(self, dbfs: float | None) -> bool:
         self._noise_gain = 0.0 if dbfs is None else 10 ** (dbfs / 20)
+        return True
+
+    def do_ail(self, part: str, gain_db: float, from_hz: float) -> bool:
+        self._ailing[part] = Ailment(gain_db, from_hz, self._rate)
         return True
 
     def do_heard(self, since: float, until: float | None) -> Samples:

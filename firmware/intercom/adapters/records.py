@@ -112,8 +112,14 @@ TABLE: Mapping[Kind, Entry] = {
     Kind.CONDITION_ENDED: Entry(
         "eb65c55ca6d5400f85ba7223d0dfc8f1", _NOTICE, "{condition} is well again[ after {lasted_s:.0f} s]"
     ),
-    Kind.CARD_OPENED: Entry("c0368224de7a4fb7b638432e84e57e7c", _INFO, "microphone and loudspeaker open[: {card}]"),
-    Kind.CARD_CLOSED: Entry("cb498b838ee34267b9e969defb604e2f", _INFO, "microphone and loudspeaker closed"),
+    Kind.CARD_OPENED: Entry(
+        "c0368224de7a4fb7b638432e84e57e7c", _INFO, "microphone and loudspeaker open[: {card}][, for {reason}]"
+    ),
+    Kind.CARD_CLOSED: Entry(
+        "cb498b838ee34267b9e969defb604e2f", _INFO, "microphone and loudspeaker closed[, after {reason}]"
+    ),
+    Kind.TRIAL_BEGAN: Entry("5121b99be4c341b694b4fd8969d4f262", _INFO, "{trial} of the sound begins[ ({by})]"),
+    Kind.TRIAL_ENDED: Entry("b2cb74cca7b84c48b4b75cc5876d52bc", _INFO, "{trial} of the sound ended: {outcome}"),
 }
 """Kind -> how it is told."""
 

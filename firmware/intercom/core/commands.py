@@ -8,6 +8,7 @@ shall be from now on). Levels are idempotent, so they can be sent again to a voi
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from intercom.core.acoustics import Acoustics
 from intercom.core.doorway import Ledger
 from intercom.core.pending import Pending
 
@@ -58,6 +59,8 @@ class Audio:
     """A tone repeated until this level changes."""
     half_duplex: bool = False
     """Whether only one side is heard at a time: in a room whose echo cannot be taken out."""
+    trial: str = ""
+    """What the sound is tried for, with nobody there: a `TrialKind`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +205,30 @@ class PlayTone:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayFile:
+    """Play a sound once: a tone's name, or a WAV file of ours; `TonePlayed` with the same name follows."""
+
+    sound: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Play the sweep of the self test as soon as the card is open, and listen; `SweepHeard` follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListCards:
+    """Say which sound cards there are, and what they can do; `CardsFound` follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepReference:
+    """Keep a measurement for later ones to be compared with."""
+
+    heard: Acoustics
+
+
+@dataclass(frozen=True, slots=True)
 class SetAudio:
     """Make the sound so."""
 
@@ -284,6 +311,9 @@ class Kind(StrEnum):
     CONDITION_ENDED = "condition-ended"
     CARD_OPENED = "card-opened"
     CARD_CLOSED = "card-closed"
+    TRIAL_BEGAN = "trial-began"
+    TRIAL_ENDED = "trial-ended"
+    """A self test, or what else an operator does with the sound; also one that was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,9 +332,10 @@ class Exit:
 Command = (
     PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendDigits
     | SendText | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus | KeepPending | KeepLedger
-    | CheckCode | TellOutage | TellUnanswered | Report | Exit
+    | CheckCode | TellOutage | TellUnanswered | Report | Exit | PlayFile | Sweep
+    | ListCards | KeepReference
 )  # fmt: skip
 EngineCommand = (
     PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendDigits
-    | SendText | StopEngine | PlayTone | SetAudio
+    | SendText | StopEngine | PlayTone | SetAudio | PlayFile | Sweep | ListCards
 )  # fmt: skip

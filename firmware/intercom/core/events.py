@@ -6,7 +6,9 @@ which both processes share. Do not subclass these. News of a call carries its le
 """
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
+from intercom.core.acoustics import Acoustics
 from intercom.core.pending import Pending
 
 
@@ -398,6 +400,72 @@ class CardLost:
     reason: str
 
 
+class TrialKind(StrEnum):
+    """What the sound is tried for."""
+
+    TEST = "self test"
+    REFERENCE = "reference"
+    """A self test whose result the later ones are compared with."""
+    LEVELS = "levels"
+    PLAY = "play"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialWanted:
+    """The hour has come, or an operator asks, to try the sound."""
+
+    kind: TrialKind
+    by: str
+    """"start", "daily", or who asked over the control socket ("uid 0")."""
+    sound: str = ""
+    """What is to be played: a tone's name or a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepHeard:
+    """The sweep was played, and this is what the microphone heard of it."""
+
+    heard: Acoustics
+
+
+@dataclass(frozen=True, slots=True)
+class LevelsMeasured:
+    """How loud the last tenth of a second was, in dBFS (a full-scale sine is -3). It changes nothing."""
+
+    microphone_db: float
+    loudspeaker_db: float
+
+
+@dataclass(frozen=True, slots=True)
+class CardFound:
+    """A sound card, as the configuration would name it."""
+
+    name: str
+    label: str
+    """What it calls itself."""
+    inputs: int
+    outputs: int
+    """The most channels; 0 for none."""
+    rates_hz: tuple[int, ...]
+    """At which it can be opened; empty also while it is in use, because then nobody may try."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardsFound:
+    """The sound cards that there are. It changes nothing."""
+
+    cards: tuple[CardFound, ...]
+    in_use: bool
+    """Whether the door had its card open, so that none was tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceFound:
+    """A measurement of an earlier day, to compare with."""
+
+    heard: Acoustics
+
+
 @dataclass(frozen=True, slots=True)
 class TonePlayed:
     """A one-shot tone has been played to its end."""
@@ -414,4 +482,5 @@ Event = (
     | LineLost | CallSent | CallProgressed | EarlyMediaBegan | CallAnswered | CallEnded | CallRedirected
     | CallArrived | DigitReceived | StrangersRefused
     | AudioFlowed | StreamMeasured | SoundMeasured | EchoStays | CardOpened | CardClosed | CardLost | TonePlayed
+    | TrialWanted | SweepHeard | LevelsMeasured | ReferenceFound | CardsFound
 )  # fmt: skip

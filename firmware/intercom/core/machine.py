@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`step`: one event in, a new state and the commands out. All events go through here."""
 
-from intercom.core import codes, doors, health, hearing, legs, line, operator, panel, sensors, texts, visit
+from intercom.core import codes, doors, health, hearing, legs, line, operator, panel, sensors, texts, trial, visit
 from intercom.core.commands import (
     Command,
     Exit,
@@ -31,6 +31,7 @@ from intercom.core.events import (
     CardLost,
     CardOpened,
     CardRead,
+    CardsFound,
     CodeChecked,
     ConditionBegan,
     ConditionEnded,
@@ -43,12 +44,14 @@ from intercom.core.events import (
     Event,
     HangUpAsked,
     KeyPressed,
+    LevelsMeasured,
     LineAnswered,
     LineLost,
     LineUp,
     NetworkChanged,
     ProfilesChanged,
     Reconfigured,
+    ReferenceFound,
     ReleaseAsked,
     SensorChanged,
     ServersFound,
@@ -56,14 +59,16 @@ from intercom.core.events import (
     StopRequested,
     StrangersRefused,
     StreamMeasured,
+    SweepHeard,
     TextAnswered,
     TextArrived,
     TimePassed,
     TonePlayed,
+    TrialWanted,
     VisitRestored,
 )
 from intercom.core.rules import Rules
-from intercom.core.state import Levels, State, levels, new
+from intercom.core.state import Levels, State, levels, new, reminds
 from intercom.core.turn import Turn
 
 
@@ -77,6 +82,8 @@ def step(state: State, event: Event, *, now: float, rules: Rules) -> tuple[State
     before = levels(state)
     _dispatch(turn, event)
     codes.let_go(turn)
+    trial.follow(turn, state)
+    _tell_the_card(turn)
     turn.order(*_changed(before, levels(turn.state), anew=isinstance(event, EngineStarted)))
     turn.order(*health.changes(state, turn.state, now))
     turn.set(unwell=health.dated(state, turn.state, now))
@@ -163,15 +170,24 @@ def _dispatch(turn: Turn, event: Event) -> None:
             hearing.echo_stays(turn, event)
         case TonePlayed(tone):
             visit.tone_played(turn, tone)
+            trial.played(turn, tone)
         case CardOpened(card):
-            turn.tell(Kind.CARD_OPENED, card=card)
-            turn.set(card_fault="", card_open=card)
+            turn.set(card_fault="", card_open=card, card_for="")
             visit.card_back(turn)
         case CardClosed():
-            turn.tell(Kind.CARD_CLOSED, card=turn.state.card_open)
-            turn.set(card_open="")
+            turn.tell(Kind.CARD_CLOSED, card=turn.state.card_open, reason=turn.state.card_for)
+            turn.set(card_open="", card_for="")
         case CardLost(reason):
             turn.set(card_fault=reason, card_open="")
+            trial.failed(turn, reason)
+        case TrialWanted():
+            trial.wanted(turn, event)
+        case SweepHeard():
+            trial.heard(turn, event)
+        case ReferenceFound(reference):
+            turn.set(reference=reference)
+        case LevelsMeasured() | CardsFound():
+            pass
         case EngineStarted(versions):
             turn.tell(Kind.ENGINE_STARTED, versions=versions)
             turn.set(engine_up=True, engine_fault="")
@@ -199,6 +215,19 @@ def _dispatch(turn: Turn, event: Event) -> None:
             pass
 
 
+def _tell_the_card(turn: Turn) -> None:
+    """Tell what the microphone is open for: when it opens, and when it stays open for somebody else."""
+    state = turn.state
+    if not state.card_open:
+        return
+    wanted = f"visit {state.visit.id}" if state.visit else state.trial.kind.value if state.trial else ""
+    wanted = wanted or ("a door left open" if reminds(state) else "")
+    if not state.card_for or wanted not in ("", state.card_for):
+        reason = wanted or "what was over before it opened"
+        turn.set(card_for=reason)
+        turn.tell(Kind.CARD_OPENED, card=state.card_open, reason=reason)
+
+
 def _line_lost(turn: Turn, event: LineLost) -> None:
     line.lost(turn, event)
     visit.line_lost(turn, event.account)
@@ -212,6 +241,7 @@ def _time_passed(turn: Turn) -> None:
     doors.time_passed(turn)
     sensors.time_passed(turn)
     visit.time_passed(turn)
+    trial.time_passed(turn)
     if turn.state.stopping_until is not None and turn.now >= turn.state.stopping_until:
         _leave(turn)
 
@@ -222,6 +252,7 @@ def _engine_lost(turn: Turn, reason: str) -> None:
         return
     turn.set(engine_up=False, engine_fault=reason, card_open="")
     line.engine_lost(turn)
+    trial.failed(turn, reason)
     visit.engine_lost(turn)
 
 

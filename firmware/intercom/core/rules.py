@@ -137,6 +137,10 @@ class Rules:
     """A button held longer than this is stuck."""
     deaf_s: float = 3 * 86400.0
     """A target that was called and never rang for this long is deaf."""
+    trial_s: float = 40.0
+    """A self test takes three seconds, the longest sound an operator may play half a minute."""
+    meter_s: float = 300.0
+    """How long an operator may read the meter in one go."""
     announce_s: float = 3.0
     closing_s: float = 4.0
     stop_s: float = 3.0

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 from intercom.core import doorway
+from intercom.core.acoustics import Acoustics
 from intercom.core.commands import Audio, Lamp, Tone
 from intercom.core.doorway import BLANK, Door, Keying, Ledger, Tries, Wire
-from intercom.core.events import SoundMeasured, StreamMeasured
+from intercom.core.events import SoundMeasured, StreamMeasured, TrialKind
 from intercom.core.pending import Pending, Stage
 from intercom.core.rules import Rules, SensorKind
 
@@ -36,6 +37,7 @@ class Phase(StrEnum):
     TALKING = "talking"
     WARNED = "about to end"
     CLOSING = "closing"
+    TESTING = "testing the sound"
 
 
 class Signal(Enum):
@@ -57,6 +59,8 @@ class Signal(Enum):
     TOLD = "the closing tone was played"
     STOPPED = "the daemon ends"
     SUPERSEDED = "another button was pressed before anybody answered"
+    TRIAL_BEGUN = "the sound is to be tried, and nobody is there"
+    TRIED = "the sound was tried"
 
 
 _RINGS_OUT = {
@@ -81,6 +85,7 @@ NEXT: Mapping[Phase, Mapping[Signal, Phase]] = {
         Signal.PRESSED: Phase.DIALLING,
         Signal.PRESSED_WITHOUT_LINE: Phase.WAITING,
         Signal.CALLED: Phase.ANNOUNCING,
+        Signal.TRIAL_BEGUN: Phase.TESTING,
     },
     Phase.WAITING: {
         Signal.LINE_BACK: Phase.DIALLING,
@@ -109,6 +114,15 @@ NEXT: Mapping[Phase, Mapping[Signal, Phase]] = {
     Phase.TALKING: {Signal.TIME_UP: Phase.WARNED, **_TALKS},
     Phase.WARNED: {Signal.TIME_UP: Phase.CLOSING, **_TALKS},
     Phase.CLOSING: {Signal.TOLD: Phase.IDLE, Signal.TIME_UP: Phase.IDLE, Signal.CUT: Phase.IDLE},
+    Phase.TESTING: {
+        Signal.PRESSED: Phase.DIALLING,
+        Signal.PRESSED_WITHOUT_LINE: Phase.WAITING,
+        Signal.CALLED: Phase.ANNOUNCING,
+        Signal.TRIED: Phase.IDLE,
+        Signal.TIME_UP: Phase.IDLE,
+        Signal.CUT: Phase.IDLE,
+        Signal.STOPPED: Phase.IDLE,
+    },
 }
 """Phase -> signal -> phase. A signal that its row does not name changes nothing."""
 
@@ -164,6 +178,7 @@ PHASES: Mapping[Phase, PhaseRow] = {
     Phase.TALKING: PhaseRow(Lamp.TALKING, lambda r: r.talk_s, card=True, talk=True),
     Phase.WARNED: PhaseRow(Lamp.TALKING, lambda r: r.warn_s, card=True, talk=True),
     Phase.CLOSING: PhaseRow(Lamp.OFF, lambda r: r.closing_s, card=True),
+    Phase.TESTING: PhaseRow(Lamp.READY, lambda r: r.trial_s, card=True),
 }
 
 
@@ -250,6 +265,18 @@ class Visit:
     half_duplex: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The sound is tried while nobody is there; see trial.py."""
+
+    kind: TrialKind
+    by: str
+    sound: str = ""
+    began_at: float = 0.0
+    until: float = 0.0
+    outcome: str = ""
+
+
 class LinePhase(StrEnum):
     """Completes "the line is ..."."""
 
@@ -334,6 +361,16 @@ class State:
     missed: tuple[tuple[str, float], ...] = ()
     """Presses that reached nobody and of which nobody was told yet: button, when."""
     unheard: tuple[Unheard, ...] = ()
+    trial: Trial | None = None
+    """Exactly in `Phase.TESTING`."""
+    due: Trial | None = None
+    """One that waits for its turn."""
+    reference: Acoustics | None = None
+    """What the self test heard when all was well."""
+    weak: tuple[tuple[str, str], ...] = ()
+    """What the last self test found: part -> how."""
+    card_for: str = ""
+    """What the card was opened for."""
     stopping_until: float | None = None
 
 
@@ -379,9 +416,10 @@ def audio(state: State) -> Audio:
     """Return how the sound shall be."""
     row, visit = PHASES[state.phase], state.visit
     if visit is None:
+        if state.trial is not None:
+            return Audio(card=row.card, trial=state.trial.kind)
         # The microphone goes nowhere; who did not close the door hears about it.
-        reminds = any(door.reminds_until is not None for door in state.doors)
-        return Audio(card=True, loop=Tone.CLOSE_DOOR) if reminds and state.stopping_until is None else Audio()
+        return Audio(card=True, loop=Tone.CLOSE_DOOR) if reminds(state) else Audio()
     hear = visit.talker if row.talk else visit.early if row.early else ""
     return Audio(
         card=row.card,
@@ -392,15 +430,20 @@ def audio(state: State) -> Audio:
     )
 
 
+def reminds(state: State) -> bool:
+    """Whether a door that was left open has its reminder; in a visit or a trial nobody hears it."""
+    return state.stopping_until is None and any(door.reminds_until is not None for door in state.doors)
+
+
 def lamp(state: State) -> Lamp:
     """Return the pattern of the lamp: an open door is told before anything else."""
     if state.stopping_until is not None:
         return Lamp.OFF
     if any(door.released_until is not None for door in state.doors):
         return Lamp.DOOR_OPEN
-    if state.phase is Phase.IDLE and state.lines and not line_up(state):
+    if state.visit is None and state.lines and not line_up(state):
         return Lamp.NO_LINE
-    if state.phase is Phase.IDLE and conditions(state):
+    if state.visit is None and conditions(state):
         return Lamp.FAULT
     return PHASES[state.phase].lamp
 
@@ -440,7 +483,7 @@ def conditions(state: State) -> dict[str, str]:
     wrong |= {f"button {button.name}": doorway.stuck(button) for button in state.buttons if button.stuck}
     wrong |= doorway.conditions(state.doors, state.sensors, state.tampers)
     wrong |= {f"target {silent.target}": "called, never rang" for silent in state.unheard if silent.deaf}
-    return wrong | dict(state.wrong)
+    return wrong | dict(state.weak) | dict(state.wrong)
 
 
 def line_up(state: State) -> Line | None:
@@ -459,5 +502,5 @@ def next_deadline(state: State) -> float | None:
     for wire in (*state.buttons, *state.sensors):
         instants += [wire.settles_at, wire.stuck_at]
     instants += [keying.until for keying in state.keying]
-    instants.append(state.stopping_until)
+    instants += [state.stopping_until, state.trial.until if state.trial else None]
     return min((instant for instant in instants if instant is not None), default=None)

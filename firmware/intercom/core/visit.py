@@ -94,7 +94,7 @@ def called(turn: Turn, event: CallArrived) -> None:
         _refuse(turn, event, 403, "not an allowed caller")
     elif turn.state.stopping_until is not None:
         _refuse(turn, event, 480, "stopping")
-    elif turn.state.phase not in (Phase.IDLE, Phase.CLOSING):
+    elif turn.state.phase not in (Phase.IDLE, Phase.CLOSING, Phase.TESTING):
         _refuse(turn, event, 486, "a visit is under way")
     else:
         if turn.state.phase is Phase.CLOSING:
@@ -308,6 +308,8 @@ def go(turn: Turn, signal: Signal) -> None:
         turn.set(phase=entered, visit=None)
         return
     turn.set(phase=entered)
+    if entered is Phase.TESTING:
+        return
     turn.set_visit(phase_until=turn.now + _lasts(turn, entered), silent_until=None)
     if entered is Phase.CLOSING:
         _enter_closing(turn, left, signal)

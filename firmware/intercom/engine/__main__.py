@@ -20,7 +20,9 @@ from intercom.core.commands import (
     AnswerCall,
     AskToConfirm,
     HangUp,
+    ListCards,
     PlaceCall,
+    PlayFile,
     PlayTone,
     Probe,
     RefreshNetwork,
@@ -29,6 +31,7 @@ from intercom.core.commands import (
     SendText,
     SetAudio,
     StopEngine,
+    Sweep,
     UseServer,
 )
 from intercom.core.events import EngineBeat, EngineStarted, Event
@@ -174,6 +177,12 @@ class Engine:
                 self._phone.send_text(account, target, text)
             case PlayTone(tone):
                 self._sound.play(tone)
+            case PlayFile(sound):
+                self._sound.play_sound(sound)
+            case ListCards():
+                self._sound.list_cards()
+            case Sweep():
+                self._sound.sweep()
             case SetAudio(audio):
                 self._sound.set(audio)
                 self._phone.set_audio(audio)

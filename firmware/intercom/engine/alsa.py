@@ -71,10 +71,15 @@ def confine(name_in: str, name_out: str, proc: Path = PROC) -> tuple[str, str]:
         os.environ.pop("ALSA_CONFIG_PATH", None)
         return name_in, name_out
     names = [card.name for card in (source, sink) if card is not None]
+    show(list(dict.fromkeys(names)))
+    return (names[0], names[-1]) if names else (name_in, name_out)
+
+
+def show(names: list[str]) -> None:
+    """Let ALSA see these cards and nothing else."""
     if not _kept:
         _kept.append(os.memfd_create("alsa", os.MFD_CLOEXEC))
-    text = configuration(list(dict.fromkeys(names))).encode()
+    text = configuration(names).encode()
     os.ftruncate(_kept[0], 0)
     os.pwrite(_kept[0], text, 0)
     os.environ["ALSA_CONFIG_PATH"] = f"/proc/{os.getpid()}/fd/{_kept[0]}"
-    return (names[0], names[-1]) if names else (name_in, name_out)

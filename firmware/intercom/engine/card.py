@@ -20,6 +20,33 @@ DEAD_S = 1.0  # without a callback: no card has a hiccup this long
 _OTHER_FORMAT = {pyaudio.paInvalidSampleRate, pyaudio.paInvalidChannelCount, pyaudio.paSampleFormatNotSupported}
 
 
+def portaudio() -> Any:
+    """Start PortAudio, which makes its list of cards then. `terminate` ends it. Raises HardwareError."""
+    # Where a name is none of a card's, ALSA's plughw converts; a missing JACK server is not ours to start.
+    os.environ["PA_ALSA_PLUGHW"] = os.environ["JACK_NO_START_SERVER"] = "1"
+    try:
+        return pyaudio.PyAudio()
+    except OSError as error:
+        raise HardwareError(f"PortAudio does not start: {error.args[-1]}") from None
+
+
+def opens(audio: Any, card: dict[str, Any], rate_hz: int) -> bool:
+    """Whether a card would open at this rate, in each direction that it has."""
+    ways = {way: card[f"max{way.capitalize()}Channels"] for way in ("input", "output")}
+    options: dict[str, Any] = {}
+    for way, most in ways.items():
+        if most:
+            options |= {
+                f"{way}_device": card["index"],
+                f"{way}_channels": min(2, most),
+                f"{way}_format": pyaudio.paFloat32,
+            }
+    try:
+        return bool(audio.is_format_supported(rate_hz, **options))
+    except (ValueError, OSError):
+        return False
+
+
 @dataclass(slots=True)
 class Making:
     """How cards are opened."""
@@ -92,13 +119,8 @@ class Card:
 
     def open(self, name_in: str, name_out: str, stderr: Stderr) -> None:
         """Open it, full duplex, at the best rate it has. HardwareError tells in words why not."""
-        # Where a name is none of a card's, ALSA's plughw converts; a missing JACK server is not ours to start.
-        os.environ["PA_ALSA_PLUGHW"] = os.environ["JACK_NO_START_SERVER"] = "1"
         name_in, name_out = alsa.confine(name_in, name_out)
-        try:
-            self._audio = pyaudio.PyAudio()
-        except OSError as error:
-            raise HardwareError(f"PortAudio does not start: {error.args[-1]}") from None
+        self._audio = portaudio()
         source, sink = self._choose(name_in, name_out)
         self.name = source["name"] if source["name"] == sink["name"] else f"{source['name']} / {sink['name']}"
         said = stderr.size()

@@ -13,6 +13,7 @@ from intercom.core.events import AudioFlowed, Event, TonePlayed
 from intercom.engine.conference import Bridge
 from intercom.engine.duplex import Turns
 from intercom.engine.echo import Canceller
+from intercom.engine.probe import Probe
 from intercom.engine.score import Notebook
 from intercom.engine.tones import Player
 
@@ -39,6 +40,8 @@ class Period:
         """How the sound shall be. Replaced whole, by the main thread."""
         self.microphone_lives = self.heard_lives = False
         """Whether either gave anything but digital silence since somebody set this to False."""
+        self.probe: Probe | None = None
+        """What a trial of the sound does; likewise."""
         self.beats = 0
         """Periods driven so far."""
         self._bridge, self._player, self._canceller, self._post = bridge, player, canceller, post
@@ -56,7 +59,10 @@ class Period:
             return self.silence
         try:
             self._listen(mix=True, card=True)
-            self._speak(np.frombuffer(microphone, np.int16))
+            spoken = np.frombuffer(microphone, np.int16)
+            if (probe := self.probe) is not None:
+                probe.period(spoken, self._down)
+            self._speak(spoken)
             return self._down.tobytes()
         finally:
             self._turn.release()

@@ -106,3 +106,11 @@ class Converter:
         live = self._energy >= self._energy.max() * 10 ** (-DEAD_DB / 10)
         mean: Wave = pair[:, live].mean(axis=1, dtype=np.float32)
         return mean
+
+
+def resampled(wave: Wave, from_hz: int, to_hz: int) -> Wave:
+    """Return a whole sound at another rate, as well as it can be done."""
+    if from_hz == to_hz:
+        return wave
+    changed: Wave = samplerate.resample(wave, to_hz / from_hz, "sinc_best")
+    return changed

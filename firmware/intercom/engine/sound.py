@@ -12,17 +12,21 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from intercom.core.commands import Audio, Tone
-from intercom.core.events import CardClosed, CardLost, CardOpened, Event
+from intercom.core.events import CardClosed, CardLost, CardOpened, CardsFound, Event, SweepHeard, TrialKind
+from intercom.engine import wav
 from intercom.engine.card import DEAD_S, Card, Making, Stderr
 from intercom.engine.clock import Period, SilentClock
 from intercom.engine.conference import Bridge
 from intercom.engine.duplex import Turns
 from intercom.engine.echo import Canceller
+from intercom.engine.probe import Meter, Sweep
 from intercom.engine.score import Judgement, Notebook
+from intercom.engine.survey import survey
 from intercom.engine.tones import Player, Tones
-from intercom.errors import HardwareError
+from intercom.errors import HardwareError, SoundFileError
 
 WATCH_S = 0.25  # between two looks at a card that runs
 SEEK_S = 2.0  # between two attempts to open a card that is not there
@@ -56,7 +60,9 @@ class Sound:
         self._names = (card_in, card_out)
         self._making = Making(rate_hz, period_ms, microphone_db, loudspeaker_db)
         self._post, self._register_thread = post, register_thread
-        self._player = Player(tones)
+        self._tones, self._player = tones, Player(tones)
+        self._tried = ""
+        """An operator's sound that plays."""
         self._canceller = Canceller(rate_hz, period_ms) if echo else None
         self._notes, self._turns = Notebook(rate_hz, period_ms), Turns(period_ms)
         samples = rate_hz * period_ms // 1000
@@ -67,7 +73,7 @@ class Sound:
         self._opening: tuple[float, Stderr] | None = None  # since when
         self._busy_since = 0.0
         self._hold_until = self._seek_at = 0.0
-        self._lost = False
+        self._lost = self._survey_wanted = False
         self._beats_told = -1
         self._telling = threading.Lock()
         self._leaving = False
@@ -104,6 +110,7 @@ class Sound:
             self._player.loop(audio.loop)
         else:
             self._player.stop()
+        self._try(audio.trial)
         self._news.set()
 
     def play(self, tone: Tone) -> None:
@@ -127,6 +134,35 @@ class Sound:
         lived = period.microphone_lives, period.heard_lives
         period.microphone_lives = period.heard_lives = False
         return lived
+
+    def sweep(self) -> None:
+        """Play the self test's sweep as soon as the card is open, and tell what is heard."""
+        self._period.probe = Sweep(self._making.rate_hz, self._news.set)
+
+    def play_sound(self, sound: str) -> None:
+        """Play an operator's sound once: "tone chime" or "file /path". One that cannot be read is not played."""
+        way, _, name = sound.partition(" ")
+        with contextlib.suppress(SoundFileError, ValueError):
+            samples = self._tones.samples(Tone(name)) if way == "tone" else wav.read(Path(name), self._making.rate_hz)
+            self._tried = sound
+            self._player.play(sound, samples)
+
+    def list_cards(self) -> None:
+        """Have all cards told; those of a door at rest are tried, too."""
+        self._survey_wanted = True
+        self._news.set()
+
+    def _try(self, trial: str) -> None:
+        """Have the probe that belongs to a trial of the sound, and end what belonged to another."""
+        probe = self._period.probe
+        if trial == TrialKind.LEVELS:
+            if not isinstance(probe, Meter):
+                self._period.probe = Meter(self._making.rate_hz, self._post)
+        elif trial not in (TrialKind.TEST, TrialKind.REFERENCE):
+            self._period.probe = None
+        if self._tried and trial != TrialKind.PLAY:
+            self._player.drop(self._tried)
+            self._tried = ""
 
     def close(self) -> None:
         """Close everything, in CLOSE_S at most. Afterwards no thread of ours touches the bridge."""
@@ -161,6 +197,9 @@ class Sound:
                 pause = self._tend()
             else:
                 self._shut()
+            if self._survey_wanted:
+                self._survey_wanted = False
+                self._post(CardsFound(tuple(survey(tried=self._card is None)), self._card is not None))
             self._busy_since = 0.0
             self._news.wait(pause)
             self._news.clear()
@@ -169,6 +208,10 @@ class Sound:
     def _tend(self) -> float:
         """Have the card run; the seconds until the next look."""
         now = time.monotonic()
+        probe = self._period.probe
+        if isinstance(probe, Sweep) and probe.over:
+            self._period.probe = None
+            self._post(SweepHeard(probe.acoustics()))
         if self._card is not None:
             if reason := self._card.trouble():
                 self._lose(self._card, reason)

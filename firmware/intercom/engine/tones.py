@@ -5,6 +5,7 @@ Soft notes, made of sines with rounded edges; each sound tells the visitor one t
 of the visitor's own country (ITU-T E.180, supplement 2), because those are the ones already understood.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -134,20 +135,28 @@ class Player:
 
     def __init__(self, tones: Tones) -> None:
         self._tones = tones
-        self._queue: deque[tuple[Tone, Samples]] = deque(maxlen=1)
-        self._wanted: tuple[Tone, Samples] | None = None  # the loop, as ordered
+        self._queue: deque[tuple[str, Samples]] = deque(maxlen=1)
+        self._wanted: tuple[str, Samples] | None = None  # the loop, as ordered
         self._cut = False  # whether what sounds now shall end
+        self._dropped = ""  # the one-shot that shall end
 
         # From here on only the audio thread's.
-        self._shot: tuple[Tone, Samples] | None = None
-        self._loop: tuple[Tone, Samples] | None = None
+        self._shot: tuple[str, Samples] | None = None
+        self._loop: tuple[str, Samples] | None = None
         self._at = 0  # samples of the sounding one played so far
         self._fade = np.linspace(1, 0, round(FADE_S * tones.rate_hz))
         self._wide = np.zeros(0, np.int32)
 
-    def play(self, tone: Tone) -> None:
-        """Play a tone once, at once: what it cuts short was about something that is no longer so."""
-        self._queue.append((tone, self._tones.samples(tone)))
+    def play(self, tone: str, samples: Samples | None = None) -> None:
+        """Play a tone once, at once: what it cuts short was about something that is no longer so.
+
+        With `samples` it is a sound of that name, int16 (samples,).
+        """
+        self._queue.append((tone, self._tones.samples(Tone(tone)) if samples is None else samples))
+
+    def drop(self, tone: str) -> None:
+        """End this one, where it still plays or waits."""
+        self._dropped = tone
 
     def loop(self, tone: Tone | None) -> None:
         """Repeat this tone from now on whenever nothing else plays. The same tone again changes nothing."""
@@ -162,9 +171,9 @@ class Player:
         self._wanted = None
         self._cut = True
 
-    def mix_into(self, frame: Samples) -> list[Tone]:
+    def mix_into(self, frame: Samples) -> list[str]:
         """Add one period of what plays to `frame`, int16 (samples,), in place; the one-shots that ended in it."""
-        ended: list[Tone] = []
+        ended: list[str] = []
         self._obey(frame)
         at = 0
         while at < len(frame) and (sounding := self._shot or self._loop):
@@ -182,6 +191,9 @@ class Player:
 
     def _obey(self, frame: Samples) -> None:
         """Take up the orders; what they cut short fades out within this frame."""
+        if self._dropped:
+            self._drop(frame, self._dropped)
+            self._dropped = ""
         if self._cut:
             self._cut = False
             self._end(frame, self._shot or self._loop)
@@ -195,13 +207,21 @@ class Player:
             self._end(frame, self._shot or self._loop)
             self._shot = shot
 
-    def _next(self) -> tuple[Tone, Samples] | None:
+    def _drop(self, frame: Samples, tone: str) -> None:
+        with contextlib.suppress(IndexError):  # `stop` was quicker
+            if self._queue[0][0] == tone:
+                self._queue.popleft()
+        if self._shot is not None and self._shot[0] == tone:
+            self._end(frame, self._shot)
+            self._shot = None
+
+    def _next(self) -> tuple[str, Samples] | None:
         try:
             return self._queue.popleft()
         except IndexError:  # `stop` was quicker
             return None
 
-    def _end(self, frame: Samples, sounding: tuple[Tone, Samples] | None) -> None:
+    def _end(self, frame: Samples, sounding: tuple[str, Samples] | None) -> None:
         if sounding is not None and self._at:
             rest = sounding[1][self._at : self._at + min(len(self._fade), len(frame))]
             self._add(frame[: len(rest)], (rest * self._fade[: len(rest)]).astype(np.int16))

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the self test heard when all was well, in a file for ever: one line, as on the engine's wire."""
+
+import contextlib
+import sys
+from pathlib import Path
+
+from intercom.core.acoustics import BANDS_HZ, Acoustics
+from intercom.core.events import ReferenceFound
+from intercom.engine import wire
+from intercom.errors import WireError
+
+
+class ReferenceFile:
+    """A place for one measurement."""
+
+    def __init__(self, path: Path) -> None:
+        """Keep it at `path`, in a folder that is there and is ours."""
+        self._path = path
+
+    def keep(self, heard: Acoustics) -> None:
+        """Replace what was there. What goes wrong is told on stderr: the door works without."""
+        fresh = self._path.with_name(f".{self._path.name}.new")
+        try:
+            fresh.write_bytes(wire.encode(ReferenceFound(heard), 0.0))
+            fresh.replace(self._path)
+        except OSError as error:
+            print(f"intercom: the self test's reference cannot be kept: {self._path}: {error}", file=sys.stderr)
+
+    def load(self) -> ReferenceFound | None:
+        """Return what was kept; None when there is nothing, or rubbish."""
+        with contextlib.suppress(OSError, WireError):
+            _, found = wire.decode(self._path.read_bytes())
+            lengths = {len(found.heard.response_db), len(found.heard.floor_db), len(found.heard.noise_db)}
+            if isinstance(found, ReferenceFound) and lengths == {len(BANDS_HZ)}:
+                return found
+        return None

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""When the sound is tested by itself: soon after the start, and once a day. The core finds the quiet moment.
+
+At night nothing is played at the start: a power cut at three is no reason to wake a house. Nor after a crash: who is
+restarted over and over would chirp over and over.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+
+from intercom.adapters.profiles import MINUTE_S, local_time
+from intercom.core.events import TrialKind, TrialWanted
+from intercom.ports import Post
+
+AFTER_START_S = 15.0
+"""So that whoever restarts the door and presses at once is not in its way."""
+DAY_HOURS = range(8, 21)
+"""Hours in which a self test at the start disturbs nobody, in local time."""
+
+
+class SelfTests:
+    """Asks for the self tests."""
+
+    def __init__(
+        self,
+        post: Post,
+        stamp: Path,
+        *,
+        at_start: bool,
+        daily_minute: int | None,
+        clock: Callable[[], float] = time.time,
+        wait: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        local: Callable[[float], datetime] = local_time,
+    ) -> None:
+        """Ask by `post`. `daily_minute` counts from midnight, None is never.
+
+        `stamp` is a file that a restart after a crash finds again, and no other start.
+        """
+        self._post, self._stamp, self._at_start, self._daily_minute = post, stamp, at_start, daily_minute
+        self._clock, self._wait, self._local = clock, wait, local
+
+    async def run(self) -> None:
+        """Ask when it is time, for ever."""
+        crashed = self._stamp.exists()
+        self._stamp.touch()
+        await self._wait(AFTER_START_S)
+        if self._at_start and not crashed and self._local(self._clock()).hour in DAY_HOURS:
+            self._post(TrialWanted(TrialKind.TEST, "start"))
+        asked = None
+        while True:
+            now = self._clock()
+            local = self._local(now)
+            if local.hour * 60 + local.minute == self._daily_minute and local.date() != asked:
+                asked = local.date()
+                self._post(TrialWanted(TrialKind.TEST, "daily"))
+            await self._wait(MINUTE_S - now % MINUTE_S)

@@ -34,6 +34,7 @@ readonly LAB_PACKAGES=(
 )
 readonly TEST_PACKAGES=(
     shellcheck mandoc zsh           # what the shell scripts, the manual pages and the completion are read by
+    espeak-ng                       # speaks the prompts (intercom audio speak)
     mmdebstrap                      # a small Debian with Asterisk (tests/lab/asterisk-tree.sh)
     chromium-headless-shell fonts-dejavu-core   # what the report of the visits is looked at with
 )

@@ -328,6 +328,40 @@ class SoundConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Sounds:
+    """What the visitor hears, `[sounds]`: a WAV file for each tone, as a whole path; empty: the built-in one."""
+
+    chime: str = ""
+    """Played when somebody pressed, and it goes out."""
+    ringback: str = ""
+    """Played when it rings at the other end: repeated, so it should end with a pause."""
+    still_ringing: str = ""
+    """Played when somebody presses again while it rings."""
+    no_line: str = ""
+    """Played when there is no line, and the visitor has to wait."""
+    busy: str = ""
+    """Played when everybody is busy."""
+    declined: str = ""
+    """Played when somebody declined."""
+    not_found: str = ""
+    """Played when the number does not exist."""
+    unanswered: str = ""
+    """Played when nobody answered."""
+    unreachable: str = ""
+    """Played when nobody could be reached."""
+    listening: str = ""
+    """Played when the house calls, and somebody will listen in a moment."""
+    warning: str = ""
+    """Played when the conversation ends soon."""
+    door_open: str = ""
+    """Played when the door is released."""
+    closing: str = ""
+    """Played when the conversation is over."""
+    folder: str = ""
+    """Where a file for each tone is looked for that has none above, such as those of `intercom audio speak`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Network:
     """The network, `[network]`."""
 
@@ -351,6 +385,7 @@ class Config:
     calendar: Calendar = Calendar()
     calls: Calls = Calls()
     sound: SoundConfig = SoundConfig()
+    sounds: Sounds = Sounds()
     network: Network = Network()
     name: str = "Door"
     """What phones show when the door calls."""

@@ -31,6 +31,7 @@ EXPIRES = 'a day such as "2026-12-31", its last one, or a minute such as "2026-1
 CARD = 'the name of a card in /proc/asound/cards, or "" for the default'
 DAYS = 'days such as "mon-fri" or "mon,wed,fri-sun"'
 FROM = 'a time from "00:00" to "23:59"'
+PATH = 'a file or folder, or "" for none'
 TEST_AT = f'{FROM}, or "" for never'
 TO = 'a time from "00:00" to "24:00"'
 DATES = 'dates such as "2026-12-25"'
@@ -204,6 +205,11 @@ def day(text: str) -> date | None:
 def is_days(text: str) -> bool:
     """Whether a text names days of the week."""
     return bool(weekdays(text))
+
+
+def is_path(text: str) -> bool:
+    """Whether a text can name a file."""
+    return text.isprintable() and len(text) < 4096
 
 
 def is_test_at(text: str) -> bool:

@@ -63,7 +63,7 @@ def _config(top: Section, problems: Problems, vault: Vault) -> Config:
         key: top.sections(key, grammar.KEY, grammar.is_key)
         for key in ("accounts", "contacts", "buttons", "profiles", "doors", "codes", "tampers", "keypads")
     }
-    plain = {key: top.section(key) for key in ("calendar", "calls", "sound", "network", "lamp")}
+    plain = {key: top.section(key) for key in ("calendar", "calls", "sound", "sounds", "network", "lamp")}
     if not top.take("buttons"):
         problems.error("[buttons.NAME]", "missing; a door needs at least one")
     calls, calendar = sections.calls(plain["calls"]), sections.calendar(plain["calendar"])
@@ -83,6 +83,7 @@ def _config(top: Section, problems: Problems, vault: Vault) -> Config:
         lamp=sections.lamp(plain["lamp"]) if "lamp" in top else None,
         calls=calls,
         sound=sections.sound(plain["sound"]),
+        sounds=sections.sounds(plain["sounds"], Path(problems.file).parent),
         network=sections.network(plain["network"]),
     )
     if not top.take("accounts") and not _does_without(config):

@@ -6,6 +6,7 @@ is read.
 """
 
 from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any, get_args
 
 from intercom import certificates, grammar, pins
@@ -29,6 +30,7 @@ from intercom.config import (
     Pull,
     Shut,
     SoundConfig,
+    Sounds,
     Srtp,
     SrtpKeys,
     StageConfig,
@@ -36,6 +38,7 @@ from intercom.config import (
     Transport,
 )
 from intercom.credentials import Vault
+from intercom.errors import SoundFileError
 from intercom.reading import Section
 
 CHANGE_ME = "change-me"
@@ -287,6 +290,35 @@ def sound(section: Section) -> SoundConfig:
         test_at_start=section.flag("test_at_start", usual.test_at_start),
         codecs=tuple(codec for name in chosen for codec in codecs if codec == name),
     )
+
+
+def sounds(section: Section, base: Path) -> Sounds:
+    """Read `[sounds]`, and every file that it names; relative paths begin at `base`. The paths come back whole."""
+    folder = section.text("folder", Sounds().folder, grammar.PATH, grammar.is_path)
+    place = base / folder if folder else None
+    if place is not None and not place.is_dir():
+        section.complain("folder", "a folder that is there; intercom audio speak makes one")
+    found: dict[str, str] = {}
+    for field in fields(Sounds):
+        if field.name == "folder":
+            continue
+        name = section.text(field.name, "", grammar.PATH, grammar.is_path)
+        path = base / name if name else place / f"{field.name}.wav" if place is not None else None
+        if path is not None and (name or path.exists()) and _is_sound(section, field.name, path):
+            found[field.name] = str(path)
+    return Sounds(**found, folder=str(place or ""))
+
+
+def _is_sound(section: Section, key: str, path: Path) -> bool:
+    """Whether a file can be played for a tone; why not is complained about."""
+    from intercom.engine import wav  # noqa: PLC0415  (slow to load, and most doors have no files)
+
+    try:
+        wav.read(path, 16000, wav.LONGEST.get(key.replace("_", "-"), wav.LONGEST_TONE_S))
+    except SoundFileError as error:
+        section.problems.error(f"{section.title} {key}", str(error))
+        return False
+    return True
 
 
 def network(section: Section) -> Network:

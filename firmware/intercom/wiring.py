@@ -4,11 +4,12 @@
 from collections.abc import Callable
 
 from intercom import __version__, grammar, redirects
-from intercom.config import Account, Config, is_direct
+from intercom.config import Account, Config, Sounds, is_direct
+from intercom.core.commands import Tone
 from intercom.core.legs import DIRECT
 from intercom.core.pending import Stage
 from intercom.core.rules import CodeRule, Rules, Sensor, SensorKind
-from intercom.engine.wire import AccountSettings, ButtonSettings, EngineSettings
+from intercom.engine.wire import AccountSettings, ButtonSettings, EngineSettings, ToneFile
 
 RATE_HZ = 16000
 """Of the conference bridge: wide enough for a voice (G.722, Opus wideband), half the work of 32 kHz."""
@@ -94,12 +95,18 @@ def engine_settings(config: Config, port: int) -> EngineSettings:
         period_ms=config.sound.period_ms,
         echo=config.sound.echo_cancelling,
         country=config.sound.country,
+        tone_files=_tone_files(config.sounds),
         user_agent=f"intercom/{__version__}",
         buttons=tuple(
             ButtonSettings(button.key, _quoted(button.name) if button.name != button.key else "", button.ring)
             for button in config.buttons
         ),
     )
+
+
+def _tone_files(sounds: Sounds) -> tuple[ToneFile, ...]:
+    paths = {tone: str(getattr(sounds, tone.value.replace("-", "_"))) for tone in Tone}
+    return tuple(ToneFile(tone, path) for tone, path in paths.items() if path)
 
 
 def named_servers(config: Config) -> dict[str, tuple[str, int | None, str]]:

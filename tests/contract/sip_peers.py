@@ -168,6 +168,7 @@ class Engine:
             "period_ms": 10,
             "echo": False,
             "country": "eu",
+            "tone_files": (),
             "user_agent": "intercom/test",
         }
         self._link, theirs = socket.socketpair()

@@ -33,6 +33,7 @@ SETTINGS = EngineSettings(
     period_ms=10,
     echo=False,
     country="eu",
+    tone_files=(),
     user_agent="intercom/test",
 )
 SILENCE_S = 2.0

@@ -5,11 +5,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 from config_files import BASE, loaded, problems
 
 from intercom import config, grammar
 from intercom.config import Secret
+from intercom.engine import wav
 from intercom.errors import ConfigError
 from intercom.loading import load
 
@@ -252,3 +254,17 @@ def test_a_code_belongs_to_the_only_door_or_says_to_which(tmp_path: Path) -> Non
         '[codes.a] door: missing; must be "front" or "gate"'
     ]
     assert problems(tmp_path, none + code) == ["[codes.a]: there is no [doors.NAME] that it could release"]
+
+
+def test_sounds_are_found_beside_the_file_and_in_their_folder(tmp_path: Path) -> None:
+    """A name of its own comes before the folder, and what neither has stays built in."""
+    (tmp_path / "spoken").mkdir()
+    for name in ("chime.wav", "spoken/chime.wav", "spoken/door_open.wav"):
+        wav.write(tmp_path / name, np.full(1600, 8000, np.int16), 16000)
+    got = loaded(tmp_path, BASE + '[sounds]\nchime = "chime.wav"\nfolder = "spoken"\n').sounds
+
+    assert got == config.Sounds(
+        chime=str(tmp_path / "chime.wav"),
+        door_open=str(tmp_path / "spoken/door_open.wav"),
+        folder=str(tmp_path / "spoken"),
+    )

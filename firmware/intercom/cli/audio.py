@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from intercom.adapters.records import printable
+from intercom.cli import speak
 from intercom.cli.client import granted
 from intercom.cli.command import Command
 from intercom.cli.screen import BAD, BOLD, DIM, GOOD, Paint, paint_for, table
@@ -211,5 +212,6 @@ COMMAND = Command(
             arguments=_for_play,
             run=lambda arguments: play(arguments.socket, arguments.sound),
         ),
+        "speak": speak.COMMAND,
     },
 )

@@ -92,7 +92,7 @@ class Engine:
         bridge.attach()
         self._sound = Sound(
             bridge=bridge,
-            tones=Tones(settings.rate_hz, settings.country),
+            tones=Tones(settings.rate_hz, settings.country, {file.tone: file.path for file in settings.tone_files}),
             rate_hz=settings.rate_hz,
             period_ms=settings.period_ms,
             card_in=settings.card_in,

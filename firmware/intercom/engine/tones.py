@@ -6,15 +6,20 @@ of the visitor's own country (ITU-T E.180, supplement 2), because those are the 
 """
 
 import contextlib
+import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from intercom.core.commands import Tone
+from intercom.engine import wav
 from intercom.engine.countries import TELEPHONES
+from intercom.errors import SoundFileError
 
 Samples = npt.NDArray[np.int16]
 
@@ -78,13 +83,21 @@ EVERYWHERE: dict[Tone, tuple[Note, ...]] = {
 class Tones:
     """Every tone at one rate, made when first asked for."""
 
-    def __init__(self, rate_hz: int, country: str = "eu") -> None:
-        """Raises ValueError for a country that is not in TELEPHONES."""
+    def __init__(self, rate_hz: int, country: str = "eu", files: Mapping[Tone, str] = MappingProxyType({})) -> None:
+        """`files` are played instead of the built-in tones. Raises ValueError for a country that is not in TELEPHONES.
+
+        A file that has gone bad since it was checked costs only itself: then the built-in tone is played.
+        """
         if country not in TELEPHONES:
             raise ValueError(f"no tones for country {country!r}: there are {', '.join(TELEPHONES)}")
         self.rate_hz = rate_hz
         self._notes = EVERYWHERE | _telephone(country)
         self._made: dict[Tone, Samples] = {}
+        for tone, path in files.items():
+            try:
+                self._made[tone] = self._read(tone, Path(path))
+            except SoundFileError as error:
+                print(f"voice engine: {error}", file=sys.stderr, flush=True)
 
     def samples(self, tone: Tone) -> Samples:
         """One turn of a tone: int16, (samples,). For looped ones this includes their silence. Do not write to it."""
@@ -92,8 +105,13 @@ class Tones:
             self._made[tone] = self._make(tone)
         return self._made[tone]
 
+    def _read(self, tone: Tone, path: Path) -> Samples:
+        """A file's sound; a one-shot's with the silence that lets it out of the card before that is closed."""
+        sound = wav.read(path, self.rate_hz)
+        tail = 0 if tone is Tone.RINGBACK else round(TAIL_S * self.rate_hz)
+        return np.concatenate([sound, np.zeros(tail, np.int16)])
+
     def _make(self, tone: Tone) -> Samples:
-        # A file of the installation's own would be read here instead.
         notes = self._notes[tone]
         length = sum(note.seconds + note.pause for note in notes)
         sound = np.zeros(round((length + TAIL_S) * self.rate_hz))

@@ -16,6 +16,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from intercom.core import commands, events
+from intercom.core.commands import Tone
 from intercom.errors import WireError
 
 LONGEST = 1 << 20
@@ -64,6 +65,14 @@ class ButtonSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ToneFile:
+    """A file to be played instead of a built-in tone."""
+
+    tone: Tone
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSettings:
     """Everything a voice engine has to know before it starts."""
 
@@ -81,6 +90,7 @@ class EngineSettings:
     period_ms: int
     echo: bool
     country: str
+    tone_files: tuple[ToneFile, ...]
     user_agent: str
     buttons: tuple[ButtonSettings, ...] = ()
     trace_level: int = 1

@@ -2,15 +2,15 @@
 """`intercom audio speak`: has espeak-ng speak the sounds of a door, in the language of those who stand at it."""
 
 import argparse
-import subprocess
 import tempfile
-import tomllib
 from importlib.resources import files
 from pathlib import Path
 
 from intercom.cli.command import Command, UsageError
 from intercom.errors import SoundFileError
 
+LANGUAGES = ("en", "de", "fr", "es", "it", "nl")
+"""Those of prompts.toml, which is not read for a help text."""
 RATE_HZ = 16000
 FOLDER = Path("/var/lib/intercom/spoken")
 FASTEST, STEP = 240, 25
@@ -19,6 +19,8 @@ FASTEST, STEP = 240, 25
 
 def prompts() -> dict[str, dict[str, str]]:
     """Return the sentences: language -> sound -> text."""
+    import tomllib  # noqa: PLC0415  (here and below: only this command needs them)
+
     return tomllib.loads(files("intercom").joinpath("prompts.toml").read_text(encoding="utf-8"))
 
 
@@ -62,6 +64,8 @@ def _speak(voice: str, text: str, sound: str, path: Path) -> None:
 
 
 def _espeak(words: list[str]) -> None:
+    import subprocess  # noqa: PLC0415
+
     try:
         done = subprocess.run(["espeak-ng", *words], capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
@@ -71,7 +75,7 @@ def _espeak(words: list[str]) -> None:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--language", default="en", metavar="CODE", help=f"one of {', '.join(prompts())}")
+    parser.add_argument("--language", default="en", metavar="CODE", help=f"one of {', '.join(LANGUAGES)}")
     parser.add_argument("--folder", type=Path, default=FOLDER, metavar="FOLDER", help="default: %(default)s")
 
 

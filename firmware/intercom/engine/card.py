@@ -14,8 +14,10 @@ import pyaudio
 
 from intercom.engine import alsa
 from intercom.engine.convert import Converter, Format, formats
+from intercom.engine.elastic import Elastic
 from intercom.errors import HardwareError
 
+WAITING_PERIODS = 3  # of a microphone on a card of its own, before they are taken: both clocks jitter
 DEAD_S = 1.0  # without a callback: no card has a hiccup this long
 _OTHER_FORMAT = {pyaudio.paInvalidSampleRate, pyaudio.paInvalidChannelCount, pyaudio.paSampleFormatNotSupported}
 
@@ -104,10 +106,12 @@ class Card:
         self._turn, self._made, self._begin, self._wake = turn, made, begin, wake
         self._audio: Any = None
         self._stream: Any = None
+        self._second: Any = None  # the microphone's own card, where it has one
         self._converter: Converter | None = None
-        self._seen = (0, 0.0)
+        self._elastic: Elastic | None = None
+        self._seen = ((0, 0), 0.0)
         self.name = ""
-        self.calls = 0
+        self.calls = self.brought = 0
         self.failure = ""
         self.driving = False
         self.first = threading.Event()
@@ -123,59 +127,98 @@ class Card:
         self._audio = portaudio()
         source, sink = self._choose(name_in, name_out)
         self.name = source["name"] if source["name"] == sink["name"] else f"{source['name']} / {sink['name']}"
+        if source["index"] == sink["index"]:
+            self._stream = self._try(source["name"], formats(source["maxInputChannels"], sink["maxOutputChannels"]),
+                                     lambda form: self._open(source, sink, form), stderr)  # fmt: skip
+            return
+        # The loudspeaker first: it is the clock, and takes from the buffer what the microphone's card has brought.
+        most_in, most_out = source["maxInputChannels"], sink["maxOutputChannels"]
+        self._stream = self._try(
+            sink["name"], formats(most_out, most_out), lambda form: self._open(None, sink, form), stderr
+        )
+        self._second = self._try(
+            source["name"], formats(most_in, most_in), lambda form: self._open(source, None, form), stderr
+        )
+
+    def _try(self, name: str, tried: list[Format], how: Callable[[Format], Any], stderr: Stderr) -> Any:
+        """Return a stream of the first format that the card takes, beginning with the one it took last."""
         said = stderr.size()
-        tried = formats(source["maxInputChannels"], sink["maxOutputChannels"])
-        for form in sorted(tried, key=lambda form: form != self._made.last.get(self.name)):
+        for form in sorted(tried, key=lambda form: form != self._made.last.get(name)):
             try:
-                self._open(source, sink, form)
+                stream = how(form)
             except OSError as error:
                 if error.errno in _OTHER_FORMAT:
                     continue
                 why = f"{error.args[-1]}; {stderr.last_line(said)}".removesuffix("; ")
-                raise HardwareError(f"sound card {self.name!r} cannot be opened: {why}") from None
-            self._made.last[self.name] = form
-            return
+                raise HardwareError(f"sound card {name!r} cannot be opened: {why}") from None
+            self._made.last[name] = form
+            return stream
         rates = ", ".join(str(rate) for rate in dict.fromkeys(form.rate_hz for form in tried))
-        raise HardwareError(
-            f"sound card {self.name!r} cannot be opened: it refuses {rates} Hz, with one channel and two"
-        )
+        raise HardwareError(f"sound card {name!r} cannot be opened: it refuses {rates} Hz, with one channel and two")
 
-    def _open(self, source: dict[str, Any], sink: dict[str, Any], form: Format) -> None:
+    def _open(self, source: dict[str, Any] | None, sink: dict[str, Any] | None, form: Format) -> Any:
         made = self._made
-        self._converter = Converter(made.rate_hz, made.period_ms, form, made.microphone_db, made.loudspeaker_db)
-        self._stream = self._audio.open(
+        converter = Converter(made.rate_hz, made.period_ms, form, made.microphone_db, made.loudspeaker_db)
+        callback: Callable[..., tuple[bytes | None, int]] = self._callback
+        if sink is not None:
+            self._converter = converter
+        if source is None:
+            samples = made.rate_hz * made.period_ms // 1000
+            self._elastic = Elastic(made.rate_hz, samples, WAITING_PERIODS * samples)
+        elif sink is None:
+            callback = self._bring(converter)
+        return self._audio.open(
             rate=form.rate_hz,
             channels=form.channels,
             format=pyaudio.paFloat32,
-            input=True,
-            output=True,
-            input_device_index=source["index"],
-            output_device_index=sink["index"],
-            frames_per_buffer=self._converter.frames,
-            stream_callback=self._callback,
+            input=source is not None,
+            output=sink is not None,
+            input_device_index=None if source is None else source["index"],
+            output_device_index=None if sink is None else sink["index"],
+            frames_per_buffer=converter.frames,
+            stream_callback=callback,
         )
+
+    def _bring(self, converter: Converter) -> Callable[..., tuple[None, int]]:
+        """Return the callback of a microphone with a clock of its own."""
+        elastic = self._elastic
+        assert elastic is not None
+
+        def callback(data: bytes, _frames: int, _times: object, _status: int) -> tuple[None, int]:
+            try:
+                self.brought += 1
+                elastic.put(converter.microphone_at(data, elastic.speed))
+            except BaseException as error:  # noqa: BLE001 - see _callback
+                self.failure = f"audio failed in the microphone's callback: {type(error).__name__}: {error}"
+                self._wake()
+                return None, pyaudio.paAbort
+            return None, pyaudio.paContinue
+
+        return callback
 
     def close(self) -> None:
         """Close it and PortAudio. Can block for as long as a driver likes."""
         self.driving = False
-        if self._stream is not None:
-            with contextlib.suppress(OSError):  # PyAudio has closed it itself after an error
-                self._stream.close()
+        for stream in (self._second, self._stream):
+            if stream is not None:
+                with contextlib.suppress(OSError):  # PyAudio has closed it itself after an error
+                    stream.close()
         if self._audio is not None:
             self._audio.terminate()
-        self._audio = self._stream = None
+        self._audio = self._stream = self._second = None
 
     def trouble(self) -> str:
         """Why it no longer runs; "" while it does. To be asked now and then: it needs DEAD_S to see a silent death."""
-        calls, now = self.calls, time.monotonic()
+        # With two cards either may die.
+        calls, now = (self.calls, self.brought if self._second is not None else self.calls), time.monotonic()
         if self.failure:
             return self.failure
-        if calls != self._seen[0]:
+        if all(now_so != seen for now_so, seen in zip(calls, self._seen[0], strict=True)):
             self._seen = (calls, now)
         elif now - self._seen[1] > DEAD_S:
             return f"sound card {self.name!r} has stopped: no sound for {DEAD_S:g} s"
         with contextlib.suppress(OSError):
-            if self._stream.is_active():
+            if all(stream.is_active() for stream in (self._stream, self._second) if stream is not None):
                 return ""
         return f"sound card {self.name!r} is gone"
 
@@ -188,7 +231,8 @@ class Card:
                 self._begin()
             self.calls += 1
             if self.driving:
-                spoken = self._turn(converter.microphone(data).tobytes())
+                heard = converter.microphone(data) if self._elastic is None else self._elastic.take()
+                spoken = self._turn(heard.tobytes())
                 return converter.loudspeaker(np.frombuffer(spoken, np.int16)), pyaudio.paContinue
         except BaseException as error:  # noqa: BLE001 - even SystemExit: see above
             self.failure = f"audio failed in the card's callback: {type(error).__name__}: {error}"

@@ -48,12 +48,17 @@ class Rate:
     def __init__(self, from_hz: int, to_hz: int, samples: int) -> None:
         """`samples` is the length of a period that comes out."""
         self.ratio = to_hz / from_hz
-        """Samples out for one that goes in; it may be changed at any time, in small steps."""
+        """Samples out for one that goes in."""
         self._samples = samples
         self._same = from_hz == to_hz
         self._resampler = samplerate.Resampler(CONVERTER, channels=1)
         self._rest: Wave = np.zeros(0, np.float32)
         self._begun = False
+
+    def flow(self, wave: Wave, speed: float) -> Wave:
+        """Take one period, give what comes of it: about a period, as `speed` (about 1) would have it."""
+        changed: Wave = self._resampler.process(wave, self.ratio * speed)
+        return changed
 
     def period(self, wave: Wave) -> Wave:
         """Take one period, give one."""
@@ -84,8 +89,14 @@ class Converter:
 
     def microphone(self, data: bytes) -> Samples:
         """One period of the card's for one of ours."""
-        wave = self._one_channel(np.frombuffer(data, np.float32))
-        heard = self._up.period(wave) * (self._gain_up * FULL)
+        return self._spoken(self._up.period(self._one_channel(np.frombuffer(data, np.float32))))
+
+    def microphone_at(self, data: bytes, speed: float) -> Samples:
+        """One period of a card with a clock of its own, for about one of ours: as `speed` (about 1) would have it."""
+        return self._spoken(self._up.flow(self._one_channel(np.frombuffer(data, np.float32)), speed))
+
+    def _spoken(self, wave: Wave) -> Samples:
+        heard = wave * (self._gain_up * FULL)
         samples: Samples = np.rint(np.clip(heard, -FULL, FULL - 1)).astype(np.int16)
         return samples
 

@@ -355,6 +355,8 @@ class Sounds:
     """Played when the conversation ends soon."""
     door_open: str = ""
     """Played when the door is released."""
+    close_door: str = ""
+    """Played over and over when the door was left open."""
     closing: str = ""
     """Played when the conversation is over."""
     folder: str = ""

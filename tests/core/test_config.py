@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The configuration: what is good is loaded whole, what is bad is told at once."""
 
+from dataclasses import fields
 from datetime import date, datetime
 from pathlib import Path
 from typing import get_args
@@ -11,6 +12,7 @@ from config_files import BASE, loaded, problems
 
 from intercom import config, grammar
 from intercom.config import Secret
+from intercom.core.commands import Tone
 from intercom.engine import wav
 from intercom.errors import ConfigError
 from intercom.loading import load
@@ -268,3 +270,10 @@ def test_sounds_are_found_beside_the_file_and_in_their_folder(tmp_path: Path) ->
         door_open=str(tmp_path / "spoken/door_open.wav"),
         folder=str(tmp_path / "spoken"),
     )
+
+
+def test_every_tone_has_a_key() -> None:
+    """A tone without one could not be replaced, and would stop the daemon."""
+    keys = {field.name for field in fields(config.Sounds)} - {"folder"}
+
+    assert keys == {tone.value.replace("-", "_") for tone in Tone}

@@ -27,6 +27,7 @@ readonly LAB_PACKAGES=(
     kamailio kamailio-tls-modules kamailio-outbound-modules   # the SIP service
     baresip-core                    # the phone inside
     sip-tester                      # odd and hostile SIP
+    coturn                          # a TURN server
     nftables libfaketime            # lost packets, and a clock that jumps
     jackd2                          # a sound card without hardware (PortAudio in Debian speaks JACK)
     systemd                         # a real journald, run without systemd as PID 1

@@ -84,6 +84,14 @@ class Account:
     """Users who may call the door through this account; "*" is anyone whom the server lets through."""
     identity: Identity = "none"
     """Which header tells the server who calls: "none", or RFC 3325's "preferred" or "asserted" (for trunks)."""
+    ice: bool = False
+    """Whether both sides try every way between them for the sound (ICE); for servers on the other side of a NAT."""
+    turn: str = ""
+    """A TURN server that the sound goes through where nothing else works, as IP address:port; empty for none."""
+    turn_user: str = ""
+    """The name to log in with at the TURN server."""
+    turn_password: Secret = field(default_factory=Secret)
+    """What to log in with there, from `turn_password`, `turn_password_file` or `turn_credential`."""
     redirects: tuple[str, ...] = (OWN,)
     """Where the server may send a call on (302): "own" to its own users, besides hosts, addresses and networks."""
     ca_file: str = ""

@@ -29,19 +29,28 @@ class Vault:
         self.inline = False
         """Whether a secret stood in the configuration itself."""
 
-    def fetch(self, section: Section, key: str, allowed: str, check: Callable[[str], bool], *, needed: bool) -> Secret:
+    def fetch(
+        self,
+        section: Section,
+        key: str,
+        allowed: str,
+        check: Callable[[str], bool],
+        *,
+        needed: bool,
+        credential: str = "credential",
+    ) -> Secret:
         """Return the secret from `key`, `key_file` or `credential`, whichever the section has.
 
         `check` decides whether it is `allowed`. What is missing or wrong becomes a complaint without the secret in it.
         """
-        sources = {key: self._written, f"{key}_file": self._from_file, "credential": self._from_service}
+        sources = {key: self._written, f"{key}_file": self._from_file, credential: self._from_service}
         used = [source for source in sources if section.take(source) is not None]
         if len(used) > 1:
             section.problems.error(section.title, f"{' and '.join(used)} exclude each other; keep one")
             return Secret()
         if not used:
             if needed:
-                section.complain(key, f"{allowed}; or give {key}_file or credential")
+                section.complain(key, f"{allowed}; or give {key}_file or {credential}")
             return Secret()
         text = sources[used[0]](section, used[0])
         if text is None:

@@ -18,6 +18,8 @@ TARGETS = 'users ("201"), addresses ("sip:201@pbx.example") or numbers ("tel:+49
 TARGET = 'a user ("400"), an address ("sip:400@pbx.example") or a number ("tel:+4930123")'
 TEXTED = 'a user ("201") or an address ("sip:201@pbx.example"), or "" for nobody'
 STAGES = 'a list of stages like { targets = ["201"], ring_s = 15 }'
+TURN = 'an IP address with a port, such as "192.0.2.7:3478", or "" for none'
+TURN_USER = 'up to 64 printable characters without spaces, colons and quotes'
 REDIRECTS = '"own", hosts ("pbx2.example"), addresses or networks ("192.168.1.0/24")'
 RING = 'an Alert-Info such as "<http://127.0.0.1/Bellcore-dr4>;info=door", or "" for none'
 CALLERS = 'users ("201"), or "*" for anyone the server lets through'
@@ -100,6 +102,16 @@ def place(server: str) -> tuple[_Address | None, int]:
 def is_redirect(text: str) -> bool:
     """Whether a text says where a server may send a call on."""
     return addresses.is_place(text) or _is_host(text)
+
+
+def is_turn(text: str) -> bool:
+    """Whether a text is a TURN server, or none. A name would be looked up in the middle of a call."""
+    return not text or (is_server(text) and place(text)[0] is not None and place(text)[1] > 0)
+
+
+def is_turn_user(text: str) -> bool:
+    """Whether a text is a name to log in with at a TURN server, or none."""
+    return len(text) <= 64 and text.isprintable() and not set(text) & set(': "')
 
 
 def is_ring(text: str) -> bool:

@@ -163,4 +163,8 @@ def _account(account: Account, name: str) -> AccountSettings:
         cert_file=account.cert_file,
         key_file=account.key_file,
         identity=account.identity,
+        ice=account.ice or bool(account.turn),
+        turn=account.turn,
+        turn_user=account.turn_user,
+        turn_password=account.turn_password.reveal(),
     )

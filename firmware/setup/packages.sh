@@ -60,4 +60,7 @@ install_packages() {
     if [[ " ${missing[*]} " == *' kamailio '* ]] && command -v systemctl >/dev/null; then
         systemctl disable --quiet kamailio.service >>"$log" 2>&1 || true
     fi
+    if [[ " ${missing[*]} " == *' coturn '* ]] && command -v systemctl >/dev/null; then
+        systemctl disable --quiet coturn.service >>"$log" 2>&1 || true
+    fi
 }

@@ -64,6 +64,8 @@ class Phone:
         tone_hz: float = 440.0,
         codecs: Sequence[str] = ("opus", "g722", "pcma", "pcmu"),
         mediaenc: str | None = None,
+        medianat: str | None = None,
+        inside: Sequence[str] = (),
         transport: str = "udp",
         authority: Path | None = None,
         tone_level_dbfs: float = -15.0,
@@ -90,6 +92,8 @@ class Phone:
         ]
         if mediaenc:
             account.append(f"mediaenc={mediaenc}")
+        if medianat:
+            account.append(f"medianat={medianat}")
         (self.folder / "accounts").write_text(";".join(account) + "\n")
         (self.folder / "contacts").write_text("")
         tls = f"sip_cafile {authority}\nsip_verify_server yes\n" if authority else ""
@@ -100,13 +104,13 @@ class Phone:
         self._news = threading.Condition()
         self._events: list[Event] = []
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self.process: Process = start(f"phone-{number}", ["baresip", "-f", self.folder, "-s"], log_dir)
+        self.process: Process = start(f"phone-{number}", [*inside, "baresip", "-f", self.folder, "-s"], log_dir)
         wait_until(self._connect, 10, f"phone {number} takes orders", self.process)
         threading.Thread(target=self._read, name=f"phone {number}", daemon=True).start()
 
     def _configuration(self, codecs: Sequence[str]) -> str:
         modules = [CODEC_MODULES[codec] for codec in codecs]
-        modules += ["auconv", "auresamp", "aufile", "aubridge", "sndfile", "srtp", "dtls_srtp", "plc"]
+        modules += ["auconv", "auresamp", "aufile", "aubridge", "sndfile", "srtp", "dtls_srtp", "plc", "ice"]
         present = [name for name in dict.fromkeys(modules) if (MODULES / f"{name}.so").exists()]
         if "sndfile" not in present:
             raise LabError(f"no sndfile.so in {MODULES}: is baresip installed?")

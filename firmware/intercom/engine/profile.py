@@ -145,6 +145,13 @@ def account(pj: Any, settings: AccountSettings, bind: str) -> Any:
     # The core retries, soon and for ever; PJSIP would wait five minutes, and give up after a 403.
     config.regConfig.retryIntervalSec = config.regConfig.firstRetryIntervalSec = 0
     config.regConfig.dropCallsOnFail = False
+    config.natConfig.iceEnabled = settings.ice
+    # Both sides come to the best way by themselves; an offer more, in a call, is one more thing for a phone to refuse.
+    config.natConfig.iceAlwaysUpdate = False
+    if settings.turn:
+        config.natConfig.turnEnabled = True
+        config.natConfig.turnServer = settings.turn
+        config.natConfig.turnUserName, config.natConfig.turnPassword = settings.turn_user, settings.turn_password
     if settings.user:
         config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", settings.user, 0, settings.password))
     if settings.proxy_uri:

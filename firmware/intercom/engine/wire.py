@@ -40,6 +40,11 @@ class AccountSettings:
     expires_s: int
     domain: str
     """Completes a bare target: "201" is called as sip:201@domain."""
+    ice: bool = False
+    turn: str = ""
+    """IP address and port of the TURN server; empty: none."""
+    turn_user: str = ""
+    turn_password: str = ""
     identity: str = "none"
     """Which header of RFC 3325 tells the server who calls: "none", "preferred" or "asserted"."""
     srtp: str = "off"

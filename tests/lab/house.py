@@ -30,7 +30,7 @@ from lab.tones import ToneReport, find_tone, read_wav
 BUTTON, SIDE_BUTTON, STRIKE, LAMP = 17, 5, 27, 22
 DOOR_IP, REGISTRAR_IP, PHONE_IP, SIPP_IP = "127.0.0.9", "127.0.0.20", "127.0.0.31", "127.0.0.44"
 CODE = "4711"
-_ODD = ("early", "info", "vanish", "rubbish", "ring", "reply", "echo", "text", "elsewhere", "script")
+_ODD = ("early", "info", "vanish", "rubbish", "ring", "reply", "echo", "text", "elsewhere", "script", "both")
 ODD_PHONES = {name: 5070 + place for place, name in enumerate(_ODD)}
 """Users whose phone is a sipp scenario, each on a port of its own, so that stray messages hit nobody else."""
 PHONE_HZ, VISITOR_HZ = 440.0, 1000.0

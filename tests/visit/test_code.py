@@ -57,6 +57,17 @@ def test_a_code_in_sip_info_counts_too(house: House) -> None:
         assert door.pins.await_level(STRIKE, 1)
 
 
+def test_a_key_that_is_sent_in_two_ways_counts_once(house: House) -> None:
+    """As an RTP event and as SIP INFO, each of them: the code is right twice, and nothing is wrong."""
+    with stopping(house.odd_phone("both", "uas_both_digits", DIGITS=CODE * 2)), house.door(target="both") as door:
+        door.press()
+        door.await_record("door-released")
+        door.await_record("door-locked")
+        door.await_record("door-released")
+
+        assert not door.records("code-wrong")
+
+
 @pytest.mark.parametrize("keys", [CODE[:3], f"{CODE[:2]}#{CODE[2:]}"])
 def test_half_a_code_is_no_code(door: Door, phone: Phone, keys: str) -> None:
     """Neither too short nor in two pieces."""

@@ -173,7 +173,9 @@ def _keypad(keypad: Keypad, post: Post, stuck_s: float) -> MatrixKeypad | Wiegan
 def _light(config: Config) -> Light:
     if config.lamp is None:
         return NoLight()
-    return GpioLight(config.lamp.pin, active_high=config.lamp.active == "high")
+    lamp = config.lamp
+    pins = lamp.pin or {"r": lamp.red, "g": lamp.green, "b": lamp.blue}
+    return GpioLight(pins, active_high=lamp.active == "high")
 
 
 def _closed_with(closing: contextlib.ExitStack, device: _Closable) -> _Closable:

@@ -267,10 +267,16 @@ class Keypad:
 class LampConfig:
     """The lamp at the button, `[lamp]`; a door without this section has none."""
 
-    pin: str
-    """Where the lamp is wired, named like a button's pin."""
+    pin: str = ""
+    """Where the lamp is wired, named like a button's pin; empty for one of three colours."""
     active: Active = "high"
     """The level that lights it."""
+    red: str = ""
+    """Where the red one of three colours is wired."""
+    green: str = ""
+    """Where the green one is wired."""
+    blue: str = ""
+    """Where the blue one is wired."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,9 @@ def _check_pins(config: Config, problems: Problems) -> None:
         wires = [("rows", pin) for pin in keypad.rows] + [("columns", pin) for pin in keypad.columns]
         wires += [(key, pin) for key, pin in (("data0", keypad.data0), ("data1", keypad.data1)) if pin]
         uses += [(f"[keypads.{keypad.key}] {key}", pin) for key, pin in wires]
-    uses += [("[lamp] pin", config.lamp.pin)] if config.lamp else []
+    lamp = config.lamp
+    wires = [("pin", lamp.pin), ("red", lamp.red), ("green", lamp.green), ("blue", lamp.blue)] if lamp else []
+    uses += [(f"[lamp] {key}", pin) for key, pin in wires if pin]
     for (first, one), (second, other) in combinations(uses, 2):
         name = pins.canonical(other)
         if name is not None and pins.canonical(one) == name:

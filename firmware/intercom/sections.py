@@ -256,7 +256,13 @@ def _doors(section: Section, keys: tuple[str, ...]) -> tuple[str, ...]:
 def lamp(section: Section) -> LampConfig:
     """Read `[lamp]`."""
     active = section.choice("active", default(LampConfig, "active"), get_args(Active))
-    return LampConfig(pin=_pin(section, "pin"), active=active)
+    colours = ("red", "green", "blue")
+    if not any(colour in section for colour in colours):
+        return LampConfig(_pin(section, "pin"), active)
+    if "pin" in section:
+        section.problems.error(section.title, "pin, or red, green and blue; not both")
+        section.take("pin")
+    return LampConfig("", active, *(_pin(section, colour) for colour in colours))
 
 
 def calls(section: Section) -> Calls:

@@ -12,7 +12,7 @@ from gpiozero.pins.lgpio import LGPIOFactory
 from gpiozero.pins.mock import MockFactory
 from panel_rigs import FakeChip, FakeRig, GpioRig, HeldPin, Rig, WatchedPin
 
-from intercom.adapters.gpio import PATTERNS, GpioLight, GpioPanel, GpioSensors, GpioStrike
+from intercom.adapters.gpio import COLOURS, PATTERNS, GpioLight, GpioPanel, GpioSensors, GpioStrike
 from intercom.core.commands import Lamp
 from intercom.core.events import ButtonChanged, Event, SensorChanged
 from intercom.errors import HardwareError
@@ -250,6 +250,31 @@ def test_every_pattern_is_there_and_differs(factory: MockFactory) -> None:
     assert set(PATTERNS) == set(Lamp)
     assert len(set(PATTERNS.values())) == len(Lamp)
     assert all(len(pattern) < 2 or len(pattern) % 2 == 0 for pattern in PATTERNS.values())
+
+
+def test_a_lamp_of_three_colours_keeps_the_rhythm(factory: MockFactory) -> None:
+    """Who does not see the colour reads the rhythm, who sees it need not wait for it."""
+    light = GpioLight({"r": "5", "g": "6", "b": "13"}, active_high=True)
+    seen = []
+    for lamp in (Lamp.READY, Lamp.OFF):
+        light.show(lamp)
+        factory.pin("GPIO13").await_driven(lambda levels, lamp=lamp: levels[-1] == (lamp is Lamp.READY))
+        seen.append([factory.pin(f"GPIO{pin}").state for pin in (5, 6, 13)])
+    light.show(Lamp.CALLING)
+    for pin in (5, 6):
+        factory.pin(f"GPIO{pin}").await_driven(lambda levels: sum(levels) > 2)
+    light.close()
+
+    assert seen == [[False, False, True], [False, False, False]]
+    assert [factory.pin(f"GPIO{pin}").state for pin in (5, 6, 13)] == [False] * 3
+
+
+def test_every_colour_is_one_of_three_and_every_pattern_has_some() -> None:
+    """A lit part without a colour would be dark."""
+    assert set(COLOURS) == set(Lamp)
+    assert all(
+        set(colours) <= set("rgb") and bool(colours) == bool(PATTERNS[lamp]) for lamp, colours in COLOURS.items()
+    )
 
 
 @pytest.mark.parametrize("lamp", Lamp)

@@ -6,7 +6,7 @@ the core does that, where it is tested.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from itertools import cycle, islice
@@ -36,6 +36,19 @@ PATTERNS: dict[Lamp, tuple[float, ...]] = {
     Lamp.FAULT: (2.0, 0.1, 0.1, 0.1),
 }
 """Seconds on, off, on, off ... for ever; a single number is steady light, none is darkness."""
+
+COLOURS: dict[Lamp, str] = {
+    Lamp.OFF: "",
+    Lamp.READY: "b",
+    Lamp.NO_LINE: "r",
+    Lamp.CALLING: "rg",
+    Lamp.RINGING: "rg",
+    Lamp.TALKING: "g",
+    Lamp.DOOR_OPEN: "g",
+    Lamp.FAULT: "r",
+}
+"""Which of red, green and blue are lit, where there are three. The rhythm is the same as that of a plain lamp: one in
+twelve men does not see the difference between red and green."""
 
 
 class GpioPanel:
@@ -115,14 +128,20 @@ class GpioStrike:
 class GpioLight:
     """The lamp at the button: a thread of its own walks through the pattern, and waits where nothing changes."""
 
-    def __init__(self, pin: str, *, active_high: bool) -> None:
-        """Claim the pin, dark. Raises HardwareError."""
-        self._led = _claim(
-            "lamp",
-            pin,
-            lambda: gpiozero.DigitalOutputDevice(pin_number(pin), active_high=active_high, initial_value=False),
-        )
-        self._pattern: tuple[float, ...] = ()
+    def __init__(self, pin: str | Mapping[str, str], *, active_high: bool) -> None:
+        """Claim the pin, dark; or three, by the letters "r", "g" and "b". Raises HardwareError."""
+        pins = {"": pin} if isinstance(pin, str) else pin
+        self._leds: dict[str, gpiozero.DigitalOutputDevice] = {}
+        for colour, one in pins.items():
+            make = partial(gpiozero.DigitalOutputDevice, pin_number(one), active_high=active_high, initial_value=False)
+            try:
+                self._leds[colour] = _claim("lamp", one, make)
+            except HardwareError:
+                for led in self._leds.values():
+                    led.close()
+                raise
+        self._lit = False
+        self._shown = Lamp.OFF
         self._closing = False
         self._changed = Flag()
         self._thread = Thread(target=self._walk, name="lamp", daemon=True)
@@ -130,7 +149,7 @@ class GpioLight:
 
     def show(self, lamp: Lamp) -> None:
         """Show a pattern until told otherwise."""
-        self._pattern = PATTERNS[lamp]
+        self._shown = lamp
         self._changed.set()
 
     def close(self) -> None:
@@ -138,27 +157,34 @@ class GpioLight:
         self._closing = True
         self._changed.set()
         self._thread.join(timeout=1)
-        self._led.close()
+        for led in self._leds.values():
+            led.close()
+
+    def _shine(self, lit: bool, lamp: Lamp) -> None:
+        self._lit = lit
+        for colour, led in self._leds.items():
+            led.value = lit and colour in COLOURS[lamp]
 
     def _walk(self) -> None:
         while True:
             self._changed.clear()
             if self._closing:
                 break
-            pattern = self._pattern
+            lamp = self._shown
+            pattern = PATTERNS[lamp]
             if len(pattern) < 2:
-                self._led.value = bool(pattern)
+                self._shine(bool(pattern), lamp)
                 self._changed.wait()
                 continue
             # A lit lamp begins with the dark part: what follows a press must be seen at once.
-            beginning = 1 if self._led.value else 0
+            beginning = 1 if self._lit else 0
             for place in islice(cycle(range(len(pattern))), beginning, None):
-                self._led.value = place % 2 == 0
+                self._shine(place % 2 == 0, lamp)
                 if pattern[place] <= BLINK_S:
                     time.sleep(pattern[place])
                 if self._changed.wait(0 if pattern[place] <= BLINK_S else pattern[place]):
                     break
-        self._led.off()
+        self._shine(False, Lamp.OFF)
 
 
 def _poster(post: Post, event: ButtonChanged | SensorChanged) -> Callable[[], None]:

@@ -19,6 +19,8 @@ from lab.tones import find_tone
 DESK_IP, DESK = "127.0.0.45", "206"
 EXTENSIONS = {"201": PHONE_HZ, "202": 550.0, "203": 620.0}
 """Extension -> the pitch that it speaks in, so that the visitor knows who is there."""
+PATIENCE_S = 6.0
+"""How long a voice may take to get through: on a busy machine what is said comes later."""
 TABLES = ("DND", "FORWARD")
 
 
@@ -68,10 +70,14 @@ class Pbx:
         return self.house.door(target=target, registrar=PBX_IP, **options)
 
     def heard_at_the_door(self, hz: float, seconds: float) -> bool:
-        """Listen at the loudspeaker for a while, from now on; return whether that pitch was there."""
-        since = time.monotonic()
-        time.sleep(seconds)  # a sentence takes time
-        return find_tone(self.house.room.heard(since, since + seconds), self.house.room.rate, hz).heard
+        """Listen at the loudspeaker, from now on, until a pitch was there for that long; return whether it came."""
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            since = time.monotonic()
+            time.sleep(seconds)  # a sentence takes time
+            if find_tone(self.house.room.heard(since, since + seconds), self.house.room.rate, hz).heard:
+                return True
+        return False
 
     def key(self, phone: Phone, code: str) -> None:
         """Dial a feature code and await its end."""

@@ -19,10 +19,8 @@ RTP_PORTS = range(10000, 20000)
 RTP_ROOM = 200
 """Ports that one engine may use."""
 _CODECS = {"opus": "opus/48000", "g722": "G722/16000", "pcma": "PCMA/8000", "pcmu": "PCMU/8000"}
-OPUS_BITS = 32000
-"""A second: SILK's best for wideband speech (24000), and what FEC adds."""
-OPUS_LOSS_PCT = 15
-"""From about this much on the encoder puts a copy of each voiced packet into the next one at this rate."""
+OPUS_LOSS_PCT = 10
+"""What the encoder is to expect: the more, the more of its bits go into the copies."""
 OPUS_COMPLEXITY = 5
 """0 to 10. Above 5 only a Pi 4 has the time, and nobody hears it."""
 _BEEPS = ((660, 110, 90), (660, 110, 1690))
@@ -120,16 +118,14 @@ def choose_codecs(library: Any, wanted: tuple[str, ...]) -> None:
         library.codecSetPriority(codec.codecId, order.get(name.lower(), 0))
 
 
-def tune_opus(library: Any, rate_hz: int) -> None:
-    """Have Opus carry speech at the bridge's rate, and itself what a lost packet held (RFC 7587, in-band FEC).
+def tune_opus(library: Any) -> None:
+    """Have Opus carry in each packet what the one before held (RFC 7587, in-band FEC), for a network that loses some.
 
-    Its own default is 48 kHz: three times the samples for a bridge that has 16 kHz, and FEC only in what SILK makes
-    of them. RTP's clock and the SDP stay as they must be, 48000.
+    Its rate stays 48 kHz: PJSIP leaves the bits to Opus, which takes 51 kbit/s at this rate and 19 at our 16 kHz, where
+    FEC's share is heard (PESQ 1.9 instead of 3.1).
     """
     config = library.getCodecOpusConfig()
-    config.sample_rate = rate_hz
-    config.channel_cnt = 1
-    config.bit_rate, config.packet_loss, config.complexity = OPUS_BITS, OPUS_LOSS_PCT, OPUS_COMPLEXITY
+    config.packet_loss, config.complexity = OPUS_LOSS_PCT, OPUS_COMPLEXITY
     library.setCodecOpusConfig(config)
 
 

@@ -188,3 +188,11 @@ def test_an_operator_s_sound_is_played_and_cut_short_by_a_visit(room: Room, door
     heard = len(room.heard())
     door.wait_beats(30)
     assert level_dbfs(room.heard()[heard:]) == -90
+    door.sound.play_sound(f"file {tmp_path / 'long.wav'}")
+    door.sound.set(play)
+    door.wait_beats(30)
+    door.sound.set(Audio(card=True))
+    door.wait_beats(3)
+    heard = len(room.heard())
+    door.wait_beats(30)
+    assert level_dbfs(room.heard()[heard:]) == -90, "also where no tone of the visit takes its place"

@@ -3,7 +3,7 @@
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,8 @@ class Desk:
         self._visits: deque[Answer] = deque(maxlen=KEPT)
         self._pressed: list[tuple[str, asyncio.Future[Answer]]] = []
         self._ended: dict[str, list[asyncio.Future[Answer]]] = {}
+        self._counts: Counter[str] = Counter()
+        self._outcomes: Counter[str] = Counter()
         self._told = 0
         """How many records there were."""
         self._records: deque[Answer] = deque(maxlen=KEPT)
@@ -174,7 +176,11 @@ class Desk:
     def _watch(self, report: Report) -> None:
         """See every record: presses and visits that somebody waits for are among them."""
         self._told += 1
-        self._records.append({"number": self._told, "at": time.time(), "kind": report.kind, "text": sentence(report)})
+        self._records.append(
+            {"number": self._told, "at": time.time(), "kind": report.kind, "text": sentence(report)}
+            | {"fields": report.fields}
+        )
+        self._counts[report.kind.value] += 1
         for happened in self._curious:
             if not happened.done():
                 happened.set_result(None)
@@ -188,6 +194,7 @@ class Desk:
         elif report.kind is Kind.VISIT_ENDED:
             record = {**report.fields, "at": time.time()}
             self._visits.appendleft(record)
+            self._outcomes[str(report.fields["outcome"])] += 1
             for ended in self._ended.pop(str(report.fields["visit"]), []):
                 if not ended.done():
                     ended.set_result(record)
@@ -218,6 +225,8 @@ class Desk:
             "card": f"open {state.card_open}" if state.card_open else "closed",
             "machine": dict(self._readings()),
             "time": time.time(),
+            "counts": dict(self._counts),
+            "outcomes": dict(self._outcomes),
             "engine": {"pid": self._voice.pid, "versions": self._voice.versions, "starts": self._voice.starts},
             "visits": list(self._visits)[:5],
         }

@@ -57,10 +57,9 @@ install_packages() {
     fi
     remove_policy
     # Nor shall it start at the next boot, on a machine that did not have it before.
-    if [[ " ${missing[*]} " == *' kamailio '* ]] && command -v systemctl >/dev/null; then
-        systemctl disable --quiet kamailio.service >>"$log" 2>&1 || true
-    fi
-    if [[ " ${missing[*]} " == *' coturn '* ]] && command -v systemctl >/dev/null; then
-        systemctl disable --quiet coturn.service >>"$log" 2>&1 || true
-    fi
+    for service in kamailio mosquitto coturn; do
+        if [[ " ${missing[*]} " == *" $service "* ]] && command -v systemctl >/dev/null; then
+            systemctl disable --quiet "$service.service" >>"$log" 2>&1 || true
+        fi
+    done
 }

@@ -12,6 +12,8 @@ PACKAGE = Path(intercom.__file__).parent
 SOURCES = {str(path.relative_to(PACKAGE)): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
 FOREIGN = {
     "gpiozero": {"adapters/gpio.py", "adapters/keypad.py"},
+    "aiomqtt": {"house/mqtt.py"},
+    "tomlkit": {"cli/set.py"},
     "pjsua2": {"engine/sip.py"},
     "pyaudio": {"engine/card.py"},
     "pyroute2": {"adapters/network.py"},

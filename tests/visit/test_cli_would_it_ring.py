@@ -65,7 +65,7 @@ def test_a_pipe_gets_the_same_without_colour_and_scripts_get_json(station: Door)
     assert piped.startswith("Front door: would it ring now? yes")
     assert set(told) == {
         "name", "version", "uptime_s", "time", "phase", "lamp", "text", "lines", "doors", "buttons", "configuration",
-        "conditions", "card", "machine", "engine", "visits",
+        "conditions", "card", "machine", "counts", "outcomes", "engine", "visits",
     }  # fmt: skip
     assert set(told["lines"][0]) == {
         "account", "state", "since_s", "took_ms", "round_trip_ms", "server", "detail",

@@ -32,6 +32,7 @@ MEANING = """\
   card          "closed", or "open" and its name
   machine       temperature_c, supply ("well", "weak"), clock ("set", "not set"), disk_free_mb; what there is
   engine        pid (0: none runs), versions, starts
+  counts        kind of record -> how many since the start; outcomes: outcome -> how many visits
   visits        the last five, as `intercom visits --json` has them, the newest first"""
 
 

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`/etc/intercom/house.toml`: which broker and which web servers are told. Without this file nobody is."""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from intercom import grammar
+from intercom.config import Secret
+from intercom.core.commands import Kind
+from intercom.credentials import Vault
+from intercom.errors import ConfigError
+from intercom.reading import Problems, Section
+
+COMMANDS = ("press", "release", "hangup")
+TOLD = ("press-accepted", "visit-ended", "door-released", "condition-began", "condition-ended")
+"""Kinds of records that a webhook is told of, unless it says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mqtt:
+    """The broker, `[mqtt]`."""
+
+    server: str
+    """host or host:port."""
+    user: str = ""
+    password: Secret = field(default_factory=Secret)
+    tls: bool = False
+    """Whether to encrypt, and verify the broker's certificate."""
+    topic: str = "intercom"
+    """What all our topics begin with: another one for each door."""
+    discovery: str = "homeassistant"
+    """Home Assistant's discovery prefix; empty for none."""
+    commands: tuple[str, ...] = ()
+    """What the broker's clients may do: "press", "release", "hangup". Nothing unless told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A web server that is told, `[webhooks.KEY]`."""
+
+    key: str
+    url: str
+    kinds: tuple[str, ...] = TOLD
+    """Kinds of records that it is told of."""
+    secret: Secret = field(default_factory=Secret)
+    """What the body is signed with (HMAC-SHA-256, in X-Intercom-Signature); empty for no signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of it."""
+
+    mqtt: Mqtt | None
+    webhooks: tuple[Webhook, ...]
+
+
+def load(path: Path) -> Settings:
+    """Return what the file says. Raises ConfigError with all that is wrong."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{path}: {error.strerror}"]) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError([f"{path}: not TOML: {error}"]) from error
+    problems = Problems(str(path))
+    top, vault = Section("", document, problems), Vault(path.parent, {}, in_service=False)
+    given = "mqtt" in top
+    broker, hooks = top.section("mqtt"), top.sections("webhooks", grammar.KEY, grammar.is_key)
+    settings = Settings(_mqtt(broker, vault) if given else None, tuple(_webhook(key, one, vault) for key, one in hooks))
+    for section in (top, broker, *(section for _, section in hooks)):
+        section.close()
+    if problems.errors:
+        raise ConfigError(problems.errors)
+    return settings
+
+
+def _mqtt(section: Section, vault: Vault) -> Mqtt:
+    usual = Mqtt("")
+    which = ", ".join(COMMANDS)
+    return Mqtt(
+        server=section.text("server", None, grammar.SERVER, grammar.is_server),
+        user=section.text("user", usual.user, "a user, or nothing", str.isprintable),
+        password=vault.fetch(section, "password", grammar.PASSWORD, grammar.is_password, needed=False),
+        tls=section.flag("tls", usual.tls),
+        topic=section.text("topic", usual.topic, 'a topic such as "intercom/front"', _is_topic),
+        discovery=section.text(
+            "discovery", usual.discovery, 'a topic, or ""', lambda text: not text or _is_topic(text)
+        ),
+        commands=section.texts("commands", usual.commands, which, COMMANDS.__contains__),
+    )
+
+
+def _webhook(key: str, section: Section, vault: Vault) -> Webhook:
+    return Webhook(
+        key=key,
+        url=section.text("url", None, 'an address such as "https://house.example/door"', _is_url),
+        kinds=section.texts("kinds", TOLD, "kinds of records (INTERCOM_KIND in the journal)", set(Kind).__contains__),
+        secret=vault.fetch(section, "secret", grammar.PASSWORD, grammar.is_password, needed=False),
+    )
+
+
+def _is_topic(text: str) -> bool:
+    return bool(re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", text))
+
+
+def _is_url(text: str) -> bool:
+    return bool(re.fullmatch(r"https?://[!-~]+", text))

@@ -1,0 +1,73 @@
+"""Mosquitto: the house's MQTT broker, and somebody who listens to it."""
+
+from __future__ import annotations
+
+import queue
+import time
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+
+from lab.processes import LabError, Process, start, wait_until
+
+
+class Mosquitto:
+    """A broker on `ip`, port 1883; everybody may do everything there."""
+
+    def __init__(self, folder: Path, ip: str = "127.0.0.24") -> None:
+        self.ip, self._folder = ip, folder
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(f"listener 1883 {ip}\nallow_anonymous true\nuser root\n")
+        self.process: Process | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start (again), having forgotten everything."""
+        self.process = start("mosquitto", ["mosquitto", "-c", self._config], self._folder)
+        wait_until(self._listens, 5, "mosquitto listens", self.process)
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process is not None:
+            self.process.stop()
+            self.process = None
+
+    def _listens(self) -> bool:
+        table = Path("/proc/net/tcp").read_text()
+        address = "".join(f"{int(part):02X}" for part in reversed(self.ip.split(".")))
+        return f"{address}:075B 00000000:0000 0A" in table
+
+
+class Listener:
+    """Hears everything that is told to the broker."""
+
+    def __init__(self, broker: Mosquitto) -> None:
+        self._heard: queue.Queue[paho.MQTTMessage] = queue.Queue()
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        self._client.on_connect = lambda client, *_: client.subscribe("#", 1)
+        self._client.on_message = lambda _client, _data, message: self._heard.put(message)
+        self._client.connect(broker.ip)
+        self._client.loop_start()
+
+    def await_message(self, topic: str, seconds: float = 10, containing: str = "") -> str:
+        """Await a message on a topic; what comes before it is passed over."""
+        deadline, passed = time.monotonic() + seconds, []
+        while True:
+            try:
+                message = self._heard.get(timeout=max(0.01, deadline - time.monotonic()))
+            except queue.Empty:
+                raise LabError(f"nothing on {topic} with {containing!r}, but: {passed[-20:]}") from None
+            text = message.payload.decode()
+            if message.topic == topic and containing in text:
+                return text
+            passed.append(f"{message.topic} {text[:80]}")
+
+    def say(self, topic: str, text: str, **options: Any) -> None:
+        """Tell the broker something."""
+        self._client.publish(topic, text, 1, **options).wait_for_publish(5)
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._client.disconnect()
+        self._client.loop_stop()

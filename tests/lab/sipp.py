@@ -11,6 +11,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lab import rtp_events
 from lab.processes import LabError, Process, start, wait_until
 
 SCENARIOS = Path(__file__).with_name("sipp")
@@ -54,6 +55,9 @@ class Sipp:
         played = folder / f"{scenario}.xml"
         text = script or _fill((SCENARIOS / f"{scenario}.xml").read_text(), {**DEFAULTS, **values})
         played.write_text(text)
+        if scenario == "uas_both_digits":
+            for place, key in enumerate({**DEFAULTS, **values}["DIGITS"]):
+                rtp_events.write(folder / f"key-{place + 2}.pcap", key, place, payload_type=121)
         self.messages = folder / "messages.log"
         self.messages.unlink(missing_ok=True)
         command: list[str | Path] = ["sipp", "-sf", played, "-i", ip, "-p", str(port), "-mi", ip, "-s", user]

@@ -15,6 +15,7 @@ from intercom import wiring
 from intercom.config import Calls, Config
 from intercom.core.commands import Kind, Report
 from intercom.core.events import ButtonPressed, ConditionBegan, Reconfigured, StopRequested, TimePassed
+from intercom.core.state import State
 from intercom.daemon import Daemon
 from intercom.loading import load
 
@@ -93,7 +94,7 @@ class Changing:
         configured, daemon = self._configured, self._daemon
         if configured.before is not None and time.monotonic() >= configured.until:
             configured.give_up("nobody kept it")
-        if configured.wanted is None or daemon.state.visit is not None or daemon.state.stopping_until is not None:
+        if configured.wanted is None or not _idle(daemon.state):
             return
         changed = differing(configured.config, configured.wanted)
         if changed and not only_rules(configured.config, configured.wanted):
@@ -120,6 +121,11 @@ class Changing:
         configured.presses.clear()
         if configured.before is not None:
             asyncio.get_running_loop().call_at(configured.until, daemon.post, TimePassed())
+
+
+def _idle(state: State) -> bool:
+    """Whether nobody is at the door, and nobody tries its sound."""
+    return state.visit is None and state.trial is None and state.stopping_until is None
 
 
 def differing(old: Config, new: Config) -> str:

@@ -23,6 +23,7 @@ from intercom.core.events import (
     HangUpAsked,
     ReleaseAsked,
     TimePassed,
+    TrialKind,
 )
 from intercom.core.legs import DIRECT
 from intercom.core.operator import OPERATOR
@@ -60,6 +61,7 @@ class Desk:
         self._ended: dict[str, list[asyncio.Future[Answer]]] = {}
         self._counts: Counter[str] = Counter()
         self._outcomes: Counter[str] = Counter()
+        self._self_test: Answer | None = None
         self._told = 0
         """How many records there were."""
         self._records: deque[Answer] = deque(maxlen=KEPT)
@@ -191,6 +193,8 @@ class Desk:
                 if not waiting[1].done():
                     got = report.fields.get("got", "new")
                     waiting[1].set_result({"visit": report.fields.get("visit", ""), "got": got})
+        elif report.kind is Kind.TRIAL_ENDED and report.fields["trial"] == TrialKind.TEST:
+            self._self_test = {"at": time.time(), "outcome": report.fields["outcome"], "by": report.fields["by"]}
         elif report.kind is Kind.VISIT_ENDED:
             record = {**report.fields, "at": time.time()}
             self._visits.appendleft(record)
@@ -220,6 +224,7 @@ class Desk:
             ],
             "doors": _doors(state, now),
             "locked_out": _locked_out(state, now),
+            "self_test": self._self_test,
             "configuration": {"waits": self._configured.wanted is not None, "trial": self._configured.trial()},
             "conditions": _conditions(state, now),
             "card": f"open {state.card_open}" if state.card_open else "closed",

@@ -143,7 +143,7 @@ def _await_registered(door: Door, seconds: float = 10) -> None:
 def test_who_loses_the_connection_gets_the_old_one_back(station: Door) -> None:
     """The session dies before the human has said yes; so does the command, with a signal that it cannot catch."""
     new = another(station, "ring_s = 20", "ring_s = 21")
-    arguments = ("--within", "1", "--confirm", "1", "--config", station.config, "--socket", station.socket)
+    arguments = ("--silent", "--within", "1", "--confirm", "1", "--config", station.config, "--socket", station.socket)
     with intercom("apply", new, *arguments, columns=160) as terminal:
         terminal.await_text("Keep it")
         os.kill(terminal.pid, signal.SIGKILL)

@@ -26,11 +26,21 @@ from intercom.errors import ControlError, IntercomError
 
 WITHIN_S = 30.0
 LOOK_S = 0.25
+TEST_S = 20.0
+"""What a self test may take."""
 SPARE_S = 4.0
 """What the daemon waits longer than we do."""
 
 
-def apply(socket: Path, path: Path, config: Path, *, within_s: float = WITHIN_S, confirm_s: float = 0.0) -> int:
+def apply(
+    socket: Path,
+    path: Path,
+    config: Path,
+    *,
+    within_s: float = WITHIN_S,
+    confirm_s: float = 0.0,
+    self_test: bool = True,
+) -> int:
     """Try what is in `path`, and put it in the place of `config` when it is well. Return 1 when the old one is back."""
     paint = paint_for(sys.stdout)
     found = differences(socket, path)
@@ -41,9 +51,11 @@ def apply(socket: Path, path: Path, config: Path, *, within_s: float = WITHIN_S,
     kept = False
     try:
         with _ends_with_the_session():
-            total_s = within_s + confirm_s + SPARE_S
+            total_s = within_s + (TEST_S if self_test else 0.0) + confirm_s + SPARE_S
             granted(socket, {"do": "try", "path": str(trial), "within_s": total_s})
             _await_well(socket, within_s)
+            if self_test:
+                _test(socket)
             print(paint("The door is well with it.", GOOD), flush=True)
             _await_yes(confirm_s)
             replace_text(config.with_suffix(".before"), config.read_text(encoding="utf-8"), like=config)
@@ -80,6 +92,13 @@ def _await_well(socket: Path, within_s: float) -> None:
             if not lacking:
                 return
     raise IntercomError(f"{lacking}, after {within_s:g} s")
+
+
+def _test(socket: Path) -> None:
+    """Have loudspeaker and microphone hear each other. Raises IntercomError when they do not."""
+    outcome = str(granted(socket, {"do": "audio-test", "reference": False}, timeout_s=TEST_S)["outcome"])
+    if outcome != "well":
+        raise IntercomError(f"the self test says: {outcome}")
 
 
 def _lacking(status: dict[str, Any]) -> str:
@@ -141,20 +160,26 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="the new configuration")
     parser.add_argument("--within", type=seconds, default=WITHIN_S, metavar="TIME", help="to be well in, default: 30s")
     parser.add_argument("--confirm", type=seconds, default=0.0, metavar="TIME", help='wait so long for a "y" as well')
+    parser.add_argument("--silent", action="store_true", help="without the self test, which is heard at the door")
     parser.add_argument("--config", type=Path, default=paths.CONFIG, metavar="PATH", help="default: %(default)s")
 
 
 COMMAND = Command(
     purpose="try a configuration, and keep it when all is well",
     more=(
-        "It must load, every line must register, and sound card and voice engine must be without trouble, all within "
-        "its time. Otherwise the old one is back by itself, even when this connection is gone. A running visit is not "
-        "disturbed."
+        "It must load, every line must register, sound card and voice engine must be without trouble, and the self "
+        "test must pass, all within its time. "
+        "Otherwise the old one is back by itself, even when this connection is gone. A running visit is not disturbed."
     ),
     examples=("sudo intercom apply new.toml", "sudo intercom apply new.toml --confirm 5m"),
     exits={0: "it is in use, and in the file", 1: "the old one is back"},
     arguments=_arguments,
     run=lambda arguments: apply(
-        arguments.socket, arguments.file, arguments.config, within_s=arguments.within, confirm_s=arguments.confirm
+        arguments.socket,
+        arguments.file,
+        arguments.config,
+        within_s=arguments.within,
+        confirm_s=arguments.confirm,
+        self_test=not arguments.silent,
     ),
 )

@@ -60,8 +60,10 @@ def columns(classes: Sequence[tuple[float, float, int]], unit: str) -> str:
     return _svg(parts)
 
 
-def spans(rows: Sequence[tuple[str, Sequence[tuple[float, float, str]]]], began: float, ended: float) -> str:
-    """Return what lasted from when to when, one row for each name."""
+def spans(
+    rows: Sequence[tuple[str, Sequence[tuple[float, float, str]]]], began: float, ended: float, *, good: str = ""
+) -> str:
+    """Return what lasted from when to when, one row for each name; in the row `good` it is no trouble."""
     height = TOP + BOTTOM + 24 * len(rows)
     frame = _Frame(began, ended, 0, 1, height=height, left=150)
     parts = list(frame.times())
@@ -69,11 +71,12 @@ def spans(rows: Sequence[tuple[str, Sequence[tuple[float, float, str]]]], began:
         y = TOP + 24 * place
         parts.append(_label(frame.left - 8, y + 16, name, "end"))
         parts.append(f'<line class="grid" x1="{frame.left}" x2="{WIDTH - RIGHT}" y1="{y + 12}" y2="{y + 12}"/>')
+        kind = "good" if name == good else "bad"
         for since, until, text in row:
             left, right = frame.x(since), max(frame.x(until), frame.x(since) + 2)
             title = f"<title>{html.escape(text)}</title>"
             parts.append(
-                f'<rect class="bad" x="{left:.1f}" y="{y + 4}" width="{right - left:.1f}" height="16">{title}</rect>'
+                f'<rect class="{kind}" x="{left:.1f}" y="{y + 4}" width="{right - left:.1f}" height="16">{title}</rect>'
             )
     return _svg(parts, height)
 

@@ -55,7 +55,9 @@ _SOUND = (
 )
 
 
-def page(visits: Sequence[Record], wrong: Sequence[Outage], began: float, now: float, name: str) -> str:
+def page(
+    visits: Sequence[Record], wrong: Sequence[Outage], began: float, now: float, name: str, tests: Sequence[Record] = ()
+) -> str:
     """Return the page: `visits` and `wrong` in the order in which they happened, from `began` to `now`."""
     parts = [
         _quick("Press to ring", figures.moments(visits, "ringing"), began, now),
@@ -63,6 +65,7 @@ def page(visits: Sequence[Record], wrong: Sequence[Outage], began: float, now: f
         _outcomes(visits),
         _sound(visits, began, now),
         _outages(wrong, began, now),
+        _tests(tests, began, now),
         _table(visits),
     ]
     period = f"{_day(began)} to {_day(now)}, {len(visits)} visit{'' if len(visits) == 1 else 's'}"
@@ -111,6 +114,18 @@ def _outages(wrong: Sequence[Outage], began: float, now: float) -> str:
         for name, row in rows.items()
     )
     return _section("What was wrong", told, plots.spans(list(rows.items()), began, now))
+
+
+def _tests(tests: Sequence[Record], began: float, now: float) -> str:
+    """Return how the self tests went; one that failed is a mark of its own colour."""
+    if not tests:
+        return _section("Self tests", "None in this time.")
+    rows: dict[str, list[tuple[float, float, str]]] = {"well": [], "not well": []}
+    for test in tests:
+        row = "well" if test.get("outcome") == "well" else "not well"
+        rows[row].append((test["at"], test["at"], f"{_moment(test['at'])}: {test.get('outcome')}"))
+    told = ", ".join(f"{name} {len(row)}" for name, row in rows.items() if row)
+    return _section("Self tests", told, plots.spans(list(rows.items()), began, now, good="well"))
 
 
 def _table(visits: Sequence[Record]) -> str:

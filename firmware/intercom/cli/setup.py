@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from intercom import grammar, paths
+from intercom import grammar, hashing, paths
 from intercom.adapters.records import printable
 from intercom.cli.command import Command
 from intercom.cli.files import replace_text
@@ -42,7 +42,7 @@ def setup(path: Path) -> int:
         (["buttons", "front", "targets"], f"[{quoted}]"),
     ]
     if code != "-":
-        answers.append((["codes", "family", "secret"], f'"{code}"'))
+        answers.append((["codes", "family", "secret"], f'"{hashing.hashed(code, hashing.new_mill())}"'))
     sample = importlib.resources.files("intercom").joinpath("sample.toml").read_text(encoding="utf-8")
     text = changed(sample, answers)
     config = parse(tomllib.loads(text), path, in_service=False)

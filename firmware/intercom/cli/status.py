@@ -27,6 +27,7 @@ MEANING = """\
   buttons       button, through (the account, "direct" for a target with an address of its own, "" for nobody)
   doors         door, released
   buttons       button, through ("" when a press would not ring), pressed (its wire, now)
+  self_test     the last one since the start: at, outcome ("well"), by; null before it
   configuration waits (for the end of a visit), trial (null, or left_s until the one before is back)
   conditions    condition, detail, since_s: what is wrong now; empty when all is well
   card          "closed", or "open" and its name
@@ -81,6 +82,7 @@ def screen(told: Status, paint: Paint) -> list[str]:
         *(_line(line, paint) for line in told["lines"]),
         *(_door(door, paint) for door in told["doors"]),
         *(_locked_out(source, paint) for source in told["locked_out"]),
+        *_tested(told, paint),
         *_machine(told, paint),
         *(_trouble(condition, paint) for condition in told["conditions"]),
         _labelled("engine", f"{printable(engine['versions'])} (pid {engine['pid']}, started {starts})"),
@@ -111,6 +113,14 @@ def _door(door: Status, paint: Paint) -> str:
 def _locked_out(source: Status, paint: Paint) -> str:
     text = paint(f"no codes from {printable(source['source'])}", BAD)
     return _labelled("codes", f"{text} for {span(source['for_s'])}")
+
+
+def _tested(told: Status, paint: Paint) -> Iterator[str]:
+    """Yield how the last self test ended, once there was one."""
+    if (test := told.get("self_test")) is not None:
+        ago = f"{span(max(0.0, told['time'] - test['at']))} ago"
+        outcome = paint(printable(test["outcome"]), GOOD if test["outcome"] == "well" else BAD)
+        yield _labelled("test", f"{outcome} {paint(ago, DIM)}")
 
 
 def _machine(told: Status, paint: Paint) -> Iterator[str]:

@@ -16,11 +16,14 @@ from intercom.cli.client import granted
 from intercom.cli.command import Command, UsageError, count
 from intercom.cli.screen import DIM, Paint, paint_for, table
 from intercom.core.commands import Kind
+from intercom.core.events import TrialKind
 from intercom.errors import IntercomError
 
 Record = dict[str, Any]
 HEADS = ("time", "button", "whom", ">to ring ms", ">to talk ms", ">talked s", "outcome")
 SHOWN = 20
+TROUBLES = (Kind.CONDITION_BEGAN, Kind.CONDITION_ENDED, Kind.STARTED)
+"""What outages are made of: a start ends those before it."""
 REPORTED = "30 days"
 """What a report is about unless told otherwise."""
 
@@ -46,12 +49,13 @@ def report(socket: Path, since: str | None, path: Path) -> int:
     now = time.time()
     began = moment(since or REPORTED, datetime.now().astimezone()).timestamp()
     found = list(_recorded(since or REPORTED) or _remembered(socket, since or REPORTED))[::-1]
-    wrong = figures.outages(_conditions(since or REPORTED), now)
+    wrong = figures.outages(_told(TROUBLES, since or REPORTED), now)
+    tests = [test for test in _told((Kind.TRIAL_ENDED,), since or REPORTED) if test.get("trial") == TrialKind.TEST]
     name = "The door"
     with contextlib.suppress(IntercomError, KeyError):  # a report of a door that is down is the one that is wanted most
         name = str(granted(socket, {"do": "status"})["status"]["name"])
     try:
-        path.write_text(report.page(found, wrong, began, now, name), encoding="utf-8")
+        path.write_text(report.page(found, wrong, began, now, name, tests), encoding="utf-8")
     except OSError as error:
         raise IntercomError(f"{path}: {error.strerror}") from error
     print(f"{path}: {len(found)} visits, {len(wrong)} troubles")
@@ -110,11 +114,10 @@ def _recorded(since: str | None) -> Iterator[Record] | None:
     return None if first is None else (record for part in ([first], found) for record in part)
 
 
-def _conditions(since: str) -> list[Record]:
-    """Return what journald keeps of troubles, and of starts, which end them; in the order in which it happened."""
+def _told(kinds: tuple[Kind, ...], since: str) -> list[Record]:
+    """Return what journald keeps of some kinds, in the order in which it happened."""
     from intercom.adapters import journal  # noqa: PLC0415  (as above)
 
-    kinds = (Kind.CONDITION_BEGAN, Kind.CONDITION_ENDED, Kind.STARTED)
     try:
         return list(journal.read_records(kinds, since))[::-1] if journal.SOCKET.exists() else []
     except OSError:

@@ -37,7 +37,9 @@ readonly TEST_PACKAGES=(
     mosquitto                       # the house's MQTT broker
     shellcheck mandoc zsh           # what the shell scripts, the manual pages and the completion are read by
     espeak-ng                       # speaks the prompts (intercom audio speak)
-    mmdebstrap                      # a small Debian with Asterisk (tests/lab/asterisk-tree.sh)
+    mmdebstrap                      # small Debians: with Asterisk, and a bare one (tests/lab/debian-tree.sh)
+    debhelper                       # makes the Debian package
+    systemd-container               # boots the bare one, to make a door of it
     chromium-headless-shell fonts-dejavu-core   # what the report of the visits is looked at with
 )
 
@@ -49,6 +51,7 @@ Usage: ./setup.sh COMMAND [ARGUMENTS]
   test [ARGUMENTS]   set up what is missing, then run the whole test suite; ARGUMENTS go to pytest
   bench NAME         set up what is missing, then run a benchmark: tests/bench/NAME.py
   wheel              only build pjsua2 (or find the one built before) and print where it is
+  deb                the whole intercom as a Debian package for this release: apt install ./intercom_*.deb
   install [--with-registrar]
                      make this machine a door station; with a small SIP service beside it, for a house without a PBX
   upgrade            to the version in this folder; back to the old one by itself if the new one does not register
@@ -81,6 +84,8 @@ USAGE
 . "$ROOT/firmware/setup/keep.sh"
 # shellcheck source=firmware/setup/registrar.sh
 . "$ROOT/firmware/setup/registrar.sh"
+# shellcheck source=firmware/setup/deb.sh
+. "$ROOT/firmware/setup/deb.sh"
 # shellcheck source=firmware/setup/door.sh
 . "$ROOT/firmware/setup/door.sh"
 
@@ -93,6 +98,8 @@ main() {
     test) run_tests "$@" ;;
     bench) run_bench "$@" ;;
     wheel) build_wheel "$@" ;;
+    deb) build_deb "$@" ;;
+    stage) stage "$@" ;;
     install) install_door "$@" ;;
     upgrade) upgrade_door "$@" ;;
     rollback) rollback_door "$@" ;;

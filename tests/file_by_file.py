@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-TOGETHER = ("core",)
-"""Folders whose files are too quick to be worth a process each."""
+TOGETHER = ("core", "appliance")
+"""Folders of which the files go together: too quick to be worth a process each, or sharing what is slow to make."""
 ALONE = ("core/test_walk.py",)
 """Except these."""
 NOTHING_CHOSEN = 5

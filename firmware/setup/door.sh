@@ -22,7 +22,6 @@ install_door() {
         return
     fi
     activate "$ID"
-    install_configuration
     [[ -z $registrar ]] || install_registrar "$fresh"
     [[ -z $was ]] || { say "this version is installed already: $ID"; return; }
     cat <<NEXT
@@ -108,14 +107,6 @@ comes_up() {
         sleep 0.5
     done
     return 1
-}
-
-install_configuration() {
-    if [[ -e $CONFIGURATION ]]; then
-        say "$CONFIGURATION is there already and stays as it is"
-        return
-    fi
-    install -D -m 640 -o root -g intercom "$ROOT/firmware/intercom/sample.toml" "$CONFIGURATION"
 }
 
 uninstall_door() {

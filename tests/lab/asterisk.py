@@ -1,6 +1,6 @@
 """Asterisk: the house's PBX (127.0.0.10), and two providers of trunks (127.0.0.11 and 127.0.0.12).
 
-It runs in a small Debian of its own (asterisk-tree.sh), with the files of asterisk/; what it writes is in a folder of
+It runs in a small Debian of its own (debian-tree.sh), with the files of asterisk/; what it writes is in a folder of
 this run, mounted at /lab in there. Orders and news go through its manager interface.
 """
 
@@ -44,7 +44,7 @@ class Asterisk:
     ip = PBX_IP
 
     def __init__(self, tree: Path, folder: Path) -> None:
-        """Start it. `tree` is what asterisk-tree.sh made; needs `namespace.enter()`."""
+        """Start it. `tree` is what debian-tree.sh made; needs `namespace.enter()`."""
         self.folder, self._tree = folder, tree
         for name in FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)

@@ -29,13 +29,18 @@ RUN_FOLDERS = ("lock", "log", "systemd", "systemd/journal", "user")
 # All of 127/8 works without this, but a later baresip takes only addresses that an interface lists.
 PHONES = range(31, 40)
 
+OUTSIDE = ""
+"""The network that was left, as a file: who has to fetch something from the world goes back to it for that."""
+
 
 def enter() -> None:
     """Move this process into network and mount namespaces of its own."""
+    global OUTSIDE
     if threading.active_count() > 1:
         raise LabError("namespaces must be entered before any thread starts")
     if lacking := _lacking():
         raise LabError(f"no namespaces of our own: without {' and '.join(lacking)}{_hint()}")
+    OUTSIDE = f"/proc/{os.getpid()}/fd/{os.open('/proc/self/ns/net', os.O_RDONLY | os.O_CLOEXEC)}"
     # os.unshare() came with Python 3.12; Raspberry Pi OS bookworm has 3.11.
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0:

@@ -1,21 +1,30 @@
 #!/bin/bash
-# Makes a small Debian with Asterisk in it, a tree to chroot into, and prints its folder. Debian has Asterisk only in
-# sid and in bullseye, and neither fits on the other releases. The tree is kept in the cache under its recipe's key;
-# a run of the tests mounts its own folder over /lab in it and writes nowhere else.
+# Makes a small Debian, a folder to chroot into or to boot, and prints where it is: debian-tree.sh asterisk|bare
+#   asterisk   with Asterisk, which Debian has only in sid and in bullseye, and neither fits on the other releases;
+#              a run of the tests mounts its own folder over /lab in it and writes nowhere else
+#   bare       this machine's own release with nothing but systemd, which is to become a door
+# It is kept in the cache under its recipe's key.
 #
 #   INTERCOM_CACHE      where the tree is kept (root: /var/cache/intercom)
 #
-# Exit status: 0 made or found, 75 no mirror of this machine gave one (the tests then leave Asterisk out), 1 else.
+# Exit status: 0 made or found, 75 no mirror of this machine gave one (the tests then leave it out), 1 else.
 set -euo pipefail
 
-SUITES=(sid bullseye)
-PACKAGES=asterisk,asterisk-core-sounds-en-wav,ca-certificates
+KIND=${1:-}
+case $KIND in
+asterisk) SUITES=(sid bullseye) PACKAGES=asterisk,asterisk-core-sounds-en-wav,ca-certificates MARK=usr/sbin/asterisk VARIANT=apt ;;
+bare)
+    SUITES=("$(sed -n "s/^VERSION_CODENAME=//p" /etc/os-release)")
+    PACKAGES=systemd-sysv,dbus,ca-certificates MARK=usr/sbin/init VARIANT=minbase
+    ;;
+*) sed -n '2,/^#$/{s/^# \{0,1\}//;p}' "$0" >&2; exit 2 ;;
+esac
 CACHE=${INTERCOM_CACHE:-/var/cache/intercom}
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 [[ -e $KEYRING ]] || KEYRING=${KEYRING%.gpg}.pgp
-LOG=$CACHE/logs/asterisk.log
-KEY=$({ cat "$0"; dpkg --print-architecture; } | sha256sum | cut -c1-16)
-TREE=$CACHE/asterisk-$KEY
+LOG=$CACHE/logs/$KIND.log
+KEY=$({ cat "$0"; dpkg --print-architecture; echo "$KIND ${SUITES[*]}"; } | sha256sum | cut -c1-16)
+TREE=$CACHE/$KIND-$KEY
 
 say() { printf '==> %s\n' "$*" >&2; }
 
@@ -43,16 +52,16 @@ progress() {
 
 make_from() {
     local suite=$1 mirror=$2
-    say "Asterisk from Debian $suite, into $TREE"
+    say "a small Debian $suite ($KIND), into $TREE"
     rm -rf "$TREE.new"
-    mmdebstrap --mode=root --variant=apt --keyring="$KEYRING" --include="$PACKAGES" \
+    mmdebstrap --mode=root --variant="$VARIANT" --keyring="$KEYRING" --include="$PACKAGES" \
         --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Check-Date "false"' \
         --aptopt='Acquire::Retries "3"' --aptopt='APT::Install-Recommends "false"' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
         "$suite" "$TREE.new" "deb [signed-by=$KEYRING] $mirror $suite main" 2>&1 | progress
-    [[ -x $TREE.new/usr/sbin/asterisk ]] || return 1
-    rm -rf "$TREE.new"/var/cache/apt/* "$TREE.new"/var/lib/apt/lists/*
+    [[ -e $TREE.new/$MARK ]] || return 1
+    rm -rf "$TREE.new"/var/cache/apt/archives/*.deb "$TREE.new"/var/lib/apt/lists/*
     mkdir "$TREE.new/lab"
     mv "$TREE.new" "$TREE"
 }
@@ -66,17 +75,17 @@ make() {
         done < <(mirrors)
     done
     rm -rf "$TREE.new"
-    say "none of this machine's apt mirrors gave Asterisk; all they said: $LOG"
+    say "none of this machine's apt mirrors gave $KIND; all they said: $LOG"
     return 75
 }
 
 umask 022
 if [[ ! -d $TREE ]]; then
     mkdir -p "$CACHE/logs"
-    exec 9>"$CACHE/asterisk.lock"
-    flock -n 9 || { say "another setup is making Asterisk's tree: waiting for it"; flock 9; }
+    exec 9>"$CACHE/$KIND.lock"
+    flock -n 9 || { say "another setup is making this tree: waiting for it"; flock 9; }
     [[ -d $TREE ]] || make
-    find "$CACHE" -maxdepth 1 -name 'asterisk-*' -type d ! -path "$TREE" -mtime +30 -exec rm -rf -- {} +
+    find "$CACHE" -maxdepth 1 -name "$KIND-*" -type d ! -path "$TREE" -mtime +30 -exec rm -rf -- {} +
 fi
 touch "$TREE"
 echo "$TREE"

@@ -1,0 +1,134 @@
+"""The life of an installation: another version, one that does not work, a backup, and the end of it."""
+
+import re
+import shutil
+import time
+from pathlib import Path
+
+import figures
+import pytest
+
+from lab.baresip import Phone
+from lab.machine import CHECKOUT, Machine
+
+SETUP = ". /etc/profile.d/wheel.sh; cd {} && INTERCOM_UPGRADE_S={} ./setup.sh {} 2>&1"
+
+
+@pytest.fixture(scope="module")
+def new_checkout(machine: Machine) -> Path:
+    """A folder in the machine that can be made another version of the program."""
+    folder = machine.root / "root" / "next"
+    for name in ("firmware", "systemd"):
+        shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(CHECKOUT / "setup.sh", folder)
+    return folder
+
+
+def version(checkout: Path, number: str) -> None:
+    """Have a checkout be of this version."""
+    file = checkout / "firmware" / "intercom" / "__init__.py"
+    file.write_text(re.sub(r'__version__ = ".*"', f'__version__ = "{number}"', file.read_text()))
+
+
+def rings(machine: Machine, phone: Phone) -> None:
+    """Press, and have the phone ring and decline."""
+    since = time.monotonic()
+    machine("intercom press front")
+    phone.await_event("CALL_INCOMING", 20, since=since)
+    phone.reject()
+
+
+def test_installing_the_same_again_changes_nothing(machine: Machine) -> None:
+    """Twice in a row is once."""
+    before = machine("readlink /opt/intercom/current; systemctl show intercom -p MainPID")
+    told = machine(SETUP.format("/root/intercom", 20, "install"))
+
+    assert "installed already" in told
+    assert machine("readlink /opt/intercom/current; systemctl show intercom -p MainPID") == before
+
+
+def test_an_upgrade_runs_the_new_version_and_keeps_the_old(machine: Machine, phone: Phone, new_checkout: Path) -> None:
+    """One command, and the door rings."""
+    before = machine("readlink /opt/intercom/current")
+    version(new_checkout, "9.9.1")
+    began = time.monotonic()
+    told = machine(SETUP.format("/root/next", 40, "upgrade"))
+    figures.add("upgrade to a version with the same requirements", f"{time.monotonic() - began:.1f} s")
+    rings(machine, phone)
+
+    assert "9.9.1" in machine("intercom --version")
+    assert "rollback" in told
+    machine(f"test -e /opt/intercom/{before.strip()}")
+
+
+def test_an_upgrade_that_does_not_register_goes_back_by_itself(
+    machine: Machine, phone: Phone, new_checkout: Path
+) -> None:
+    """A version whose voice engine does not start: the door is the old one again, and says why."""
+    engine = new_checkout / "firmware" / "intercom" / "engine" / "__main__.py"
+    sound = engine.read_text()
+    engine.write_text('raise SystemExit("this version is broken")\n')
+    version(new_checkout, "9.9.2")
+    told = machine(SETUP.format("/root/next", 8, "upgrade") + "; echo status $?")
+    engine.write_text(sound)
+    rings(machine, phone)
+
+    assert "status 1" in told
+    assert "going back" in told
+    assert "9.9.1" in machine("intercom --version")
+
+
+def test_a_version_that_refuses_the_configuration_changes_nothing(machine: Machine, new_checkout: Path) -> None:
+    """That is found out before anything is touched."""
+    check = new_checkout / "firmware" / "intercom" / "cli" / "check.py"
+    sound, before = check.read_text(), machine("systemctl show intercom -p MainPID")
+    check.write_text(sound + "\n\nraise SystemExit(1)\n")
+    version(new_checkout, "9.9.3")
+    told = machine(SETUP.format("/root/next", 8, "upgrade") + "; echo status $?")
+    check.write_text(sound)
+
+    assert "nothing was changed" in told
+    assert "status 1" in told
+    assert machine("systemctl show intercom -p MainPID") == before
+
+
+def test_rollback_goes_to_the_version_before(machine: Machine, phone: Phone) -> None:
+    """By hand, too."""
+    machine(SETUP.format("/root/next", 40, "rollback"))
+    rings(machine, phone)
+
+    assert "9.9.1" not in machine("intercom --version")
+
+
+def test_a_backup_brings_everything_back(machine: Machine, phone: Phone) -> None:
+    """Configuration and state, in one file that nobody else may read."""
+    machine(SETUP.format("/root/intercom", 20, "backup /root/door.tar.gz"))
+    before = machine("cat /etc/intercom/intercom.toml")
+    machine("rm -r /etc/intercom/intercom.toml /var/lib/intercom/*; echo > /etc/intercom/intercom.toml", check=False)
+    machine(SETUP.format("/root/intercom", 20, "restore /root/door.tar.gz"))
+    rings(machine, phone)
+
+    assert machine("cat /etc/intercom/intercom.toml") == before
+    assert machine("stat -c %a /root/door.tar.gz").strip() == "600"
+
+
+def test_a_strange_archive_is_not_restored(machine: Machine) -> None:
+    """It would write where it likes, as root."""
+    machine("mkdir -p /tmp/x/etc/cron.d && touch /tmp/x/etc/cron.d/evil && tar -C /tmp/x -czf /tmp/evil.tar.gz etc")
+    told = machine(SETUP.format("/root/intercom", 20, "restore /tmp/evil.tar.gz") + "; echo status $?")
+
+    assert "no backup of ours" in told
+    assert "status 1" in told
+    machine("test ! -e /etc/cron.d/evil")
+
+
+def test_uninstall_leaves_nothing(machine: Machine) -> None:
+    """Neither a file of the door, nor its user."""
+    machine(SETUP.format("/root/intercom", 20, "uninstall </dev/null"))
+    left = machine(
+        "find / -xdev \\( -path /proc -o -path /sys -o -path /root -o -path /run/log -o -path /var/log \\) -prune"
+        " -o -name '*intercom*' -print; getent passwd intercom; systemctl list-unit-files 'intercom*' --no-legend",
+        check=False,
+    )
+
+    assert left.strip() == ""

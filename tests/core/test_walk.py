@@ -1,6 +1,7 @@
 """A walk over every state the door can reach, and what must hold in each of them and on each way between two."""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,7 +50,7 @@ from intercom.core.events import (
 )
 from intercom.core.machine import start, step
 from intercom.core.pending import Pending, Stage
-from intercom.core.rules import CodeRule, Redirect, Rules
+from intercom.core.rules import CodeRule, Redirect, Rules, no_redirect
 from intercom.core.state import (
     NEXT,
     PHASES,
@@ -99,7 +100,27 @@ SILENT = Acoustics((-90.0,) * 5, (-60.0,) * 5, (-50.0,) * 5, 0.0)
 """What a self test hears when the loudspeaker is dead."""
 
 
-@dataclass(frozen=True)
+_ONE = replace(RULES, buttons={"front": (Stage(("201",), 2.0),)}, direct=frozenset(), cuts_borne=0)
+WALKS = (
+    # Another way to ring somebody, and the next stage.
+    replace(RULES, buttons={"front": (Stage(("201",), 2.0), Stage(("direct",), 2.0))}, redirect=no_redirect),
+    # Two phones at once, and one of them wins.
+    replace(_ONE, buttons={"front": (Stage(("201", "202"), 2.0),)}, redirect=no_redirect),
+    # Calls that are sent elsewhere.
+    _ONE,
+    # Another button, before anybody has answered.
+    replace(
+        _ONE,
+        buttons={"front": (Stage(("201",), 2.0),), "side": (Stage(("203",), 2.0, "day"),)},
+        redirect=no_redirect,
+        callers={},
+    ),
+)
+"""Several small walks instead of a big one, whose states would multiply: what has nothing to do with each other is not
+walked together. Each promise is asked of all of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """One step of the walk."""
 
@@ -110,7 +131,7 @@ class Way:
     commands: tuple[Command, ...]
 
 
-def events(state: State) -> list[Event]:
+def events(state: State, rules: Rules) -> list[Event]:
     """Return everything that could happen now: also what makes no sense, because peers do that."""
     if checking(state):
         # A comparison is over in a moment, and hardly meets the visit: only what may come before its answer and matter.
@@ -123,8 +144,7 @@ def events(state: State) -> list[Event]:
     if state.visit is not None:
         legs += [leg.name for leg in state.visit.legs]
     always: list[Event] = [
-        ButtonPressed("front", "panel"),
-        ButtonPressed("side", "uid 0"),
+        *(ButtonPressed(button, "panel") for button in rules.buttons),
         HangUpAsked("uid 0"),
         CallAsked("201", "uid 0"),
         StopRequested("SIGTERM"),
@@ -270,26 +290,27 @@ _NEAR_IDLE = {Phase.IDLE, Phase.CLOSING, Phase.TESTING}
 
 @pytest.fixture(scope="module")
 def walk() -> tuple[Way, ...]:
-    """Every way between reachable states: each event in each state, and time to the next deadline."""
-    first, _ = start("boot", RULES)
+    """Every way between reachable states, of every walk."""
+    return tuple(way for rules in WALKS for way in _walked(rules))
+
+
+def _walked(rules: Rules) -> Iterator[Way]:
+    """Each event in each state that these rules let be reached, and time to the next deadline."""
+    first, _ = start("boot", rules)
     todo: deque[tuple[State, float]] = deque([(first, 0.0)])
     seen = {canonical(first, 0.0)}
-    ways: list[Way] = []
     while todo:
         state, now = todo.popleft()
         due = next_deadline(state)
-        moves: list[tuple[Event, float]] = [(event, now) for event in events(state)]
+        moves: list[tuple[Event, float]] = [(event, now) for event in events(state, rules)]
         if due is not None and due != float("inf"):
             moves.append((TimePassed(), max(now, due)))
         for event, at in moves:
-            after, commands = step(state, event, now=at, rules=RULES)
-            ways.append(Way(state, event, at, after, tuple(commands)))
-            key = canonical(after, at)
-            if key not in seen:
+            after, commands = step(state, event, now=at, rules=rules)
+            yield Way(state, event, at, after, tuple(commands))
+            if after is not state and (key := canonical(after, at)) not in seen:
                 seen.add(key)
                 todo.append((after, at))
-    print(f"{len(seen)} states, {len(ways)} ways")
-    return tuple(ways)
 
 
 def reports(way: Way, kind: Kind) -> list[dict[str, Any]]:

@@ -79,14 +79,14 @@ def step(state: State, event: Event, *, now: float, rules: Rules) -> tuple[State
     changes nothing, whenever it comes.
     """
     turn = Turn(state, now, rules)
-    before = levels(state)
     _dispatch(turn, event)
     codes.let_go(turn)
     trial.follow(turn, state)
     _tell_the_card(turn)
-    turn.order(*_changed(before, levels(turn.state), anew=isinstance(event, EngineStarted)))
-    turn.order(*health.changes(state, turn.state, now))
-    turn.set(unwell=health.dated(state, turn.state, now))
+    if turn.state is not state:  # most news changes nothing, and then no level and no condition changes either
+        turn.order(*_changed(levels(state), levels(turn.state), anew=isinstance(event, EngineStarted)))
+        turn.order(*health.changes(state, turn.state, now))
+        turn.set(unwell=health.dated(state, turn.state, now))
     return turn.state, sorted(turn.commands, key=_rank)
 
 

@@ -104,12 +104,13 @@ def _run(configured: Configured, wires: Wires, socket_path: Path) -> str:
 async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, anew: bool) -> str:
     loop = asyncio.get_running_loop()
     folder, config = socket_path.parent, configured.config
-    ledger = LedgerFile(paths.state_folder(folder) / "codes")
+    state = paths.state_folder(folder)
+    ledger = LedgerFile(state / "codes")
     daemon = Daemon(wiring.rules(config, random.random), secrets.token_hex(3), loop, ledger.load())
     starts = Starts(folder / "starts")
-    settings = wiring.engine_settings(config, kept_port(folder, config.network.bind))
+    settings = wiring.engine_settings(config, kept_port(state, config.network.bind))
     voice = VoiceEngine(settings, daemon.post, young=_young(starts, daemon))
-    readings = Machine(daemon.post, state_folder=folder).readings
+    readings = Machine(daemon.post, state_folder=state).readings
     desk = Desk(daemon, voice, configured, readings, SoundDesk(daemon, voice, folder))
     changing = Changing(configured, daemon)
     control = Control(socket_path, desk.answer)
@@ -129,7 +130,7 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
         for keypad in config.keypads:
             _closed_with(closing, _keypad(keypad, daemon.post, config.calls.stuck_s))
         _closed_with(closing, ledger)
-        machine = Machine(daemon.post, state_folder=folder)
+        machine = Machine(daemon.post, state_folder=state)
         book = _closed_with(closing, CodeBook(config.codes, daemon.post, clock_known=machine.clock_known))
         await control.start()
         closing.callback(control.close)
@@ -137,13 +138,13 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
         if (left := pending.load()) is not None:
             daemon.post(VisitRestored(left))
         changing.begin(anew=anew)
-        reference = ReferenceFile(paths.state_folder(folder) / "acoustics")
+        reference = ReferenceFile(state / "acoustics")
         if (known := reference.load()) is not None:
             daemon.post(known)
         ports = Ports(
             voice, strikes, light, open_journal(), Notify(), pending.keep, ledger.keep, book.check, reference.keep
         )
-        reason = await daemon.run(ports, {"voice engine": voice.run(), **watchers(config, daemon.post, folder)})
+        reason = await daemon.run(ports, {"voice engine": voice.run(), **watchers(config, daemon.post, state)})
         if not reason:
             starts.end()
         return reason

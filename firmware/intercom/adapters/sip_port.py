@@ -2,7 +2,8 @@
 """The local SIP port: chosen by chance, kept from one start to the next.
 
 Not 5060, where scanners knock. Kept, because a registrar knows a door by its Contact address: one that comes back on
-another port is a second door to it, and calls would ring at the dead one until that registration runs out.
+another port is a second door to it, and calls would ring at the dead one until that registration runs out, or the new
+one is refused so long. A power cut is such a start too, so it is kept where it outlives the boot.
 """
 
 import contextlib

@@ -37,7 +37,7 @@ readonly TEST_PACKAGES=(
     mosquitto                       # the house's MQTT broker
     shellcheck mandoc zsh           # what the shell scripts, the manual pages and the completion are read by
     espeak-ng                       # speaks the prompts (intercom audio speak)
-    mmdebstrap                      # small Debians: with Asterisk, and a bare one (tests/lab/debian-tree.sh)
+    mmdebstrap                      # a small Debian with Asterisk, and a bare one (tests/lab/debian-tree.sh)
     debhelper                       # makes the Debian package
     systemd-container               # boots the bare one, to make a door of it
     chromium-headless-shell fonts-dejavu-core   # what the report of the visits is looked at with

@@ -19,7 +19,7 @@ TARGET = 'a user ("400"), an address ("sip:400@pbx.example") or a number ("tel:+
 TEXTED = 'a user ("201") or an address ("sip:201@pbx.example"), or "" for nobody'
 STAGES = 'a list of stages like { targets = ["201"], ring_s = 15 }'
 TURN = 'an IP address with a port, such as "192.0.2.7:3478", or "" for none'
-TURN_USER = 'up to 64 printable characters without spaces, colons and quotes'
+TURN_USER = "up to 64 printable characters without spaces, colons and quotes"
 REDIRECTS = '"own", hosts ("pbx2.example"), addresses or networks ("192.168.1.0/24")'
 RING = 'an Alert-Info such as "<http://127.0.0.1/Bellcore-dr4>;info=door", or "" for none'
 CALLERS = 'users ("201"), or "*" for anyone the server lets through'

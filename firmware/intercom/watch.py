@@ -21,7 +21,7 @@ from intercom.ports import Post
 
 
 def watchers(config: Config, post: Post, folder: Path) -> Mapping[str, Coroutine[Any, Any, None]]:
-    """Return the watchers of this configuration, by name; each runs for ever. `folder` is where the daemon keeps its state."""
+    """Return the watchers of this configuration, by name; each runs for ever. `folder` holds its state."""
     machine = Machine(post, state_folder=folder)
     tasks: dict[str, Coroutine[Any, Any, None]] = {
         "network and names": _network_and_names(config, post),

@@ -107,7 +107,7 @@ WALKS = (
     # Two phones at once, and one of them wins.
     replace(_ONE, buttons={"front": (Stage(("201", "202"), 2.0),)}, redirect=no_redirect),
     # Calls that are sent elsewhere.
-    _ONE,
+    replace(_ONE, callers={}, texters={}, text_unanswered_to="", text_missed_to=""),
     # Another button, before anybody has answered.
     replace(
         _ONE,

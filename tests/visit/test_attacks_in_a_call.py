@@ -12,6 +12,7 @@ from typing import Any
 import attack_table
 import pytest
 
+from intercom.cli.client import ask
 from lab.attackers import Address, Attacker, fuzz, keyed, rtp, sdp, sound_ports
 from lab.baresip import Phone
 from lab.house import CODE, DOOR_IP, REGISTRAR_IP, VISITOR_HZ, Door, House, heard_by
@@ -140,8 +141,11 @@ def test_mutations_in_a_call_end_no_process(door: Door, phone: Phone, talking: d
             forged(method, talking, sender, 1, body=offer if method != "INFO" else "Signal=1\r\n") for method in methods
         ]
         sender.as_read(_in_this_call(fuzz(seeds, 10_000, 3261), talking), 60)
+        # One of them may have ended the call, or moved its count of requests beyond the phone's own.
         with contextlib.suppress(Exception):
             phone.hang_up()
+        with contextlib.suppress(Exception):
+            ask(door.socket, {"do": "hangup"})
         door.await_visit(20)
         rang = attack_table.rings(door, phone)
 

@@ -100,9 +100,10 @@ def _jobs(tests: Path) -> Iterator[Job]:
 def _start(job: Job, tests: Path, arguments: list[str], folder: Path) -> Job:
     stem = job.name.replace("/", "-")
     job.output, report = folder / f"{stem}.log", folder / f"{stem}.xml"
-    # A folder of its own: pytest keeps the temporary ones of its last three runs, which may be of now.
+    # A folder of its own, and a short one: pytest keeps the temporary ones of its last three runs, which may be of
+    # now; and the names of sockets are short, as are the lines of a terminal.
     command = [sys.executable, str(tests / "run.py"), *job.arguments, *arguments]
-    command += [f"--junitxml={report}", f"--basetemp={folder / stem}", "--color=no"]
+    command += [f"--junitxml={report}", f"--basetemp={tempfile.mkdtemp(dir=folder)}", "--color=no"]
     with job.output.open("wb") as output:
         job.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
     job.began = time.monotonic()

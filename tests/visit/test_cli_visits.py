@@ -89,7 +89,7 @@ def test_the_report_opens_in_a_browser(visited: Door, tmp_path: Path) -> None:
         [BROWSER, *options, "--dump-dom", url], capture_output=True, text=True, check=True, timeout=60
     )
 
-    assert terminal.text().startswith(f"{page}: 3 visits")
+    assert terminal.text().replace("\n", "").startswith(f"{page}: 3 visits")
     assert shown.stdout.count("ms</title></circle>") >= 2 + 1
     assert shown.stdout.count("<tr>") == 1 + 3
     assert struct.unpack(">II", picture.read_bytes()[16:24]) == (800, 2400)

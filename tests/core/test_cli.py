@@ -103,11 +103,24 @@ def test_press_can_wait_for_the_outcome(
     assert daemon.asked == [{"do": "press", "button": "front"}, {"do": "wait", "visit": "a-1"}]
 
 
-def test_waiting_for_a_press_that_got_no_visit_fails(daemon: Canned) -> None:
+@pytest.mark.parametrize("words", [["press"], ["press", "--wait"], ["call", "201"], ["call", "201", "--wait"]])
+def test_whoever_got_no_visit_is_told_so_by_the_exit_status(daemon: Canned, words: list[str]) -> None:
     """A door that is about to stop rings nobody."""
-    daemon.answers["press"] = {"ok": True, "visit": "", "got": "stopping"}
+    daemon.answers[words[0]] = {"ok": True, "visit": "", "got": "stopping"}
 
-    assert main(["press", "--wait", "--socket", str(daemon.path)]) == 1
+    assert main([*words, "--socket", str(daemon.path)]) == 1
+
+
+def test_on_a_ladder_a_test_is_the_self_test(daemon: Canned, capsys: pytest.CaptureFixture[str]) -> None:
+    """Under the name that comes to mind, and as a part of `intercom audio`."""
+    daemon.answers["audio-test"] = {"ok": True, "outcome": "loudspeaker silent"}
+    told = [
+        (main([*words, "--socket", str(daemon.path)]), capsys.readouterr().out)
+        for words in (["test"], ["audio", "test"])
+    ]
+
+    assert told == [(1, "loudspeaker silent\n")] * 2
+    assert daemon.asked == [{"do": "audio-test", "reference": False}] * 2
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`intercom code` and `intercom release`: codes that nobody reads, and a door opened from this machine."""
+"""`intercom code` and `intercom open`: codes that nobody reads, and a door opened from this machine."""
 
 import io
 import re
@@ -74,13 +74,13 @@ def test_a_code_that_would_not_work_is_refused(
     assert "9911" not in told.err
 
 
-def test_release_says_what_came_of_it(daemon: Canned, capsys: pytest.CaptureFixture[str]) -> None:
+def test_open_says_what_came_of_it(daemon: Canned, capsys: pytest.CaptureFixture[str]) -> None:
     """And asks for what was meant: a pulse, holding it, or the end of that."""
     path = str(daemon.path)
     daemon.answers["release"] = {"ok": True, "door": {**LOCKED, "released": True, "for_s": 600.0}}
-    held = main(["release", "front", "--hold", "--socket", path])
+    held = main(["open", "front", "--hold", "--socket", path])
     daemon.answers["release"] = {"ok": True, "door": LOCKED}
-    ended, refused = (main(["release", *how, "--socket", path]) for how in (["--end"], []))
+    ended, refused = (main(["open", *how, "--socket", path]) for how in (["--end"], []))
 
     assert (held, ended, refused) == (0, 0, 1)
     assert capsys.readouterr().out.splitlines() == ["door front: released for 10 min", *["door front: locked"] * 2]

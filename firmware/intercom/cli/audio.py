@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def _tested(answer: _Answer, paint: Paint, *, reference: bool) -> list[str]:
     if reference and well:
         lines += [paint("kept as the reference", BOLD)]
     elif known is None:
-        lines += ["no reference yet: when it sounds as it should, intercom audio test --reference"]
+        lines += ["no reference yet: when it sounds as it should, intercom test --reference"]
     return lines
 
 
@@ -175,6 +176,16 @@ def _for_play(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sound", metavar="FILE", help=f"a WAV file, or a tone: {', '.join(Tone)}")
 
 
+TEST = Command(
+    purpose="the self test: a chirp through loudspeaker and microphone",
+    more="Waits for a visit to end.",
+    examples=("intercom test", "intercom test --reference"),
+    exits={1: "something is weak or silent"},
+    arguments=_for_test,
+    run=lambda arguments: test(arguments.socket, reference=arguments.reference, as_json=arguments.json),
+)
+"""Also `intercom test`."""
+
 COMMAND = Command(
     purpose="try microphone and loudspeaker",
     more="Nothing of it leaves the door, and a press ends it at once.",
@@ -197,14 +208,7 @@ COMMAND = Command(
             arguments=_for_levels,
             run=lambda arguments: levels(arguments.socket, arguments.seconds, as_json=arguments.json),
         ),
-        "test": Command(
-            purpose="the acoustic self test: a chirp through loudspeaker and microphone",
-            more="Waits for a visit to end.",
-            examples=("intercom audio test", "intercom audio test --reference"),
-            exits={1: "something is weak or silent"},
-            arguments=_for_test,
-            run=lambda arguments: test(arguments.socket, reference=arguments.reference, as_json=arguments.json),
-        ),
+        "test": replace(TEST, examples=("intercom audio test", "intercom audio test --reference")),
         "play": Command(
             purpose="play a sound at the door",
             examples=("intercom audio play chime", "intercom audio play welcome.wav"),

@@ -4,20 +4,13 @@
 import argparse
 from pathlib import Path
 
-from intercom.adapters.records import printable
-from intercom.cli.client import granted
 from intercom.cli.command import Command
-from intercom.cli.press import await_end
+from intercom.cli.press import begin
 
 
 def call(socket: Path, target: str, *, wait: bool) -> int:
     """Call; return 0 when it was begun, or with `wait` when somebody talked."""
-    answer = granted(socket, {"do": "call", "target": target})
-    visit, got = str(answer.get("visit", "")), str(answer.get("got", ""))
-    print(printable(f"visit {visit}: {got}" if visit else got), flush=True)
-    if not visit:
-        return 1
-    return await_end(socket, visit) if wait else 0
+    return begin(socket, {"do": "call", "target": target}, wait=wait)
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

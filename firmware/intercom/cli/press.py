@@ -12,16 +12,16 @@ from intercom.cli.command import Command
 
 def press(socket: Path, button: str, *, wait: bool) -> int:
     """Press; an empty `button` is the only one. Return 0 when it was accepted, or with `wait` when somebody talked."""
-    answer = granted(socket, {"do": "press", "button": button})
+    return begin(socket, {"do": "press", "button": button}, wait=wait)
+
+
+def begin(socket: Path, request: dict[str, Any], *, wait: bool) -> int:
+    """Ask for a visit and tell what came of it; return 0 when there is one, or with `wait` when somebody answered."""
+    answer = granted(socket, request)
     visit, got = str(answer.get("visit", "")), str(answer.get("got", ""))
     print(printable(f"visit {visit}: {got}" if visit else got), flush=True)
-    if not wait:
-        return 0
-    return await_end(socket, visit) if visit else 1
-
-
-def await_end(socket: Path, visit: str) -> int:
-    """Await the end of a visit, and tell it; return 0 when somebody answered."""
+    if not visit or not wait:
+        return 0 if visit else 1
     record = granted(socket, {"do": "wait", "visit": visit}, timeout_s=None)["visit"]
     print(printable(told(record)))
     return 0 if "answered" in record.get("timeline", {}) else 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`intercom release`: lets somebody in from this machine, without phone and code."""
+"""`intercom open`: lets somebody in from this machine, without phone and code."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from intercom.cli.command import Command
 from intercom.cli.screen import span
 
 
-def release(socket: Path, door: str, *, hold: bool, end: bool) -> int:
+def open_door(socket: Path, door: str, *, hold: bool, end: bool) -> int:
     """Release a door, or with `end` lock it; an empty `door` is the only one. Return 0 when it was done."""
     request = {"do": "release", "door": door, "released": not end, "hold": hold}
     told = granted(socket, request)["door"]
@@ -27,10 +27,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 COMMAND = Command(
-    purpose="release a door",
-    more="For its pulse, or longer. The journal tells who did it.",
-    examples=("intercom release", "intercom release front --hold", "intercom release front --end"),
+    purpose="open a door",
+    more="Releases its strike, for its pulse or longer. The journal tells who did it.",
+    examples=("intercom open", "intercom open front --hold", "intercom open front --end"),
     exits={1: "it was not done"},
     arguments=_arguments,
-    run=lambda arguments: release(arguments.socket, arguments.door, hold=arguments.hold, end=arguments.end),
+    run=lambda arguments: open_door(arguments.socket, arguments.door, hold=arguments.hold, end=arguments.end),
 )

@@ -51,6 +51,7 @@ Usage: ./setup.sh COMMAND [ARGUMENTS]
   test [ARGUMENTS]   set up what is missing, then run the whole test suite; ARGUMENTS go to pytest
   bench NAME         set up what is missing, then run a benchmark: tests/bench/NAME.py
   wheel              only build pjsua2 (or find the one built before) and print where it is
+  lock               what is installed from PyPI, with the hashes of its files, after a change of requirements.txt
   deb                the whole intercom as a Debian package for this release: apt install ./intercom_*.deb
   install [--with-registrar]
                      make this machine a door station; with a small SIP service beside it, for a house without a PBX
@@ -99,6 +100,7 @@ main() {
     bench) run_bench "$@" ;;
     wheel) build_wheel "$@" ;;
     deb) build_deb "$@" ;;
+    lock) make_locks "$@" ;;
     stage) stage "$@" ;;
     install) install_door "$@" ;;
     upgrade) upgrade_door "$@" ;;

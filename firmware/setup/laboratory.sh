@@ -4,7 +4,7 @@
 # Sets VENV to it. The name tells what is inside, and the stamp tells that it is complete: an interrupted one is made
 # anew.
 lab_venv() {
-    local requirements=("$ROOT/firmware/requirements.txt" "$ROOT/tests/requirements.txt")
+    local requirements=("$ROOT/firmware/requirements.lock" "$ROOT/tests/requirements.lock")
     VENV=$CACHE/venv-$(environment_key "$WHEEL" "${requirements[@]}")
     if [[ ! -e $VENV/.complete ]]; then
         exec 9>"$CACHE/venv.lock"

@@ -46,7 +46,8 @@ fill_environment() {
     for file in "$@"; do requirements+=(-r "$file"); done
     "$(interpreter)" -m venv --clear "$folder"
     local pip=("$folder/bin/python" -m pip --disable-pip-version-check)
-    logged pip "${pip[@]}" install --only-binary :all: "${requirements[@]}" || return 1
+    # Each file has to be one of those that the lock knows, whatever a mirror on the way hands out.
+    logged pip "${pip[@]}" install --only-binary :all: --require-hashes "${requirements[@]}" || return 1
     logged pip "${pip[@]}" install --no-index --no-deps "$wheel" || return 1
     for module in "${DEBIAN_MODULES[@]}"; do link_module "$folder" "${module##*:}" || return 1; done
 }
@@ -63,4 +64,22 @@ environment_failed() {
     grep -E '^ *(error|ERROR|fatal)' "$CACHE/logs/pip.log" | tail -n 8 | sed 's/^/    /' >&2 || true
     die "the Python packages could not be installed" "All that pip said: $CACHE/logs/pip.log" \
         "A system of 32 bits, or a Python that is not 3.11 to 3.13, finds no ready-made ones."
+}
+
+# What requirements.txt names, with all that it draws in and the hashes of all files, for every system we run on.
+make_locks() {
+    (($# == 0)) || { usage >&2; exit 2; }
+    prepare_lab
+    compile_lock .
+    compile_lock ../tests --constraints requirements.lock
+}
+
+# compile_lock FOLDER OPTIONS...: from firmware/. What is locked already stays as it is, as long as it fits.
+compile_lock() {
+    local folder=$1
+    shift
+    (cd "$ROOT/firmware" && "$VENV/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --custom-compile-command './setup.sh lock' "$folder/requirements.txt" "$@" \
+        -o "$folder/requirements.lock" >/dev/null) || die "the packages could not be locked"
+    say "$(realpath --relative-to="$ROOT" "$ROOT/firmware/$folder/requirements.lock"): $(grep -c '==' "$ROOT/firmware/$folder/requirements.lock") packages"
 }

@@ -9,7 +9,7 @@ readonly PREFIX=/opt/intercom
 # make_version ROOT_FOLDER: sets ID; everything is below ROOT_FOLDER, but knows itself at its final place.
 make_version() {
     local top=$1 key folder environment
-    key=$(environment_key "$WHEEL" "$ROOT/firmware/requirements.txt")
+    key=$(environment_key "$WHEEL" "$ROOT/firmware/requirements.lock")
     ID=$(version_id "$key")
     environment=$PREFIX/environments/$key
     folder=$top$PREFIX/versions/$ID
@@ -17,7 +17,7 @@ make_version() {
     if [[ ! -e $top$environment/.complete ]]; then
         say "Python packages: $environment"
         mkdir -p "$top$PREFIX/environments"
-        fill_environment "$top$environment" "$WHEEL" "$ROOT/firmware/requirements.txt" || environment_failed
+        fill_environment "$top$environment" "$WHEEL" "$ROOT/firmware/requirements.lock" || environment_failed
         # Nothing is ever installed into it again.
         rm -rf "$top$environment"/lib/python3*/site-packages/{pip,pip-*,setuptools,setuptools-*,pkg_resources,_distutils_hack}
         rm -f "$top$environment"/bin/{pip*,activate*,Activate*} "$top$environment"/lib/python3*/site-packages/distutils-precedence.pth

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Makes a small Debian, a folder to chroot into or to boot, and prints where it is: debian-tree.sh asterisk|bare
+# Makes a small Debian, a folder to chroot into or to boot, and prints where it is: debian-tree.sh asterisk | bare [SUITE]
 #   asterisk   with Asterisk, which Debian has only in sid and in bullseye, and neither fits on the other releases;
 #              a run of the tests mounts its own folder over /lab in it and writes nowhere else
-#   bare       this machine's own release with nothing but systemd, which is to become a door
+#   bare       this machine's own release (or SUITE) with nothing but systemd, which is to become a door
 # It is kept in the cache under its recipe's key.
 #
 #   INTERCOM_CACHE      where the tree is kept (root: /var/cache/intercom)
@@ -14,7 +14,7 @@ KIND=${1:-}
 case $KIND in
 asterisk) SUITES=(sid bullseye) PACKAGES=asterisk,asterisk-core-sounds-en-wav,ca-certificates MARK=usr/sbin/asterisk VARIANT=apt ;;
 bare)
-    SUITES=("$(sed -n "s/^VERSION_CODENAME=//p" /etc/os-release)")
+    SUITES=("${2:-$(sed -n "s/^VERSION_CODENAME=//p" /etc/os-release)}")
     PACKAGES=systemd-sysv,dbus,ca-certificates MARK=usr/sbin/init VARIANT=minbase
     ;;
 *) sed -n '2,/^#$/{s/^# \{0,1\}//;p}' "$0" >&2; exit 2 ;;

@@ -137,7 +137,7 @@ def test_every_step_of_a_chain_is_in_its_file(line: str) -> None:
 @pytest.mark.parametrize("mark", sorted(set(MARKS)))
 def test_every_file_and_name_in_code_marks_exists(mark: str) -> None:
     """Renamed in the code means renamed on the page."""
-    if re.fullmatch(r"[\w./-]+\.(py|md|toml|sh|catalog)|[\w./]+/", mark):
+    if re.fullmatch(r"[\w./-]+\.(py|md|toml|sh|catalog|lock|txt)|[\w./]+/", mark):
         assert is_there(mark)
     elif re.fullmatch(r"[\w.]+(\(\))?", mark):
         keys = set(re.findall(r"^#?(\w+) = ", (PACKAGE / "sample.toml").read_text(), re.MULTILINE))

@@ -34,6 +34,7 @@ readonly LAB_PACKAGES=(
     iproute2 util-linux openssl     # a network of its own; certificates
 )
 readonly TEST_PACKAGES=(
+    linphone-cli                    # another phone inside
     mosquitto                       # the house's MQTT broker
     shellcheck mandoc zsh           # what the shell scripts, the manual pages and the completion are read by
     espeak-ng                       # speaks the prompts (intercom audio speak)

@@ -87,6 +87,12 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
+    def tell(self, text: str) -> None:
+        """Write to its standard input; it was started with `orders`."""
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(text.encode())
+        self.popen.stdin.flush()
+
     def wait(self, seconds: float) -> int:
         """Await the end; the exit code."""
         try:
@@ -121,8 +127,9 @@ def start(
     cwd: Path | None = None,
     pass_fds: Sequence[int] = (),
     death_signal: str = "KILL",
+    orders: bool = False,
 ) -> Process:
-    """Start a peer; `env` is added to ours.
+    """Start a peer; `env` is added to ours, and with `orders` it can be told what to do (`Process.tell`).
 
     The kernel kills it when the *thread* that called this ends, so call it from the main thread. A peer
     with children of its own asks for `death_signal="TERM"` to end them, too.
@@ -134,7 +141,7 @@ def start(
     try:
         popen = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if orders else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})},

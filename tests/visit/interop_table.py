@@ -32,7 +32,13 @@ PARTS = (
     "fleet",
 )
 """In the order of the table."""
-PACKAGES = {"kamailio": "kamailio", "baresip": "baresip-core", "sipp": "sip-tester", "coturn": "coturn"}
+PACKAGES = {
+    "kamailio": "kamailio",
+    "baresip": "baresip-core",
+    "linphone": "linphone-cli",
+    "sipp": "sip-tester",
+    "coturn": "coturn",
+}
 WRITE = "INTERCOM_INTEROP"
 """Set to "write" in the environment: the rows of this run replace those of the same cases in tests/README.md."""
 

@@ -36,6 +36,7 @@ readonly LAB_PACKAGES=(
 readonly TEST_PACKAGES=(
     linphone-cli                    # another phone inside
     mosquitto                       # the house's MQTT broker
+    tshark tcpdump                  # what reads the file of a SIP trace
     shellcheck mandoc zsh           # what the shell scripts, the manual pages and the completion are read by
     espeak-ng                       # speaks the prompts (intercom audio speak)
     mmdebstrap                      # a small Debian with Asterisk, and a bare one (tests/lab/debian-tree.sh)

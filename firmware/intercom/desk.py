@@ -33,6 +33,7 @@ from intercom.daemon import Daemon
 from intercom.errors import ConfigError
 from intercom.flat import differing, flatten
 from intercom.sound_desk import SoundDesk
+from intercom.trace_desk import TraceDesk
 
 KEPT = 50
 """Final records kept in memory, for machines without a journal."""
@@ -55,6 +56,7 @@ class Desk:
         """Watch the daemon's records from now on. `readings` reads the machine's sensors (`Machine.readings`)."""
         self._daemon, self._voice, self._configured, self._readings = daemon, voice, configured, readings
         self._sound = sound
+        self._trace = TraceDesk(daemon)
         self._began = time.monotonic()
         self._visits: deque[Answer] = deque(maxlen=KEPT)
         self._pressed: list[tuple[str, asyncio.Future[Answer]]] = []
@@ -100,6 +102,8 @@ class Desk:
                 return await self._wait(visit)
             case {"do": str(what)} if what.startswith("audio-") and self._sound is not None:
                 return await self._sound.answer(request, f"uid {peer.uid}")
+            case {"do": str(what)} if what.startswith("trace"):
+                return await self._trace.answer(request, _who(peer))
         return {"ok": False, "error": f"no such request: {request.get('do')!r}"}
 
     async def _press(self, button: str, by: str) -> Answer:

@@ -33,6 +33,7 @@ from intercom.core.events import (
     StopRequested,
     TimePassed,
     TonePlayed,
+    TraceWanted,
 )
 from intercom.core.machine import start, step
 from intercom.core.state import PHASES, State, audio, levels, next_deadline
@@ -66,6 +67,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(AudioFlowed, legs, st.sampled_from(["in", "out"])),
     st.builds(TonePlayed, tones),
     st.builds(CardLost, reasons),
+    st.builds(TraceWanted, st.just("uid 0"), st.sampled_from([0.0, 20.0])),
     st.sampled_from([TimePassed(), EngineBeat(), CardClosed(), CardOpened("USB")]),
 )
 # Rarely: most of what is worth seeing happens before it.
@@ -179,6 +181,7 @@ def test_whatever_happens_the_promises_hold(story: Story) -> None:
     told.alarms(told.newest + 500)
 
     # Left alone, everything comes to rest.
+    assert not levels(told.state).trace
     assert levels(told.state).released == frozenset()
     assert told.state.visit is None or told.state.stopping_until == float("inf")
     assert told.accepted <= told.ended.keys() or told.state.stopping_until is not None

@@ -82,6 +82,7 @@ def test_every_kind_has_a_number_of_its_own() -> None:
         ),
         (Report(Kind.CARD_OPENED, {"card": "USB"}), "microphone and loudspeaker open: USB"),
         (Report(Kind.CARD_CLOSED), "microphone and loudspeaker closed"),
+        (Report(Kind.TRACE_BEGAN, {"by": "uid 0", "lasts_s": 300.0}), "SIP is traced by uid 0, for 300 s at most"),
     ],
     ids=lambda value: value.kind.value if isinstance(value, Report) else "",
 )

@@ -35,6 +35,7 @@ from intercom.core.events import (
     LineLost,
     LineUp,
     NetworkChanged,
+    Reconfigured,
     SoundMeasured,
     StopRequested,
     StrangersRefused,
@@ -151,6 +152,7 @@ def events(state: State, rules: Rules) -> list[Event]:
         VisitRestored(Pending("old-1", "front", "panel", 0.0, 2, (Stage(("201",), 2.0),), called_back=True)),
         TrialWanted(TrialKind.TEST, "daily"),
         TrialWanted(TrialKind.LEVELS, "uid 0"),
+        Reconfigured("uid 0", "calls"),
         VisitRestored(Pending("old-2", "front", "panel", 0.0, 2, (), called_back=True)),
     ]
     if not state.engine_up:

@@ -120,6 +120,10 @@ TABLE: Mapping[Kind, Entry] = {
     ),
     Kind.TRIAL_BEGAN: Entry("5121b99be4c341b694b4fd8969d4f262", _INFO, "{trial} of the sound begins[ ({by})]"),
     Kind.TRIAL_ENDED: Entry("b2cb74cca7b84c48b4b75cc5876d52bc", _INFO, "{trial} of the sound ended: {outcome}"),
+    Kind.TRACE_BEGAN: Entry(
+        "e9cf2291c1f3481b89e5874ce3a89ac9", _NOTICE, "SIP is traced by {by}[, for {lasts_s:.0f} s at most]"
+    ),
+    Kind.TRACE_ENDED: Entry("23d9668d687149daa2b0271611f0eefe", _NOTICE, "the trace of SIP by {by} ended: {outcome}"),
 }
 """Kind -> how it is told."""
 

@@ -236,6 +236,13 @@ class SetAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class SetTrace:
+    """Tell what is sent and received as SIP from now on (`SipSeen`), or no more."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SetStrike:
     """Release the door's strike, or lock it."""
 
@@ -314,6 +321,9 @@ class Kind(StrEnum):
     TRIAL_BEGAN = "trial-began"
     TRIAL_ENDED = "trial-ended"
     """A self test, or what else an operator does with the sound; also one that was refused."""
+    TRACE_BEGAN = "trace-began"
+    TRACE_ENDED = "trace-ended"
+    """Somebody looked at the door's SIP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,9 +343,9 @@ Command = (
     PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendDigits
     | SendText | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus | KeepPending | KeepLedger
     | CheckCode | TellOutage | TellUnanswered | Report | Exit | PlayFile | Sweep
-    | ListCards | KeepReference
+    | ListCards | KeepReference | SetTrace
 )  # fmt: skip
 EngineCommand = (
     PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendDigits
-    | SendText | StopEngine | PlayTone | SetAudio | PlayFile | Sweep | ListCards
+    | SendText | StopEngine | PlayTone | SetAudio | PlayFile | Sweep | ListCards | SetTrace
 )  # fmt: skip

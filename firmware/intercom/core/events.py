@@ -400,6 +400,32 @@ class CardLost:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class TraceWanted:
+    """An operator on this machine wants to see the SIP of the next visit, or of the one under way."""
+
+    by: str
+    """Who asked over the control socket ("uid 0")."""
+    lasts_s: float
+    """The longest it may last, in seconds; 0 ends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SipSeen:
+    """A SIP message went out or came in while it is traced. It changes nothing."""
+
+    at: float
+    """Seconds of the Unix epoch."""
+    sent: bool
+    transport: str
+    """"UDP", "TCP" or "TLS"."""
+    local: str
+    """IP address and port of ours; with TCP and TLS the port is that of UDP."""
+    remote: str
+    text: str
+    """Without anything secret; one character for each byte."""
+
+
 class TrialKind(StrEnum):
     """What the sound is tried for."""
 
@@ -482,5 +508,5 @@ Event = (
     | LineLost | CallSent | CallProgressed | EarlyMediaBegan | CallAnswered | CallEnded | CallRedirected
     | CallArrived | DigitReceived | StrangersRefused
     | AudioFlowed | StreamMeasured | SoundMeasured | EchoStays | CardOpened | CardClosed | CardLost | TonePlayed
-    | TrialWanted | SweepHeard | LevelsMeasured | ReferenceFound | CardsFound
+    | TrialWanted | SweepHeard | LevelsMeasured | ReferenceFound | CardsFound | TraceWanted | SipSeen
 )  # fmt: skip

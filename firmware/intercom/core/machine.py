@@ -1,7 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`step`: one event in, a new state and the commands out. All events go through here."""
 
-from intercom.core import codes, doors, health, hearing, legs, line, operator, panel, sensors, texts, trial, visit
+from intercom.core import (
+    codes,
+    doors,
+    health,
+    hearing,
+    legs,
+    line,
+    operator,
+    panel,
+    sensors,
+    texts,
+    trace,
+    trial,
+    visit,
+)
 from intercom.core.commands import (
     Command,
     Exit,
@@ -13,6 +27,7 @@ from intercom.core.commands import (
     SetLamp,
     SetStatus,
     SetStrike,
+    SetTrace,
     StopEngine,
 )
 from intercom.core.doorway import BLANK, Ledger
@@ -55,6 +70,7 @@ from intercom.core.events import (
     ReleaseAsked,
     SensorChanged,
     ServersFound,
+    SipSeen,
     SoundMeasured,
     StopRequested,
     StrangersRefused,
@@ -64,6 +80,7 @@ from intercom.core.events import (
     TextArrived,
     TimePassed,
     TonePlayed,
+    TraceWanted,
     TrialWanted,
     VisitRestored,
 )
@@ -82,6 +99,7 @@ def step(state: State, event: Event, *, now: float, rules: Rules) -> tuple[State
     _dispatch(turn, event)
     codes.let_go(turn)
     trial.follow(turn, state)
+    trace.follow(turn, state)
     _tell_the_card(turn)
     if turn.state is not state:  # most news changes nothing, and then no level and no condition changes either
         turn.order(*_changed(levels(state), levels(turn.state), anew=isinstance(event, EngineStarted)))
@@ -186,7 +204,9 @@ def _dispatch(turn: Turn, event: Event) -> None:
             trial.heard(turn, event)
         case ReferenceFound(reference):
             turn.set(reference=reference)
-        case LevelsMeasured() | CardsFound():
+        case TraceWanted():
+            trace.wanted(turn, event)
+        case LevelsMeasured() | CardsFound() | SipSeen():
             pass
         case EngineStarted(versions):
             turn.tell(Kind.ENGINE_STARTED, versions=versions)
@@ -242,6 +262,7 @@ def _time_passed(turn: Turn) -> None:
     sensors.time_passed(turn)
     visit.time_passed(turn)
     trial.time_passed(turn)
+    trace.time_passed(turn)
     if turn.state.stopping_until is not None and turn.now >= turn.state.stopping_until:
         _leave(turn)
 
@@ -288,4 +309,6 @@ def _changed(before: Levels, after: Levels, *, anew: bool) -> list[Command]:
         orders.append(SetLamp(after.lamp))
     if before.status != after.status:
         orders.append(SetStatus(after.status))
+    if before.trace != after.trace or (anew and after.trace):
+        orders.append(SetTrace(after.trace))
     return orders

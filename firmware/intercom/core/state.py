@@ -277,6 +277,14 @@ class Trial:
     outcome: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Somebody looks at the SIP; see trace.py."""
+
+    by: str
+    until: float
+
+
 class LinePhase(StrEnum):
     """Completes "the line is ..."."""
 
@@ -371,6 +379,7 @@ class State:
     """What the last self test found: part -> how."""
     card_for: str = ""
     """What the card was opened for."""
+    trace: Trace | None = None
     stopping_until: float | None = None
 
 
@@ -384,6 +393,7 @@ class Levels:
     status: str
     pending: Pending | None
     ledger: Ledger
+    trace: bool
 
 
 def new(boot: str, rules: Rules, ledger: Ledger = BLANK) -> State:
@@ -409,6 +419,7 @@ def levels(state: State) -> Levels:
         status=status(state),
         pending=pending(state),
         ledger=Ledger(state.uses, state.tries),
+        trace=state.trace is not None,
     )
 
 
@@ -503,4 +514,5 @@ def next_deadline(state: State) -> float | None:
         instants += [wire.settles_at, wire.stuck_at]
     instants += [keying.until for keying in state.keying]
     instants += [state.stopping_until, state.trial.until if state.trial else None]
+    instants += [state.trace.until if state.trace else None]
     return min((instant for instant in instants if instant is not None), default=None)

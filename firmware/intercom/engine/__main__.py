@@ -30,6 +30,7 @@ from intercom.core.commands import (
     SendDigits,
     SendText,
     SetAudio,
+    SetTrace,
     StopEngine,
     Sweep,
     UseServer,
@@ -187,6 +188,8 @@ class Engine:
                 self._sound.set(audio)
                 self._phone.set_audio(audio)
                 self._conversation.set(audio, time.monotonic())
+            case SetTrace(on):
+                self._phone.trace(on=on)
             case StopEngine():
                 self._stopping = True
 

@@ -4,7 +4,7 @@
 import re
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from intercom.engine.words import guarded
@@ -31,14 +31,19 @@ _SECRETS = (
 class Log:
     """What `sip.py` makes a `pj.LogWriter` of: it prints entries to stderr, as they are fit to be printed."""
 
-    def __init__(self, secrets: Collection[str]) -> None:
-        """`secrets` are never shown, wherever they stand."""
+    def __init__(self, secrets: Collection[str], level: int = 5) -> None:
+        """`secrets` are never shown, wherever they stand. What is above `level` is not printed."""
+        self.reader: Callable[[str], None] | None = None
+        """Is given every entry that is fit for no log, while somebody traces."""
+        self._level = level
         self._secrets = sorted((secret for secret in secrets if secret), key=len, reverse=True)
         self._began, self._count = 0.0, 0
 
     @guarded
     def write(self, entry: Any) -> None:  # noqa: D102  (PJSUA2 names and documents it)
-        if text := self.fit(entry.msg, entry.level):
+        if self.reader is not None:
+            self.reader(entry.msg)
+        if entry.level <= self._level and (text := self.fit(entry.msg, entry.level)):
             print(text, file=sys.stderr)
 
     def fit(self, text: str, level: int, now: float | None = None) -> str:

@@ -10,7 +10,7 @@ import sys
 import uuid
 from typing import Any
 
-from intercom.engine import encryption, words
+from intercom.engine import encryption, trace, words
 from intercom.engine.wire import AccountSettings, ButtonSettings, EngineSettings
 from intercom.engine.words import describe
 
@@ -46,8 +46,10 @@ def endpoint(pj: Any, settings: EngineSettings, writer: Any) -> Any:
     config.medConfig.ecTailLen = 0
     # Reading RTP must not wait for Python.
     config.medConfig.threadCnt = 1
-    config.logConfig.level = config.logConfig.consoleLevel = settings.trace_level
-    config.logConfig.msgLogging = settings.trace_level > 4
+    # Messages are there to be traced; nothing is made of them as long as PJLIB's own level is lower.
+    config.logConfig.level = settings.trace_level
+    config.logConfig.consoleLevel = max(settings.trace_level, trace.LEVEL)
+    config.logConfig.msgLogging = True
     config.logConfig.writer = writer
     return config
 

@@ -89,7 +89,7 @@ class Library:
         self._own = c_void_p()
         self._kept: Any = None
 
-    def quiet(self, level: int) -> None:
+    def talk(self, level: int) -> None:
         """Set how much PJLIB talks; it does so before it has heard the configuration."""
         self._c.pj_log_set_level(level)
 

@@ -27,6 +27,7 @@ from intercom.engine.log import Log
 from intercom.engine.names import Names
 from intercom.engine.raw import Library
 from intercom.engine.strangers import Strangers
+from intercom.engine.trace import LEVEL, Trace
 from intercom.engine.wire import AccountSettings, EngineSettings
 from intercom.engine.words import describe
 from intercom.errors import EngineError
@@ -60,7 +61,9 @@ class Telephone:
         self._names = Names()
         self.certificates = encryption.Certificates()
         self._endpoint = _Endpoint(self.certificates)
-        self._writer = _LogWriter([account.password for account in settings.accounts])
+        secrets = [secret for account in settings.accounts for secret in (account.password, account.turn_password)]
+        self._writer = _LogWriter(secrets, settings.trace_level)
+        self._trace = Trace(secrets, settings.bind, settings.port, post)
         self._events = select.epoll()
         self._strangers = Strangers(self._library.refused)
         self._prompt: Any = None
@@ -74,7 +77,7 @@ class Telephone:
 
     def start(self) -> None:
         """Bring PJSIP up, with its accounts, registering nothing yet. Raises EngineError."""
-        self._library.quiet(self.settings.trace_level)
+        self._library.talk(self.settings.trace_level)
         self._library.forget_own_name()
         try:
             self._endpoint.libCreate()
@@ -139,6 +142,11 @@ class Telephone:
         servers = {name: account.spoken_to for name, account in self._accounts.items() if account.spoken_to}
         for change in self.certificates.news(servers, time.time()):
             self.post(change)
+
+    def trace(self, *, on: bool) -> None:
+        """Tell what is sent and received from now on (`SipSeen`), or no more."""
+        self._writer.reader = self._trace.read if on else None
+        self._library.talk(max(LEVEL, self.settings.trace_level) if on else self.settings.trace_level)
 
     def register(self, name: str) -> None:
         """Send a REGISTER; `LineUp` or `LineLost` follows."""
@@ -314,9 +322,9 @@ class _Endpoint(encryption.Handshakes, pj.Endpoint):  # type: ignore[misc]
 class _LogWriter(Log, pj.LogWriter):  # type: ignore[misc]
     """Must outlive the library."""
 
-    def __init__(self, secrets: list[str]) -> None:
+    def __init__(self, secrets: list[str], level: int) -> None:
         pj.LogWriter.__init__(self)
-        Log.__init__(self, secrets)
+        Log.__init__(self, secrets, level)
 
 
 def library() -> str:
@@ -327,7 +335,7 @@ def library() -> str:
 def versions() -> str:
     """Return what this engine is made of, in one line."""
     pjsip = Library(library())
-    pjsip.quiet(0)
+    pjsip.talk(0)
     endpoint = pj.Endpoint()
     endpoint.libCreate()
     config = pj.EpConfig()

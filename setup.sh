@@ -55,8 +55,12 @@ Usage: ./setup.sh COMMAND [ARGUMENTS]
   wheel              only build pjsua2 (or find the one built before) and print where it is
   lock               what is installed from PyPI, with the hashes of its files, after a change of requirements.txt
   deb                the whole intercom as a Debian package for this release: apt install ./intercom_*.deb
-  install [--with-registrar]
-                     make this machine a door station; with a small SIP service beside it, for a house without a PBX
+  install [--with-registrar] [--ring-once] [--untried] [ANSWERS]
+                     make this machine a door station; with a small SIP service beside it, for a house without a PBX.
+                     Five things are asked for at a terminal, unless ANSWERS has them:
+                       --server HOST --user EXTENSION --password-file FILE --ring 201,202 --pins 17,27,22
+                       [--code-file FILE], or all of them in a file: --answers FILE (intercom setup --help)
+                     They are tried at the server (--untried: not), and then it rings once (--ring-once: unasked)
   upgrade            to the version in this folder; back to the old one by itself if the new one does not register
   rollback           back to the version before the last upgrade
   backup FILE        configuration and state into one file
@@ -68,6 +72,7 @@ Examples:
   sudo ./setup.sh demo
   sudo ./setup.sh test -k strike -x
   sudo ./setup.sh install
+  sudo ./setup.sh install --server pbx.example --user door --password-file door.password --ring 201 --pins 17,27,22
 
 Everything that is downloaded or built is kept in ${CACHE}
 (another place: INTERCOM_CACHE=/path). Needs Debian or Raspberry Pi OS, 12 or newer.
@@ -87,6 +92,8 @@ USAGE
 . "$ROOT/firmware/setup/keep.sh"
 # shellcheck source=firmware/setup/registrar.sh
 . "$ROOT/firmware/setup/registrar.sh"
+# shellcheck source=firmware/setup/first.sh
+. "$ROOT/firmware/setup/first.sh"
 # shellcheck source=firmware/setup/deb.sh
 . "$ROOT/firmware/setup/deb.sh"
 # shellcheck source=firmware/setup/door.sh

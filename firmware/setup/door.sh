@@ -6,32 +6,36 @@ readonly STATE=/var/lib/intercom
 readonly UPGRADE_S=${INTERCOM_UPGRADE_S:-60}     # how long a new version has to do what the old one did
 
 install_door() {
-    local was registrar='' fresh=''
+    local was registrar='' rings='' untried='' answers=() began=$SECONDS
     need_root install "$@"
-    case ${1:-} in
-    '') ;;
-    --with-registrar) registrar=yes ;;
-    *) usage >&2; exit 2 ;;
-    esac
+    while (($#)); do
+        case $1 in
+        --with-registrar) registrar=yes ;;
+        --ring-once) rings=yes ;;
+        --untried) untried=yes answers+=("$1") ;;
+        # An answer each; `intercom setup` knows what is good.
+        --server | --user | --password-file | --ring | --pins | --code-file | --answers)
+            (($# > 1)) || { usage >&2; exit 2; }
+            answers+=("$1" "$2")
+            shift ;;
+        *) usage >&2; exit 2 ;;
+        esac
+        shift
+    done
+    fit_machine
     was=$(running_version)
-    [[ -e $CONFIGURATION ]] || fresh=yes
     prepare_version
-    if [[ -n $was && $was != "$ID" ]]; then
-        change_version "$was"
-        [[ -z $registrar ]] || install_registrar ""
+    if [[ -n $was && $was != "$ID" ]]; then change_version "$was"
+    else activate "$ID"; fi
+    [[ -z $registrar ]] || install_registrar
+    if ! is_unanswered; then
+        [[ $was != "$ID" ]] || say "this version is installed already: $ID"
+        ((${#answers[@]} == 0)) || say "$CONFIGURATION is filled in already, and stays as it is (anew: sudo intercom setup)"
+        if ! systemd_runs || ! systemctl is-active --quiet intercom.service; then start_door "$began" "$rings" "$untried"; fi
         return
     fi
-    activate "$ID"
-    [[ -z $registrar ]] || install_registrar "$fresh"
-    [[ -z $was ]] || { say "this version is installed already: $ID"; return; }
-    cat <<NEXT
-
-The intercom is installed. Next:
-  1. sudoedit $CONFIGURATION   your SIP account, whom to ring, the door code
-  2. sudo intercom check                       finds mistakes in it, all at once
-  3. sudo systemctl restart intercom           it also starts at every boot
-  4. sudo intercom status                      or, with every word: journalctl -u intercom -f
-NEXT
+    configure_door "$registrar" "${answers[@]}" || return 0
+    start_door "$began" "$rings" "$untried"
 }
 
 upgrade_door() {

@@ -44,14 +44,15 @@ demo() {
     enter_lab "$ROOT/tests/demo.py" "$@"
 }
 
-debian_tree() { INTERCOM_CACHE=$CACHE "$ROOT/tests/lab/debian-tree.sh" "$1" || (($? == 75)) || exit 1; }
+debian_tree() { INTERCOM_CACHE=$CACHE "$ROOT/tests/lab/debian-tree.sh" "$@" || (($? == 75)) || exit 1; }
 
 run_tests() {
     need_root test "$@"
     prepare_lab "${TEST_PACKAGES[@]}"
     # Empty when no mirror has it: its tests are then left out, and say so.
     INTERCOM_ASTERISK=$(debian_tree asterisk)
-    INTERCOM_BARE=$(debian_tree bare)
+    # INTERCOM_SUITE=trixie: the appliance tier with another release than this machine's.
+    INTERCOM_BARE=$(debian_tree bare ${INTERCOM_SUITE:+"$INTERCOM_SUITE"})
     export INTERCOM_ASTERISK INTERCOM_BARE PJSUA2_WHEEL=$WHEEL
     enter_lab "$ROOT/tests/run.py" "$@"
 }

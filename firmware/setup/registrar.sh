@@ -4,9 +4,7 @@
 readonly REGISTRAR=/etc/intercom-registrar
 readonly REGISTRAR_PHONES=(201 202 203 204)
 
-# install_registrar WHETHER_THE_CONFIGURATION_IS_NEW
 install_registrar() {
-    local fresh=$1 word
     missing_packages kamailio >>"$CACHE/brought-packages"
     install_packages kamailio
     say "the SIP service for the phones of the house"
@@ -15,15 +13,17 @@ install_registrar() {
     if [[ ! -e $REGISTRAR/phones.cfg ]]; then
         /usr/local/bin/intercom phones add door "${REGISTRAR_PHONES[@]}" >/dev/null
     fi
-    if [[ -n $fresh ]]; then
-        word=$(sed -n 's/.*(password=>door) = "\([A-Za-z0-9]*\)";$/\1/p' "$REGISTRAR/phones.cfg")
-        sed -i -e 's/^server = "pbx.example"$/server = "127.0.0.1"/' -e "s/^password = \"change-me\"\$/password = \"$word\"/" \
-            "$CONFIGURATION"
-    fi
     systemctl enable --quiet intercom-registrar.service
     with_systemd 'systemctl restart intercom-registrar' systemctl restart intercom-registrar.service
+    # It takes a moment to listen, and is asked for the door's login next.
+    for _ in {1..40}; do
+        if ! systemd_runs || (exec 3<>/dev/tcp/127.0.0.1/5060) 2>/dev/null; then break; fi
+        sleep 0.25
+    done
     say "the phones and their passwords: sudo intercom phones"
 }
+
+registrar_password() { sed -n 's/.*(password=>door) = "\([A-Za-z0-9]*\)";$/\1/p' "$REGISTRAR/phones.cfg"; }
 
 remove_registrar() {
     [[ -e /etc/systemd/system/intercom-registrar.service ]] || return 0

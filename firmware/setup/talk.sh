@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Talking: what setup.sh says, what it keeps in its logs, and how it gives up.
 
-if [[ -t 2 && -z ${NO_COLOR:-} ]]; then BOLD=$'\e[1m' RED=$'\e[31m' DIM=$'\e[2m' PLAIN=$'\e[0m' CLEAR=$'\r\e[K'
-else BOLD='' RED='' DIM='' PLAIN='' CLEAR=''; fi
+if [[ -t 2 && -z ${NO_COLOR:-} ]]; then BOLD=$'\e[1m' RED=$'\e[31m' GOOD=$'\e[32m' DIM=$'\e[2m' PLAIN=$'\e[0m' CLEAR=$'\r\e[K'
+else BOLD='' RED='' GOOD='' DIM='' PLAIN='' CLEAR=''; fi
 
 say() { printf '%s==>%s %s\n' "$BOLD" "$PLAIN" "$*" >&2; }
 die() {

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import figures
 import pytest
+from conftest import SETUP
 
 from lab.baresip import Phone
 from lab.machine import CHECKOUT, Machine
-
-SETUP = ". /etc/profile.d/wheel.sh; cd {} && INTERCOM_UPGRADE_S={} ./setup.sh {} 2>&1"
 
 
 @pytest.fixture(scope="module")

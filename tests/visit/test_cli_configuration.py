@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from intercom.cli.client import ask
-from lab.house import BUTTON, REGISTRAR_IP, Door, House, stopping
+from lab.house import BUTTON, Door, House, stopping
 from lab.processes import wait_until
 from lab.terminal import intercom
 
@@ -191,47 +191,3 @@ def test_a_press_in_the_moment_between_two_daemons_still_rings(house: House, sta
         station.await_visit(button="front", outcome="busy")
         station.config.write_text(before)
         station.process.signal(signal.SIGHUP)
-
-
-def test_setup_asks_five_questions_and_tries_the_answers(house: House, tmp_path: Path) -> None:
-    """The whole talk in a terminal, with a slip of the keys in it; secrets are not shown."""
-    path = tmp_path / "intercom.toml"
-    with intercom("setup", "--config", path, columns=120) as terminal:
-        terminal.await_text("1. SIP server")
-        terminal.type("two words\n")
-        terminal.await_text("please again")
-        terminal.type(f"{REGISTRAR_IP}\n")
-        terminal.await_text("2. The door's extension")
-        terminal.type("door\n")
-        terminal.await_text("3. Its password")
-        terminal.type("secret\n")
-        terminal.await_text("4. Whom to ring")
-        terminal.type("201, 202\n")
-        terminal.await_text("5. The code")
-        terminal.type("4711\n")
-        status = terminal.await_end()
-    with intercom("check", path, columns=200) as check:
-        check.await_end()
-
-    assert status == 0, terminal.text()
-    assert "login home: accepted (401, realm '127.0.0.20', MD5)" in terminal.text()
-    assert "secret" not in terminal.text()
-    assert "4711" not in terminal.text()
-    assert check.text() == f"{path}: good: 1 account (home), 1 button (front), 1 door (front), 1 code (family)"
-    assert "# Whom a press calls, all at once" in path.read_text(), "the sample's sentences stay"
-
-
-def test_setup_with_a_wrong_password_writes_nothing_unasked(tmp_path: Path) -> None:
-    """Whoever mistyped it learns it now, not when somebody rings."""
-    path = tmp_path / "intercom.toml"
-    with intercom("setup", "--config", path, columns=120) as terminal:
-        for question, answer in (("1. ", REGISTRAR_IP), ("2. ", "door"), ("3. ", "wrong"), ("4. ", "201"), ("5. ", "")):
-            terminal.await_text(f"^{question}")
-            terminal.type(f"{answer}\n")
-        terminal.await_text("all the same")
-        terminal.type("\n")
-        status = terminal.await_end()
-
-    assert status == 1
-    assert "user or password is wrong" in terminal.text()
-    assert not path.exists()

@@ -2,12 +2,18 @@
 """`intercom press`: presses a button without a finger, and can wait for what comes of it."""
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import Any
 
 from intercom.adapters.records import printable
 from intercom.cli.client import granted
 from intercom.cli.command import Command
+from intercom.core.state import Phase
+from intercom.errors import IntercomError
+
+RUNG = {Phase.RINGING.value, Phase.TALKING.value, Phase.WARNED.value}
+LOOK_S = 30.0
 
 
 def press(socket: Path, button: str, *, wait: bool) -> int:
@@ -27,6 +33,26 @@ def begin(socket: Path, request: dict[str, Any], *, wait: bool) -> int:
     return 0 if "answered" in record.get("timeline", {}) else 1
 
 
+def try_out(socket: Path, button: str) -> int:
+    """Press, hang up as soon as a phone rings, and tell how long that took; return 0 when one did."""
+    answer = granted(socket, {"do": "press", "button": button})
+    visit, seen = str(answer.get("visit", "")), 0
+    if not visit:
+        print(printable(str(answer.get("got", ""))))
+        return 1
+    while True:
+        news = granted(socket, {"do": "next", "since": seen, "within_s": LOOK_S}, timeout_s=None)
+        seen, phase = news["told"], news["status"]["phase"]
+        if phase in RUNG:
+            with contextlib.suppress(IntercomError):  # it may have ended in this very moment
+                granted(socket, {"do": "hangup"})
+        if phase in RUNG | {Phase.CLOSING.value, Phase.IDLE.value}:
+            break
+    record = granted(socket, {"do": "wait", "visit": visit}, timeout_s=None)["visit"]
+    print(printable(told(record)))
+    return 0 if "ringing" in record.get("timeline", {}) else 1
+
+
 def told(record: dict[str, Any]) -> str:
     """Return a visit's end in one line."""
     line = record.get("timeline", {})
@@ -41,14 +67,20 @@ def told(record: dict[str, Any]) -> str:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("button", nargs="?", default="", metavar="BUTTON", help="needed where there are several")
-    parser.add_argument("--wait", action="store_true", help="wait for the end of the visit")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--wait", action="store_true", help="wait for the end of the visit")
+    how.add_argument("--try", action="store_true", dest="tries", help="hang up as soon as a phone rings")
 
 
 COMMAND = Command(
     purpose="press a button",
     more="Through the same code as a finger.",
-    examples=("intercom press", "intercom press front --wait"),
-    exits={1: "it was refused; or with --wait, nobody answered"},
+    examples=("intercom press", "intercom press front --wait", "intercom press --try"),
+    exits={1: "it was refused; or with --wait, nobody answered; or with --try, nothing rang"},
     arguments=_arguments,
-    run=lambda arguments: press(arguments.socket, arguments.button, wait=arguments.wait),
+    run=lambda arguments: (
+        try_out(arguments.socket, arguments.button)
+        if arguments.tries
+        else press(arguments.socket, arguments.button, wait=arguments.wait)
+    ),
 )

@@ -1,69 +1,94 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`intercom setup`: five questions, tried at once, become the first configuration."""
+"""`intercom setup`: five answers, tried at once, become the first configuration."""
 
 import argparse
-import getpass
 import importlib.resources
 import json
+import re
+import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
-from intercom import grammar, hashing, paths
+from intercom import hashing, paths
 from intercom.adapters.records import printable
-from intercom.cli.command import Command
+from intercom.cli.answers import ask, ask_for, gather, listed, pins_of, take_options
+from intercom.cli.command import Command, UsageError
 from intercom.cli.files import replace_text
 from intercom.cli.finding import Health
 from intercom.cli.screen import BAD, BOLD, GOOD, paint_for
-from intercom.errors import IntercomError
 
-Good = Callable[[str], bool]
+DIGITS = 6
+"""Of a code that is made here."""
+_UNTOUCHED = re.compile(r'^password = "change-me"$', re.MULTILINE)
+"""So the sample says, and nobody's server."""
 
 
-def setup(path: Path) -> int:
-    """Ask, try, write. Return 1 when the answers were thrown away."""
+def setup(path: Path, options: Mapping[str, str | Path | None], *, tries: bool = True, replaces: bool = False) -> int:
+    """Ask what is not answered yet, try, write. Return 1 when the answers were thrown away."""
     import tomllib  # noqa: PLC0415  (slow to load, as is what follows)
 
-    from intercom.cli.set import changed  # noqa: PLC0415
     from intercom.loading import parse  # noqa: PLC0415
 
-    paint = paint_for(sys.stdout)
-    print(f"{paint('Five questions', BOLD)}; an empty answer takes what is in brackets. Ctrl-C leaves all as it is.\n")
-    server = _ask("1. SIP server (host name or address)", "", grammar.is_server)
-    user = _ask("2. The door's extension there", "", grammar.is_user)
-    password = _ask("3. Its password (not shown)", "", grammar.is_password, hidden=True)
-    targets = _ask("4. Whom to ring (several with commas)", "", lambda text: all(map(grammar.is_target, _listed(text))))
-    code = _ask("5. The code that opens the door, 4 to 12 digits (none)", "-", _is_code, hidden=True)
-    quoted = ", ".join(f'"{target}"' for target in _listed(targets))
-    answers: list[tuple[list[str], str | None]] = [
-        (["accounts", "home", "server"], server),
-        (["accounts", "home", "user"], f'"{user}"'),
-        (["accounts", "home", "password"], json.dumps(password, ensure_ascii=False)),
-        (["buttons", "front", "targets"], f"[{quoted}]"),
-    ]
-    if code != "-":
-        answers.append((["codes", "family", "secret"], f'"{hashing.hashed(code, hashing.new_mill())}"'))
-    sample = importlib.resources.files("intercom").joinpath("sample.toml").read_text(encoding="utf-8")
-    text = changed(sample, answers)
+    answers = gather(options)
+    paint, asks = paint_for(sys.stdout), sys.stdin.isatty()
+    is_there = path.exists() and not _UNTOUCHED.search(path.read_text(encoding="utf-8"))
+    if is_there and not (replaces or asks):
+        raise UsageError(f"{path} is there already; --replace takes its place")
+    if asks:
+        print(f"{paint('Five questions', BOLD)}; an empty answer takes what is in brackets. Ctrl-C leaves all as is.\n")
+    answers = ask_for(answers)
+    made = "" if "code" in answers or not asks else "".join(secrets.choice("0123456789") for _ in range(DIGITS))
+    text = first(answers, answers.get("code", made))
     config = parse(tomllib.loads(text), path, in_service=False)
-    print("\nTrying it:")
-    if not _tried(config.accounts[0]) and _ask("Keep these answers all the same? y/n", "n", lambda a: a in "yn") != "y":
-        return 1
-    if path.exists() and _ask(f"{path} is there already. Replace it? y/n", "n", lambda a: a in "yn") != "y":
+    if tries:
+        print("\nTrying it:" if asks else "Trying it:", flush=True)
+        if not _tried(config.accounts[0], config.network.bind) and not (
+            asks and _yes("Keep these answers all the same?")
+        ):
+            print("Nothing was changed." if asks else "Nothing was changed; --untried keeps what does not work yet.")
+            return 1
+    if asks and is_there and not replaces and not _yes(f"{path} is there already. Replace it?"):
         return 1
     replace_text(path, text)
-    print(f"\n{paint(f'{path} is written.', GOOD)} The pins are those of the wiring plan.")
-    print("Next: sudo systemctl restart intercom")
+    print(f"{paint(f'{path} is written.', GOOD)} The door goes by it from its next start:")
+    print("sudo systemctl restart intercom")
+    if made and config.codes:
+        print(f"The code that opens the door: {paint(made, BOLD)}. It is shown this once; others: intercom code new")
     return 0
 
 
-def _tried(account: "object") -> bool:
+def first(answers: Mapping[str, str], code: str) -> str:
+    """Return the text of a first configuration: the sample with these answers in it."""
+    from intercom.cli.set import changed  # noqa: PLC0415  (loads a library)
+
+    button, strike, lamp = pins_of(answers["pins"])
+    changes: list[tuple[list[str], str | None]] = [
+        (["accounts", "home", "server"], _quoted(answers["server"])),
+        (["accounts", "home", "user"], _quoted(answers["user"])),
+        (["accounts", "home", "password"], _quoted(answers["password"])),
+        (["buttons", "front", "targets"], f"[{', '.join(map(_quoted, listed(answers['ring'])))}]"),
+        (["buttons", "front", "pin"], json.dumps(button)),
+        (["doors", "front"], None) if strike is None else (["doors", "front", "strike_pin"], json.dumps(strike)),
+    ]
+    if lamp is not None:
+        changes.append((["lamp", "pin"], json.dumps(lamp)))
+    if code and strike is not None:
+        changes.append((["codes", "family", "secret"], _quoted(str(hashing.hashed(code, hashing.new_mill())))))
+    return changed(importlib.resources.files("intercom").joinpath("sample.toml").read_text(encoding="utf-8"), changes)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _tried(account: "object", bind: str) -> bool:
     from intercom.cli import checks_line  # noqa: PLC0415  (reads much)
     from intercom.config import Account  # noqa: PLC0415
 
     assert isinstance(account, Account)
     paint, good = paint_for(sys.stdout), True
-    for finding in checks_line.checks(account, ""):
+    for finding in checks_line.checks(account, bind):
         if finding.health is Health.BROKEN:
             print(f"  {paint(printable(finding.sentence()), BAD)}")
             good = False
@@ -72,37 +97,30 @@ def _tried(account: "object") -> bool:
     return good
 
 
-def _ask(question: str, usual: str, good: Good, *, hidden: bool = False) -> str:
-    """Return an answer that is good; who gives none that is, is asked again."""
-    shown = f"{question}{f' [{usual}]' if usual and usual != '-' else ''}: "
-    while True:
-        try:
-            answer = (getpass.getpass(shown) if hidden else input(shown)).strip() or usual
-        except EOFError:
-            raise IntercomError("no more answers; nothing was changed") from None
-        if answer == usual != "" or (answer and good(answer)):
-            return answer
-        print("  That cannot be; please again.")
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _is_code(text: str) -> bool:
-    return grammar.is_code(text) and len(text) >= 4
+def _yes(question: str) -> bool:
+    return ask(f"{question} y/n", "n", lambda answer: answer in {"y", "n"}) == "y"
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
+    take_options(parser)
+    parser.add_argument("--untried", action="store_true", help="keep them without asking the server")
+    parser.add_argument("--replace", action="store_true", help="take the place of a configuration that is there")
     parser.add_argument("--config", type=Path, default=paths.CONFIG, metavar="FILE", help="default: %(default)s")
 
 
 COMMAND = Command(
-    purpose="make the first configuration by answering five questions",
-    more="Server, extension, password, whom to ring, code. The answers are tried at the server before they are kept.",
-    examples=("sudo intercom setup",),
+    purpose="make the first configuration out of five answers",
+    more=(
+        "Server, extension, password, whom to ring, pins: what neither options nor a file tell is asked for. "
+        "The answers are tried at the server before they are kept. A code for the door is made where none is given."
+    ),
+    examples=(
+        "sudo intercom setup",
+        "sudo intercom setup --server pbx.example --user door --password-file - --ring 201,202 --pins 17,27,-",
+        "sudo intercom setup --answers door.toml",
+    ),
     exits={0: "it is written", 1: "nothing was changed"},
     asks_daemon=False,
     arguments=_arguments,
-    run=lambda arguments: setup(arguments.config),
+    run=lambda given: setup(given.config, vars(given), tries=not given.untried, replaces=given.replace),
 )

@@ -25,6 +25,7 @@ from intercom.adapters.pending import PendingFile
 from intercom.adapters.reference import ReferenceFile
 from intercom.adapters.sip_port import kept_port
 from intercom.adapters.starts import YOUNG_S, Starts
+from intercom.adapters.writes import Writes
 from intercom.codebook import CodeBook
 from intercom.config import Config, Keypad
 from intercom.configured import Changing, Configured
@@ -110,7 +111,8 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
     starts = Starts(folder / "starts")
     settings = wiring.engine_settings(config, kept_port(state, config.network.bind))
     voice = VoiceEngine(settings, daemon.post, young=_young(starts, daemon))
-    readings = Machine(daemon.post, state_folder=state).readings
+    writes = Writes(lambda: voice.written)
+    readings = Machine(daemon.post, state_folder=state, writes=writes).readings
     desk = Desk(daemon, voice, configured, readings, SoundDesk(daemon, voice, folder))
     changing = Changing(configured, daemon)
     control = Control(socket_path, desk.answer)
@@ -144,7 +146,7 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
         ports = Ports(
             voice, strikes, light, open_journal(), Notify(), pending.keep, ledger.keep, book.check, reference.keep
         )
-        reason = await daemon.run(ports, {"voice engine": voice.run(), **watchers(config, daemon.post, state)})
+        reason = await daemon.run(ports, {"voice engine": voice.run(), **watchers(config, daemon.post, state, writes)})
         if not reason:
             starts.end()
         return reason

@@ -15,14 +15,15 @@ from intercom import grammar, wiring
 from intercom.adapters.machine import Machine
 from intercom.adapters.profiles import Profile, Profiles
 from intercom.adapters.self_tests import SelfTests
+from intercom.adapters.writes import Writes
 from intercom.config import Config
 from intercom.core.events import Event, NetworkChanged
 from intercom.ports import Post
 
 
-def watchers(config: Config, post: Post, folder: Path) -> Mapping[str, Coroutine[Any, Any, None]]:
+def watchers(config: Config, post: Post, folder: Path, writes: Writes) -> Mapping[str, Coroutine[Any, Any, None]]:
     """Return the watchers of this configuration, by name; each runs for ever. `folder` holds its state."""
-    machine = Machine(post, state_folder=folder)
+    machine = Machine(post, state_folder=folder, writes=writes)
     tasks: dict[str, Coroutine[Any, Any, None]] = {
         "network and names": _network_and_names(config, post),
         "machine": machine.run(),

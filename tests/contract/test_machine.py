@@ -14,7 +14,9 @@ from loops import on_a_loop
 
 from intercom.adapters import machine
 from intercom.adapters.machine import Machine
+from intercom.adapters.writes import Writes, folder_bytes
 from intercom.core.events import ConditionBegan, ConditionEnded, Event
+from intercom.written import own_bytes
 
 NOW = 1_780_000_000.0
 """In 2026."""
@@ -29,7 +31,7 @@ class Pi:
         self.events: list[Event] = []
         self.disks: dict[Path, dict[str, int]] = {root: {}, self.state: {}}
         self.synchronised: bool | None = True
-        self.now = NOW
+        self.now, self.written = NOW, 0
         self.machine = Machine(
             self.events.append,
             root=root,
@@ -37,6 +39,7 @@ class Pi:
             space=self._space,
             synchronised=lambda: self.synchronised,
             clock=lambda: self.now,
+            writes=Writes(lambda: self.written, own=lambda: 0, clock=lambda: self.now),
         )
 
     def write(self, path: str, text: str) -> None:
@@ -167,7 +170,8 @@ def test_low_voltage_is_told_as_long_as_the_firmware_says_so(pi: Pi) -> None:
 
 def test_what_can_be_read_is_read(pi: Pi) -> None:
     """`intercom status` shows it; what this machine does not have is left out."""
-    assert pi.machine.readings() == {"clock": "set", "disk_free_mb": 16000}
+    written = {"written_kb": 0, "written_day_kb": 0, "state_kb": 0}
+    assert pi.machine.readings() == {"clock": "set", "disk_free_mb": 16000, **written}
 
     pi.temperature(20, 51.26)
     pi.write("sys/class/hwmon/hwmon1/name", "rpi_volt\n")
@@ -175,7 +179,7 @@ def test_what_can_be_read_is_read(pi: Pi) -> None:
     pi.synchronised = False
 
     assert pi.machine.readings() == {
-        "temperature_c": 51.3, "supply": "weak", "clock": "not set", "disk_free_mb": 16000,
+        "temperature_c": 51.3, "supply": "weak", "clock": "not set", "disk_free_mb": 16000, **written
     }  # fmt: skip
 
 
@@ -275,3 +279,50 @@ async def test_it_looks_again_and_again() -> None:
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
+
+
+def test_a_door_that_writes_all_day_is_told(pi: Pi) -> None:
+    """Half a gigabyte in a day is no door's business; it is over when a day was quiet."""
+    told = []
+    for hour in range(60):
+        pi.now += 3600
+        pi.written += 30 * machine.MIB if hour < 20 else 0
+        told += [(hour, event) for event in pi.look()]
+
+    assert [(hour, type(event)) for hour, event in told] == [(16, ConditionBegan), (30, ConditionEnded)]
+    assert told[0][1] == ConditionBegan("writing", "510 MB in 17 h: see what the journal tells over and over")
+
+
+def test_a_day_is_the_last_one(pi: Pi) -> None:
+    """Not the average since the start, nor more than there was."""
+    writes = Writes(lambda: pi.written, own=lambda: 5, clock=lambda: pi.now)
+    pi.written += 1000
+    pi.now += 600
+    soon = writes.day()
+    for _ in range(48):
+        pi.now += 3600
+        pi.written += 10
+        last = writes.day()
+
+    assert soon == (1000, 600)
+    assert last[0] == 230, "hours are whole: one too few rather than one too many"
+    assert 23 * 3600 < last[1] <= 24 * 3600
+    assert writes.total() == 5 + 1000 + 480
+
+
+def test_the_kernel_counts_what_this_process_writes(tmp_path: Path) -> None:
+    """Real writing to a real disk; a tmpfs is none."""
+    if os.statvfs(tmp_path).f_fsid == os.statvfs("/dev/shm").f_fsid:
+        pytest.skip("the tests' own folder is no disk")
+    before = own_bytes()
+    with (tmp_path / "file").open("wb") as file:
+        file.write(b"x" * 100_000)
+        file.flush()
+        os.fsync(file.fileno())
+    written = own_bytes() - before
+    Path("/dev/shm/written").write_bytes(b"x" * 100_000)
+    Path("/dev/shm/written").unlink()
+
+    assert written >= 100_000
+    assert own_bytes() - before == written
+    assert folder_bytes(tmp_path) == 100_000

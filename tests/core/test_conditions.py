@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Everything that can be wrong: each has its two records, and shows in the status line, the status and on the lamp."""
 
+import inspect
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from door_story import RULES, Story
 
+import intercom
+from intercom.adapters.conditions import PAGES, message_id, message_ids
 from intercom.adapters.records import TABLE, sentence
+from intercom.core import acoustics, doorway
 from intercom.core.commands import Kind, Lamp, Report, SetLamp, SetStatus
 from intercom.core.events import (
     ButtonChanged,
@@ -28,6 +34,7 @@ from intercom.core.events import (
 from intercom.core.state import conditions, lamp
 
 DAY_S = 86400.0
+PACKAGE = Path(intercom.__file__).parent
 WATCHED = ("disk", "temperature", "supply", "clock", "memory", "network", "names home", "restarts", "certificate home")
 """What watchers of the daemon find: the core takes any name from them."""
 
@@ -95,3 +102,45 @@ def test_both_records_have_numbers_of_their_own_and_name_the_condition() -> None
     assert "disk" in sentence(Report(Kind.CONDITION_BEGAN, fields))
     assert "disk" in sentence(Report(Kind.CONDITION_ENDED, fields))
     assert "61 s" in sentence(Report(Kind.CONDITION_ENDED, fields))
+
+
+def possible() -> set[str]:
+    """The first words of every condition that the code can name."""
+    found: set[str] = set()
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text()
+        found |= set(re.findall(r'ConditionBegan\(\s*f?"([a-z ]+?)(?: \{|")', text))
+    found |= set(re.findall(r'f"([a-z]+) \{', inspect.getsource(conditions) + inspect.getsource(doorway.conditions)))
+    found |= set(re.findall(r'wrong\["([a-z ]+)"\]', inspect.getsource(conditions)))
+    found |= set(re.findall(r'"(microphone|loudspeaker)"', inspect.getsource(acoustics)))
+    return found | set(
+        re.findall(r'^            "([a-z]+)": self\._', (PACKAGE / "adapters/machine.py").read_text(), re.MULTILINE)
+    )
+
+
+def test_every_condition_has_a_page_of_its_own() -> None:
+    """`journalctl -x` says of each what it means and what to do; what happens at a door has kinds of its own."""
+    at_door = {"door"}
+    found = possible()
+
+    assert found - at_door == set(PAGES)
+    assert {"line", "disk", "voice engine", "restarts", "contact"} <= found
+
+
+def test_a_record_carries_the_number_of_its_condition() -> None:
+    """By the first words of its name; a name that nobody knows has the general page."""
+    began = [
+        Report(Kind.CONDITION_BEGAN, {"condition": name}) for name in ("line home", "line", "lines", "voice engine")
+    ]
+
+    assert [message_id(report) for report in began] == [
+        PAGES["line"],
+        PAGES["line"],
+        TABLE[Kind.CONDITION_BEGAN].message_id,
+        PAGES["voice engine"],
+    ]
+    assert (
+        message_id(Report(Kind.CONDITION_ENDED, {"condition": "line home"})) == TABLE[Kind.CONDITION_ENDED].message_id
+    )
+    assert {*PAGES.values(), TABLE[Kind.CONDITION_BEGAN].message_id} == message_ids(Kind.CONDITION_BEGAN)
+    assert len(set(PAGES.values()) | {entry.message_id for entry in TABLE.values()}) == len(PAGES) + len(TABLE)

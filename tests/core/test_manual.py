@@ -97,7 +97,7 @@ def test_every_command_has_a_page_and_every_option_is_on_it() -> None:
         ("intercom pre", {"press"}),
         ("intercom --v", {"--version"}),
         ("intercom visits --s", {"--since", "--socket"}),
-        ("intercom press --wait --", {"--help", "--wait", "--socket"}),
+        ("intercom press --wait --", {"--help", "--wait", "--try", "--socket"}),
         ("intercom visits --since ", set()),
         ("intercom check in", {"intercom.toml"}),
     ],

@@ -90,6 +90,7 @@ def test_the_two_processes_share_words_and_nothing_else() -> None:
         "intercom.core.events",
         "intercom.errors",
         "intercom.secrecy",  # both keep their memory to themselves
+        "intercom.written",  # and count what they write
     }
 
 

@@ -50,6 +50,8 @@ class VoiceEngine:
         self._stopping = False
         self.pid = 0
         self.starts = 0
+        self.written = 0
+        """Bytes that this engine and those before it have had written to disks, as far as they told."""
         self.versions = ""
 
     def send(self, command: EngineCommand) -> None:
@@ -108,7 +110,7 @@ class VoiceEngine:
 
         Only its beats keep it alive: other news may come from an engine whose audio clock stands still.
         """
-        patience, loop = START_S, asyncio.get_running_loop()
+        patience, loop, before = START_S, asyncio.get_running_loop(), self.written
         until = loop.time() + patience
         while True:
             try:
@@ -126,6 +128,8 @@ class VoiceEngine:
             if isinstance(event, EngineBeat | EngineStarted):
                 patience = self._silence_s
                 until = loop.time() + patience
+            if isinstance(event, EngineBeat):
+                self.written = before + event.written
             if isinstance(event, EngineStarted):
                 self.versions = event.versions
             self._post(event, at)

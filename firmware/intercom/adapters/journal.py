@@ -20,6 +20,7 @@ from typing import Any, TextIO
 
 from systemd import journal
 
+from intercom.adapters.conditions import message_id, message_ids
 from intercom.adapters.records import TABLE, Priority, printable, sentence
 from intercom.adapters.since import moment
 from intercom.core.commands import Kind, Report
@@ -66,7 +67,7 @@ class Journal:
         """Write one record with all its fields. Never raises and never waits."""
         try:
             entry = TABLE[report.kind]
-            fields = {"MESSAGE_ID": entry.message_id, "PRIORITY": str(int(entry.priority))}
+            fields = {"MESSAGE_ID": message_id(report), "PRIORITY": str(int(entry.priority))}
             self._send(sentence(report), {**fields, "INTERCOM_KIND": report.kind.value, **_fields(report)})
         except Exception as error:  # noqa: BLE001  (a door without a journal is still a door)
             self._stderr.log(Priority.ERROR, f"not recorded: {report.kind}: {error!r}")
@@ -114,8 +115,8 @@ def read_records(
     """
     oldest = moment(since, datetime.now().astimezone()).timestamp() if since else -math.inf
     with journal.Reader(path=path) as reader:
-        for kind in kinds:
-            reader.add_match(MESSAGE_ID=TABLE[kind].message_id)
+        for number in frozenset().union(*map(message_ids, kinds)):
+            reader.add_match(MESSAGE_ID=number)
         reader.seek_tail()
         while entry := reader.get_previous():
             at = entry["__REALTIME_TIMESTAMP"].timestamp()

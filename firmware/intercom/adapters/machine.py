@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The Pi itself: disk, temperature, supply, clock and memory, looked at twice a minute.
+"""The Pi itself: disk, temperature, supply, clock, memory and what is written, looked at twice a minute.
 
 A trouble begins at one limit and ends at an easier one, so that a value on the edge does not fill the journal. What
 this machine does not have, or does not let us read, is no trouble.
@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from intercom.adapters.writes import Writes, folder_bytes
 from intercom.core.events import ConditionBegan, ConditionEnded
 from intercom.ports import Post
 
 EVERY_S = 30.0
-MIB = 1 << 20
+KIB, MIB = 1 << 10, 1 << 20
 DISK_SHARE, DISK_SHARE_OK = 0.05, 0.06
 """Of a file system's space, or of its inodes."""
 DISK_BYTES, DISK_BYTES_OK = 50 * MIB, 60 * MIB
@@ -27,6 +28,8 @@ SMALL_BYTES = 200 * MIB
 HOT_C, HOT_OK_C = 80.0, 75.0
 """A Pi slows down from 80 degrees Celsius on."""
 MEMORY_SHARE, MEMORY_SHARE_OK = 0.05, 0.07
+WRITTEN_BYTES, WRITTEN_BYTES_OK = 500 * MIB, 400 * MIB
+"""In a day. A card for 16 GB takes some terabytes in its life; a door that is well writes some kilobytes a visit."""
 YEAR = 2025
 """This file is younger than any clock that says less."""
 STA_UNSYNC, TIME_STRUCT_ROOM = 0x40, 512
@@ -44,13 +47,15 @@ class Machine:
         every_s: float = EVERY_S,
         space: Callable[[Path], os.statvfs_result] = os.statvfs,
         synchronised: Callable[[], bool | None] | None = None,
+        writes: Writes | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Look at the machine under `root`, every so many seconds, and tell changes by `post`.
 
         `state_folder` is where the intercom writes, a disk of its own perhaps. `synchronised` asks the kernel about
-        its clock; None is "cannot tell".
+        its clock; None is "cannot tell". `writes` is what counts our own writing.
         """
+        self._writes = writes
         self._post, self._root, self._every_s, self._space, self._clock = post, root, every_s, space, clock
         self._folders = (root,) if state_folder is None else (root, state_folder)
         self._synchronised = synchronised or kernel_clock
@@ -61,6 +66,7 @@ class Machine:
             "supply": self._supply,
             "clock": self._time,
             "memory": self._memory,
+            "writing": self._writing,
         }
 
     async def run(self) -> None:
@@ -92,7 +98,11 @@ class Machine:
             return False
 
     def readings(self) -> dict[str, float | str]:
-        """Return what can be read now: "temperature_c", "supply", "clock" and "disk_free_mb", as far as they exist."""
+        """Return what can be read now, as far as it exists.
+
+        "temperature_c", "supply", "clock", "disk_free_mb"; by the door itself "written_kb" since the start,
+        "written_day_kb" in the last day, and "state_kb" kept.
+        """
         found: dict[str, float | str] = {}
         if degrees := self._degrees():
             found["temperature_c"] = round(max(degrees), 1)
@@ -103,6 +113,9 @@ class Machine:
         with contextlib.suppress(OSError):
             disk = self._space(self._folders[-1])
             found["disk_free_mb"] = round(disk.f_bavail * disk.f_frsize / MIB)
+        if self._writes is not None:
+            found["written_kb"], found["written_day_kb"] = self._writes.total() // KIB, self._writes.day()[0] // KIB
+            found["state_kb"] = -(-folder_bytes(self._folders[-1]) // KIB) if len(self._folders) > 1 else 0
         return found
 
     # Each check is told whether its trouble is there already, and returns the trouble, or "" when all is well.
@@ -157,6 +170,12 @@ class Machine:
         if (timesync / "synchronized").exists() or known or (known is None and not timesync.is_dir()):
             return ""
         return "the clock is not synchronised: give the Pi a network with a time server (NTP)"
+
+    def _writing(self, was: bool) -> str:
+        written, seconds = self._writes.day() if self._writes is not None else (0, 0.0)
+        if written < (WRITTEN_BYTES_OK if was else WRITTEN_BYTES):
+            return ""
+        return f"{written / MIB:.0f} MB in {seconds / 3600:.0f} h: see what the journal tells over and over"
 
     def _memory(self, was: bool) -> str:
         lines = _text(self._root / "proc/meminfo")

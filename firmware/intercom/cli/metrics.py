@@ -44,6 +44,10 @@ def exposition(status: dict[str, Any]) -> str:
          [({"outcome": outcome}, number) for outcome, number in status["outcomes"].items()]),
         ("temperature_celsius", "gauge", "The hottest sensor.", _one(machine, "temperature_c")),
         ("disk_free_bytes", "gauge", "Room on the disk.", _one(machine, "disk_free_mb", 1 << 20)),
+        ("written_bytes_total", "counter", "What the door itself had written to disks since its start.",
+         _one(machine, "written_kb", 1 << 10)),
+        ("written_day_bytes", "gauge", "The same, in the last day.", _one(machine, "written_day_kb", 1 << 10)),
+        ("state_bytes", "gauge", "What it keeps in its folder.", _one(machine, "state_kb", 1 << 10)),
         ("clock_set", "gauge", "Whether the clock is synchronised.", [({}, machine.get("clock") == "set")]),
     ]  # fmt: skip
     lines = []

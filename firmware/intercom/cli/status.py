@@ -31,7 +31,8 @@ MEANING = """\
   configuration waits (for the end of a visit), trial (null, or left_s until the one before is back)
   conditions    condition, detail, since_s: what is wrong now; empty when all is well
   card          "closed", or "open" and its name
-  machine       temperature_c, supply ("well", "weak"), clock ("set", "not set"), disk_free_mb; what there is
+  machine       temperature_c, supply ("well", "weak"), clock ("set", "not set"), disk_free_mb; what there is.
+                By the door itself: written_kb to disks since the start, written_day_kb in the last day; state_kb kept
   engine        pid (0: none runs), versions, starts
   counts        kind of record -> how many since the start; outcomes: outcome -> how many visits
   visits        the last five, as `intercom visits --json` has them, the newest first"""
@@ -132,6 +133,8 @@ def _machine(told: Status, paint: Paint) -> Iterator[str]:
             parts.append(f"{name} {paint(machine[name], GOOD if machine[name] == good else BAD)}")
     if "disk_free_mb" in machine:
         parts.append(f"{machine['disk_free_mb']} MB free")
+    if "written_day_kb" in machine:
+        parts.append(f"{machine['written_day_kb']} kB written in a day")
     if parts:
         at = f"{datetime.fromtimestamp(told['time']).astimezone():%H:%M:%S}, " if "time" in told else ""
         yield _labelled("machine", f"{at}{', '.join(parts)}")

@@ -180,6 +180,9 @@ class EngineLost:
 class EngineBeat:
     """The voice engine's loop went round. It feeds the watchdog and changes nothing."""
 
+    written: int = 0
+    """Bytes that it has had written to disks so far (`written.py`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class LineUp:

@@ -43,6 +43,7 @@ from intercom.engine.sound import Sound
 from intercom.engine.tones import Tones
 from intercom.errors import EngineError, WireError
 from intercom.secrecy import lock_memory_in
+from intercom.written import own_bytes
 
 BEAT_S = 1.0
 TICK_MS = 100
@@ -140,7 +141,7 @@ class Engine:
     def _beat(self) -> None:
         """Tell that this loop and the audio clock go on. Without it the daemon kills this process."""
         if self._sound.keeps_time():
-            self._outbox.post(EngineBeat())
+            self._outbox.post(EngineBeat(own_bytes()))
         else:
             print("voice engine: the audio clock stands still", file=sys.stderr, flush=True)
 

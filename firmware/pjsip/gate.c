@@ -4,7 +4,8 @@
  * answer, no transaction, no line in a log, and no parser to attack. What is known is learned from
  * what the door sends: whom it sends REGISTER or OPTIONS is a server; whom it sends any other
  * request, or whose Contact came in an INVITE or its answer, is a peer. A peer may answer, and may
- * send requests inside a call that is his; a server may send anything.
+ * send requests inside a call that is his; a server may send anything, but of what begins something only so
+ * much a second: UDP's sender is easily forged, and a flood must not keep the door from its visitor.
  *
  * Everything here runs in the one thread that owns PJSIP; patch 03 has the hook.
  */
@@ -15,10 +16,16 @@
 /* Where an old entry makes room for a new one. A door talks to a handful. */
 #define KNOWN 64
 
+/* Requests outside any call that one server may send: so many a second, and so many at once. A busy PBX sends
+ * one or two; each call that is refused costs a record. */
+#define PER_SECOND 20
+#define AT_ONCE 50
+
 struct known {
     pj_sockaddr address;
     pj_bool_t server;
     unsigned long used;
+    pj_uint64_t spent_until; /* ms; the budget of requests outside calls, as the instant at which it is whole again */
 };
 
 static struct known known[KNOWN];
@@ -119,18 +126,37 @@ static pj_bool_t is_far_end(pjsip_dialog *dlg, pjsip_rx_data *rdata)
            pj_stricmp2(&((pjsip_sip_uri*)pjsip_uri_get_uri(dlg->target))->host, rdata->pkt_info.src_name) == 0;
 }
 
+/* Whether a server may begin something more now (GCRA, ITU-T I.371: one instant instead of a bucket's level). */
+static pj_bool_t spend(struct known *server)
+{
+    pj_time_val ticks;
+    pj_uint64_t now;
+    if (pj_gettickcount(&ticks) != PJ_SUCCESS)
+        return PJ_TRUE;
+    now = (pj_uint64_t)ticks.sec * 1000 + ticks.msec;
+    if (server->spent_until < now)
+        server->spent_until = now;
+    if (server->spent_until - now > 1000 * AT_ONCE / PER_SECOND)
+        return PJ_FALSE;
+    server->spent_until += 1000 / PER_SECOND;
+    return PJ_TRUE;
+}
+
 static pj_bool_t on_rx_request(pjsip_rx_data *rdata)
 {
     struct known *sender = find(&rdata->pkt_info.src_addr);
-    pjsip_dialog *dlg;
+    const pjsip_method *method = &rdata->msg_info.msg->line.req.method;
+    pjsip_dialog *dlg = dialog(rdata->msg_info.cid, &rdata->msg_info.to->tag, &rdata->msg_info.from->tag);
     if (sender && sender->server) {
-        if (rdata->msg_info.msg->line.req.method.id == PJSIP_INVITE_METHOD)
-            learn_contact(rdata->msg_info.msg);
+        /* A CANCEL or an ACK ends what was let in. */
+        if (dlg || method->id == PJSIP_CANCEL_METHOD || method->id == PJSIP_ACK_METHOD || spend(sender)) {
+            if (method->id == PJSIP_INVITE_METHOD)
+                learn_contact(rdata->msg_info.msg);
+            return PJ_FALSE;
+        }
+    } else if (dlg && is_far_end(dlg, rdata)) {
         return PJ_FALSE;
     }
-    dlg = dialog(rdata->msg_info.cid, &rdata->msg_info.to->tag, &rdata->msg_info.from->tag);
-    if (dlg && is_far_end(dlg, rdata))
-        return PJ_FALSE;
     refuse(&rdata->pkt_info.src_addr, rdata->msg_info.msg_buf, rdata->msg_info.len);
     return PJ_TRUE;
 }

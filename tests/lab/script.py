@@ -186,7 +186,8 @@ def _refused(user: str) -> str:
 
 
 def _send(lines: Sequence[str], body: str, *, again: bool) -> str:
-    kind = ["Content-Type: application/sdp"] if body else []
+    told = any(line.startswith("Content-Type:") for line in lines)
+    kind = ["Content-Type: application/sdp"] if body and not told else []
     text = "\n".join(f"      {line}" for line in [*lines, *kind, "Content-Length: [len]", "", *body.splitlines()])
     retrans = ' retrans="500"' if again else ""
     return f"  <send{retrans}><![CDATA[\n{text}\n  ]]></send>"

@@ -2,8 +2,10 @@
 
 import pytest
 
+from lab import script
 from lab.baresip import Phone
 from lab.house import CODE, STRIKE, Door, House, stopping
+from lab.script import answer, ask, expect, receive, wait
 
 
 def test_the_strike_is_locked_from_the_first_moment(door: Door) -> None:
@@ -55,6 +57,32 @@ def test_a_code_in_sip_info_counts_too(house: House) -> None:
 
         assert released["INTERCOM_METHOD"] == "SIP INFO"
         assert door.pins.await_level(STRIKE, 1)
+
+
+WAYS = {
+    "nothing but the key": ("application/dtmf", "{}"),
+    "as most write it": ("application/dtmf-relay", "Signal={}\nDuration=160"),
+    "spaces, small letters, another order": ("application/dtmf-relay", "duration = 160\nsignal= {} "),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_keys_in_sip_info_count_however_they_are_written(house: House, way: str) -> None:
+    """`*` and `#` as the events 10 and 11, too, as some PBXs send them; and an INFO about nothing is answered."""
+    kind, body = WAYS[way]
+    steps = [receive("INVITE"), answer(180), answer(200, sdp=script.audio("8 PCMA/8000")), receive("ACK"), wait(0.3)]
+    for key in ("9", "10", *CODE, "4", "7", "11", *CODE):
+        steps += [ask("INFO", f"Content-Type: {kind}", sdp=body.format(key)), expect(200), wait(0.1)]
+    steps += [ask("INFO"), expect(200), wait(0.5), ask("BYE"), expect(200)]
+    odd = house.odd_phone("script", "uas_script", script=script.phone(*steps))
+    with stopping(odd), house.door(target="script") as door:
+        door.press()
+        door.await_visit(20)
+        odd.require(10)
+
+        assert [record["INTERCOM_METHOD"] for record in door.records("door-released")] == ["SIP INFO"] * 2
+        # "*" took the 9 back, which was no guess yet; "#" ended "47".
+        assert len(door.records("code-wrong")) == 1
 
 
 def test_a_key_that_is_sent_in_two_ways_counts_once(house: House) -> None:

@@ -118,7 +118,6 @@ LEFT_CHIP, RIGHT_CHIP = 384, 558
 CHIP = 80
 
 
-
 def row_y(header: int) -> float:
     """Return how far down a place on the header is."""
     return TOP + PITCH * ((header - 1) // 2)

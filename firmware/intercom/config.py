@@ -104,6 +104,8 @@ class Account:
     """Whether the sound is encrypted: "off", "optional" where the other side can, "required" or there is no call."""
     srtp_keys: SrtpKeys = "sdes"
     """How its keys are agreed on when the door calls: "sdes", or "dtls" as browsers do. It answers both."""
+    keys_in_band: bool = False
+    """Whether keys count that phones send as tones in the sound itself (ITU-T Q.23), for those that know no better."""
     texters: tuple[str, ...] = ()
     """Users who may text the door: "status", or "open" and a code, which then needs no visit. Texts are not encrypted
     unless the transport is."""

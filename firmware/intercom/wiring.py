@@ -163,6 +163,7 @@ def _account(account: Account, name: str) -> AccountSettings:
         cert_file=account.cert_file,
         key_file=account.key_file,
         identity=account.identity,
+        keys_in_band=account.keys_in_band,
         ice=account.ice or bool(account.turn),
         turn=account.turn,
         turn_user=account.turn_user,

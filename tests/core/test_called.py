@@ -23,6 +23,7 @@ from intercom.core.events import (
     CallAnswered,
     CallArrived,
     CallEnded,
+    CallTurnedAway,
     CardOpened,
     EngineLost,
     StopRequested,
@@ -183,3 +184,12 @@ def test_an_announcement_that_nothing_plays_lets_the_caller_go() -> None:
     assert story.wanted(AnswerCall) == []
     assert story.wanted(HangUp) == [HangUp("in-1")]
     assert [told["outcome"] for told in story.records(Kind.VISIT_ENDED)] == ["unreachable"]
+
+
+def test_a_call_that_was_turned_away_is_told_whatever_goes_on() -> None:
+    """It offered what cannot be taken; the visit under way is another matter."""
+    story, why = Story(), "the sound would not be encrypted"
+    story.tell(CallTurnedAway("home", "201", SOURCE, 488, why))
+
+    told = story.records(Kind.CALL_REFUSED)
+    assert [(one["caller"], one["visit"], one["reason"]) for one in told] == [("201", "", why)]

@@ -192,6 +192,19 @@ def test_a_slow_thumb_in_two_ways_and_a_phone_that_changes_its_way() -> None:
     assert story.records(Kind.CODE_WRONG) == []
 
 
+def test_pieces_of_tones_beside_another_way_neither_count_twice_nor_take_a_key_away() -> None:
+    """A gateway that turns tones into events lets some of each through: the first key's whole, later ones' not."""
+    story = Story().online()
+    story.tell(ButtonPressed("front", "panel"), CallAnswered("boot-1.1"))
+    both = ["in-band", "RFC 4733"]
+    for key, ways in (("1", both), ("2", both[1:]), ("3", both[::-1]), ("4", both[1:])):
+        story.tell(*(DigitReceived("boot-1.1", key, method) for method in ways))
+        story.wait(0.2)
+
+    assert story.wanted(SetStrike) == RELEASED
+    assert story.records(Kind.CODE_WRONG) == []
+
+
 def test_the_key_that_confirms_is_not_the_first_of_a_code() -> None:
     """Its second way comes when the phone already talks."""
     story = Story(replace(RULES, confirm=frozenset({"front"}))).online()

@@ -71,3 +71,18 @@ def test_no_call_without_encryption_where_it_is_required(house: House, secure: K
         assert visit.outcome == "unreachable"
         assert not door.records("call-answered")
         assert inside.recordings() == []
+
+
+def test_a_caller_in_the_clear_is_refused_where_encryption_is_required(house: House, secure: Kamailio) -> None:
+    """PJSIP refuses it before any account hears of it; the journal tells who it was, and why."""
+    edit = lambda text: text.replace('user = "door"\n', over_tls(secure, "required"))  # noqa: E731
+    with stopping(phone(house, secure, None)) as inside, house.door(edit=edit, registrar=IP) as door:
+        inside.call("door")
+        refused = door.await_record("call-refused")
+        closed = inside.await_event("CALL_CLOSED")
+
+        assert "488" in closed.param
+        assert refused["INTERCOM_REASON"] == "the sound would not be encrypted"
+        assert (refused["INTERCOM_CALLER"], refused["INTERCOM_ACCOUNT"]) == ("201", "home")
+        assert not door.records("call-arrived")
+        assert inside.recordings() == []

@@ -11,6 +11,9 @@ from enum import StrEnum
 from intercom.core.acoustics import Acoustics
 from intercom.core.pending import Pending
 
+IN_BAND = "in-band"
+"""How a key comes that is a tone in the sound itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class ButtonChanged:
@@ -304,6 +307,19 @@ class CallArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class CallTurnedAway:
+    """Somebody called the door, and the call was refused for what it offered, before anybody was asked."""
+
+    account: str
+    """Empty where nobody knows through which."""
+    caller: str
+    source: str
+    """IP address and port that the INVITE came from; empty where that is not known."""
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StrangersRefused:
     """Nobody whom an account knows sent SIP to the door, and got no answer. Told once an hour at most."""
 
@@ -509,7 +525,7 @@ Event = (
     | ServersFound | LineAnswered | TextAnswered | TextArrived | TimePassed | StopRequested | EngineStarted
     | EngineLost | EngineBeat | LineUp
     | LineLost | CallSent | CallProgressed | EarlyMediaBegan | CallAnswered | CallEnded | CallRedirected
-    | CallArrived | DigitReceived | StrangersRefused
+    | CallArrived | CallTurnedAway | DigitReceived | StrangersRefused
     | AudioFlowed | StreamMeasured | SoundMeasured | EchoStays | CardOpened | CardClosed | CardLost | TonePlayed
     | TrialWanted | SweepHeard | LevelsMeasured | ReferenceFound | CardsFound | TraceWanted | SipSeen
 )  # fmt: skip

@@ -4,6 +4,7 @@
 from dataclasses import replace
 
 from intercom.core.commands import HangUp, PlaceCall
+from intercom.core.events import IN_BAND
 from intercom.core.state import Leg, LinePhase, Phase, Unheard, line_up
 from intercom.core.turn import Turn
 
@@ -80,12 +81,13 @@ def counts(turn: Turn, leg: str, method: str) -> bool:
     """Whether a key counts that came by this method: some phones send each key in two ways (RFC 4733 and INFO).
 
     A leg has one way at a time, and another one counts only when that has been silent for `keyed_twice_s`: so each
-    key counts once, whichever of its two ways is the quicker one today.
+    key counts once, whichever of its two ways is the quicker one today. From tones in the sound a leg turns to a better
+    way at once, without that key: gateways let pieces of tones through beside it, but not of every key.
     """
     known = find(turn, leg)
     if known is None:
         return True
-    if known.method not in ("", method) and turn.now - known.keyed_at < turn.rules.keyed_twice_s:
-        return False
-    put(turn, replace(known, method=method, keyed_at=turn.now))
-    return True
+    once = known.method in ("", method) or turn.now - known.keyed_at >= turn.rules.keyed_twice_s
+    if once or known.method == IN_BAND:
+        put(turn, replace(known, method=method, keyed_at=turn.now))
+    return once

@@ -42,6 +42,7 @@ from intercom.core.events import (
     CallProgressed,
     CallRedirected,
     CallSent,
+    CallTurnedAway,
     CardClosed,
     CardLost,
     CardOpened,
@@ -165,6 +166,8 @@ def _dispatch(turn: Turn, event: Event) -> None:
             visit.leg_ended(turn, leg, code, "sent elsewhere", contacts)
         case CallArrived():
             visit.called(turn, event)
+        case CallTurnedAway():
+            visit.turned_away(turn, event)
         case StrangersRefused(count, source, request):
             turn.tell(Kind.STRANGERS_REFUSED, count=count, source=source, request=request)
         case DigitReceived(leg, digit, method):

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from intercom.core import ending, legs, plan, redirect, texts
 from intercom.core.commands import AnswerCall, AskToConfirm, HangUp, Kind, PlayTone, SendDigits, Tone
-from intercom.core.events import CallArrived
+from intercom.core.events import CallArrived, CallTurnedAway
 from intercom.core.line import doubt, refused
 from intercom.core.pending import Pending, Stage
 from intercom.core.state import (
@@ -447,14 +447,18 @@ def _got(phase: Phase) -> str:
 
 def _refuse(turn: Turn, event: CallArrived, code: int, reason: str) -> None:
     turn.order(HangUp(event.leg, code))
-    # Not the running visit's affair, so its name is kept out of the record.
+    turned_away(turn, CallTurnedAway(event.account, event.caller, event.source, code, reason), event.leg)
+
+
+def turned_away(turn: Turn, event: CallTurnedAway, leg: str = "") -> None:
+    """A call of somebody else's was refused; not the running visit's affair, so its name is kept out of the record."""
     turn.tell(
         Kind.CALL_REFUSED,
         visit="",
-        leg=event.leg,
+        leg=leg,
         caller=event.caller,
         account=event.account,
         source=event.source,
-        code=code,
-        reason=reason,
+        code=event.code,
+        reason=event.reason,
     )

@@ -187,6 +187,7 @@ class Engine:
                 self._sound.sweep()
             case SetAudio(audio):
                 self._sound.set(audio)
+                self._sound.listen_for_keys(audio.speak if self._phone.keys_in_band(audio.speak) else "")
                 self._phone.set_audio(audio)
                 self._conversation.set(audio, time.monotonic())
             case SetTrace(on):

@@ -50,6 +50,8 @@ class Leg:
         """What it is still to be sent of keys."""
         self.in_clear = True
         """Whether its sound may be sent unencrypted."""
+        self.in_band = False
+        """Whether keys count that come as tones in its sound."""
         self.asked = False
         """Whether it is to press a key before it is connected with anybody."""
 

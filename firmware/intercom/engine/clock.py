@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from intercom.core.commands import Audio
-from intercom.core.events import AudioFlowed, Event, TonePlayed
+from intercom.core.events import IN_BAND, AudioFlowed, DigitReceived, Event, TonePlayed
 from intercom.engine.conference import Bridge
 from intercom.engine.duplex import Turns
 from intercom.engine.echo import Canceller
 from intercom.engine.probe import Probe
 from intercom.engine.score import Notebook
+from intercom.engine.tone_keys import ToneKeys
 from intercom.engine.tones import Player
 
 Samples = npt.NDArray[np.int16]
@@ -42,6 +43,8 @@ class Period:
         """Whether either gave anything but digital silence since somebody set this to False."""
         self.probe: Probe | None = None
         """What a trial of the sound does; likewise."""
+        self.keys: ToneKeys | None = None
+        """What listens for keys in what the leg that talks says; likewise."""
         self.beats = 0
         """Periods driven so far."""
         self._bridge, self._player, self._canceller, self._post = bridge, player, canceller, post
@@ -51,6 +54,8 @@ class Period:
         self._nothing: Samples = np.zeros(samples, np.int16)
         self.silence = self._nothing.tobytes()
         """One period for the loudspeaker."""
+        self._said: Samples = self._nothing
+        """What the calls heard last."""
         self._heard_leg = self._spoken_leg = ""  # told by AudioFlowed
 
     def with_card(self, microphone: bytes) -> bytes:
@@ -73,6 +78,7 @@ class Period:
             return
         try:
             self._listen(mix, card=False)
+            self._said = self._nothing
             self._bridge.put(self._nothing)
             self.beats += 1
         finally:
@@ -89,6 +95,9 @@ class Period:
                 if leg != self._heard_leg:
                     self._heard_leg = leg
                     self._post(AudioFlowed(leg, "in"))
+            if (keys := self.keys) is not None and leg == self.audio.speak:
+                for key in keys.take(down, self._said):
+                    self._post(DigitReceived(leg, key, IN_BAND))
             if self.audio.half_duplex:
                 self._turns.play(down)
         else:
@@ -110,7 +119,8 @@ class Period:
         if audio.half_duplex:
             microphone = self._turns.record(microphone, speech)
         speaking = audio.card and audio.speak != ""
-        self._bridge.put(microphone if speaking else self._nothing)
+        self._said = microphone if speaking else self._nothing
+        self._bridge.put(self._said)
         self.beats += 1
         if speaking and audio.speak != self._spoken_leg:
             self._spoken_leg = audio.speak

@@ -11,7 +11,7 @@ import itertools
 import select
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from intercom.engine.keys import Keys
 from intercom.engine.log import Log
 from intercom.engine.names import Names
 from intercom.engine.raw import Library
-from intercom.engine.strangers import Strangers
+from intercom.engine.strangers import Strangers, TurnedAway
 from intercom.engine.trace import LEVEL, Trace
 from intercom.engine.wire import AccountSettings, EngineSettings
 from intercom.engine.words import describe
@@ -41,7 +41,7 @@ class _Call(Leg, pj.Call):  # type: ignore[misc]
     def __init__(self, phone: "Telephone", account: Line, leg: str, call_id: int = pj.PJSUA_INVALID_ID) -> None:
         pj.Call.__init__(self, account, call_id)
         Leg.__init__(self, phone, leg, call_id != pj.PJSUA_INVALID_ID)
-        self.in_clear = account.settings.srtp != "required"
+        self.in_clear, self.in_band = account.settings.srtp != "required", account.settings.keys_in_band
 
 
 class _Account(Line, pj.Account):  # type: ignore[misc]
@@ -60,14 +60,14 @@ class Telephone:
         self._library = Library(library())
         self._names = Names()
         self.certificates = encryption.Certificates()
-        self._endpoint = _Endpoint(self.certificates)
+        self._accounts: dict[str, _Account] = {}
+        self._endpoint = _Endpoint(self.certificates, self._accounts, post)
         secrets = [secret for account in settings.accounts for secret in (account.password, account.turn_password)]
         self._writer = _LogWriter(secrets, settings.trace_level)
         self._trace = Trace(secrets, settings.bind, settings.port, post)
         self._events = select.epoll()
         self._strangers = Strangers(self._library.refused)
         self._prompt: Any = None
-        self._accounts: dict[str, _Account] = {}
         self._calls: dict[str, _Call] = {}
         self._dead: list[Leg] = []
         self._texts: dict[int, TextAnswered] = {}
@@ -242,6 +242,10 @@ class Telephone:
         if call := self._calls.get(leg):
             self._try(call.hangup, profile.goodbye(pj, code, elsewhere=elsewhere))
 
+    def keys_in_band(self, leg: str) -> bool:
+        """Tell whether keys count that this leg sends as tones."""
+        return leg in self._calls and self._calls[leg].in_band
+
     def measure(self, leg: str) -> None:
         """Tell how a leg's packets fare: `StreamMeasured` follows at once."""
         if call := self._calls.get(leg):
@@ -311,12 +315,13 @@ class Telephone:
             print(f"{order.__qualname__}: {describe(error)}", file=sys.stderr)
 
 
-class _Endpoint(encryption.Handshakes, pj.Endpoint):  # type: ignore[misc]
+class _Endpoint(encryption.Handshakes, TurnedAway, pj.Endpoint):  # type: ignore[misc]
     pj = pj
 
-    def __init__(self, certificates: encryption.Certificates) -> None:
+    def __init__(self, certificates: encryption.Certificates, lines: Mapping[str, Line], post: Post) -> None:
         pj.Endpoint.__init__(self)
         encryption.Handshakes.__init__(self, certificates)
+        TurnedAway.__init__(self, lines, post)
 
 
 class _LogWriter(Log, pj.LogWriter):  # type: ignore[misc]

@@ -25,6 +25,7 @@ from intercom.engine.echo import Canceller
 from intercom.engine.probe import Meter, Sweep
 from intercom.engine.score import Judgement, Notebook
 from intercom.engine.survey import survey
+from intercom.engine.tone_keys import ToneKeys
 from intercom.engine.tones import Player, Tones
 from intercom.errors import HardwareError, SoundFileError
 
@@ -61,8 +62,8 @@ class Sound:
         self._making = Making(rate_hz, period_ms, microphone_db, loudspeaker_db)
         self._post, self._register_thread = post, register_thread
         self._tones, self._player = tones, Player(tones)
-        self._tried = ""
-        """An operator's sound that plays."""
+        self._tried = self._keys_of = ""
+        """An operator's sound that plays; the leg that is listened to for keys."""
         self._canceller = Canceller(rate_hz, period_ms) if echo else None
         self._notes, self._turns = Notebook(rate_hz, period_ms), Turns(period_ms)
         samples = rate_hz * period_ms // 1000
@@ -112,6 +113,12 @@ class Sound:
             self._player.stop()
         self._try(audio.trial)
         self._news.set()
+
+    def listen_for_keys(self, leg: str) -> None:
+        """Tell keys that come as tones in what this leg says; of nobody's when empty."""
+        if leg != self._keys_of:
+            self._keys_of = leg
+            self._period.keys = ToneKeys(self._making.rate_hz) if leg else None
 
     def play(self, tone: Tone) -> None:
         """Play a tone once, at once; TonePlayed tells its end, unless another tone or the closing cut it short."""

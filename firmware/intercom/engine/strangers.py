@@ -1,9 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Strangers: how many knocked, told at most once an hour. Who is one is decided in ../../pjsip/gate.c."""
+"""Who is not let in: strangers, told at most once an hour, and calls that PJSIP refuses by itself.
 
-from collections.abc import Callable
+Who is a stranger is decided in ../../pjsip/gate.c.
+"""
 
-from intercom.core.events import StrangersRefused
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from intercom.core.events import CallTurnedAway, Event, StrangersRefused
+from intercom.engine import words
+from intercom.engine.words import guarded
+
+if TYPE_CHECKING:
+    from intercom.engine.accounts import Line
 
 HOUR_S = 3600.0
 
@@ -26,3 +35,24 @@ class Strangers:
             return None
         new, self._told, self._told_at = count - self._told, count, now
         return StrangersRefused(new, source, request or "something")
+
+
+class TurnedAway:
+    """What `sip.py` makes a `pj.Endpoint` of: the callback that tells of a call that no account ever heard of."""
+
+    pj: Any
+    """The library; `sip.py` alone imports it."""
+
+    def __init__(self, lines: Mapping[str, "Line"], post: Callable[[Event], None]) -> None:
+        self._lines, self._post = lines, post
+
+    @guarded
+    def onRejectedIncomingCall(self, prm: Any) -> None:  # noqa: D102, N802  (PJSUA2 names and documents it)
+        source, code = str(prm.rdata.srcAddress), int(prm.statusCode)
+        line = next((line for line in self._lines.values() if line.trusts(words.host(source))), None)
+        in_clear = (
+            line is not None and line.settings.srtp == "required" and code == self.pj.PJSIP_SC_NOT_ACCEPTABLE_HERE
+        )
+        reason = "the sound would not be encrypted" if in_clear else str(prm.reason)
+        account = line.settings.name if line is not None else ""
+        self._post(CallTurnedAway(account, words.user(prm.remoteInfo), source, code, reason))

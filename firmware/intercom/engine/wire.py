@@ -47,6 +47,8 @@ class AccountSettings:
     turn_password: str = ""
     identity: str = "none"
     """Which header of RFC 3325 tells the server who calls: "none", "preferred" or "asserted"."""
+    keys_in_band: bool = False
+    """Whether keys count that come as tones in the sound."""
     srtp: str = "off"
     """"off", "optional" or "required"."""
     srtp_keys: str = "sdes"

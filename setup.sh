@@ -35,6 +35,7 @@ readonly LAB_PACKAGES=(
 )
 readonly TEST_PACKAGES=(
     linphone-cli                    # another phone inside
+    kamailio-presence-modules       # who watches the door at the SIP service
     mosquitto                       # the house's MQTT broker
     tshark tcpdump                  # what reads the file of a SIP trace
     shellcheck mandoc zsh           # what the shell scripts, the manual pages and the completion are read by

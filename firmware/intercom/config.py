@@ -84,6 +84,8 @@ class Account:
     """Users who may call the door through this account; "*" is anyone whom the server lets through."""
     identity: Identity = "none"
     """Which header tells the server who calls: "none", or RFC 3325's "preferred" or "asserted" (for trunks)."""
+    presence: bool = False
+    """Whether the server is told whether the door is on the phone, for whoever watches it there (PUBLISH)."""
     ice: bool = False
     """Whether both sides try every way between them for the sound (ICE); for servers on the other side of a NAT."""
     turn: str = ""

@@ -72,6 +72,7 @@ def account(key: str, section: Section, vault: Vault) -> Account:
         callers=section.texts("callers", default(Account, "callers"), grammar.CALLERS, grammar.is_user),
         identity=section.choice("identity", default(Account, "identity"), get_args(Identity)),
         keys_in_band=section.flag("keys_in_band", default(Account, "keys_in_band")),
+        presence=section.flag("presence", default(Account, "presence")),
         ice=section.flag("ice", default(Account, "ice")),
         turn=section.text("turn", default(Account, "turn"), grammar.TURN, grammar.is_turn),
         turn_user=section.text("turn_user", default(Account, "turn_user"), grammar.TURN_USER, grammar.is_turn_user),

@@ -164,6 +164,7 @@ def _account(account: Account, name: str) -> AccountSettings:
         key_file=account.key_file,
         identity=account.identity,
         keys_in_band=account.keys_in_band,
+        presence=account.presence,
         ice=account.ice or bool(account.turn),
         turn=account.turn,
         turn_user=account.turn_user,

@@ -127,6 +127,7 @@ def test_servers_are_hosts_with_or_without_a_port(server: str) -> None:
     ("section", "key", "value", "complaint"),
     [
         ("accounts.home", "identity", "assert", 'must be "none" or "preferred" or "asserted"'),
+        ("accounts.home", "presence", "yes", "must be true or false"),
         ("accounts.home", "ice", "yes", "must be true or false"),
         ("accounts.home", "turn", "turn.example:3478", "must be an IP address with a port, such as "),
         ("accounts.home", "turn", "192.0.2.7", "must be an IP address with a port, such as "),

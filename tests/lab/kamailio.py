@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import socket
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,8 @@ from lab import certificates
 from lab.processes import LabError, Process, start, wait_until
 
 TEMPLATE = Path(__file__).with_name("kamailio.cfg.in")
+TABLES = Path("/usr/share/kamailio/dbtext/kamailio")
+"""Empty ones, which its presence server wants for what it keeps."""
 PING = (
     "OPTIONS sip:{user}{ip} SIP/2.0\r\nVia: SIP/2.0/UDP {own}:{port};branch=z9hG4bK{port};rport\r\n"
     "From: <sip:lab@{own}>;tag={port}\r\nTo: <sip:{ip}>\r\nCall-ID: ping-{port}@{own}\r\n"
@@ -44,6 +47,7 @@ class Kamailio:
         service_route: bool = False,
         outbound: bool = False,
         ask_phones: bool = False,
+        presence: bool = False,
         sip_port: int = 5060,
     ) -> None:
         self.ip = ip
@@ -59,6 +63,7 @@ class Kamailio:
                     ("SERVICE_ROUTE", service_route),
                     ("OUTBOUND", outbound),
                     ("ASK_PHONES", ask_phones),
+                    ("PRESENCE", presence),
                 )
                 if wanted
             ),
@@ -71,6 +76,8 @@ class Kamailio:
         self.certificates = certificates.make(log_dir / f"certificates-{ip}", ip) if tls else None
         self.folder = log_dir / f"kamailio-{ip.replace(':', '_')}"
         self.folder.mkdir(parents=True, exist_ok=True)
+        if presence:
+            shutil.copytree(TABLES, self.folder / "presence", dirs_exist_ok=True)
         self._config = self.folder / "kamailio.cfg"
         self._config.write_text(self._configuration(tcp))
         self.process: Process | None = None
@@ -175,6 +182,7 @@ class Kamailio:
             "TLS": tls,
             "TABLES": "\n".join(tables),
             "REALM": self.ip,
+            "FOLDER": str(self.folder),
             **self._asked,
         }
         return re.sub(r"@([A-Z]+)@", lambda m: values.get(m[1], m[0]), TEMPLATE.read_text())

@@ -49,6 +49,10 @@ reg_identity="Linphone" <sip:{number}@{server}>
 reg_expires=120
 reg_sendregister=1
 publish=0
+[friend_0]
+url=<sip:{watches}@{server}>
+pol=accept
+subscribe={subscribe}
 [auth_info_0]
 username={number}
 passwd={password}
@@ -80,6 +84,7 @@ class Linphone:
         authority: Path | None = None,
         encryption: str = "none",
         tone_hz: float = 440.0,
+        watches: str = "",
     ) -> None:
         """`server` is an IP address and its realm. `encryption` is none, srtp or dtls; what is not so is refused."""
         self.number, self.folder = number, log_dir / f"linphone-{number}"
@@ -93,6 +98,8 @@ class Linphone:
                 number=number,
                 ip=ip,
                 server=server,
+                watches=watches,
+                subscribe=int(bool(watches)),
                 password=password,
                 transport=transport,
                 **{kind: _PORTS[kind] if kind == transport else 0 for kind in ("udp", "tcp", "tls")},

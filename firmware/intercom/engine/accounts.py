@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from intercom.core.events import LineAnswered, LineLost, LineUp
-from intercom.engine import words
+from intercom.engine import profile, words
 from intercom.engine.wire import AccountSettings
 from intercom.engine.words import describe, guarded
 
@@ -29,6 +29,7 @@ class Line:
     modify: Any
     sendRequest: Any  # noqa: N815
     setRegistration: Any  # noqa: N815
+    setOnlineStatus: Any  # noqa: N815
 
     def __init__(self, phone: "Telephone", settings: AccountSettings, config: Any) -> None:
         self.phone, self.settings, self.config = phone, settings, config
@@ -48,6 +49,9 @@ class Line:
         """IP address that answered the last REGISTER; empty before."""
         self.probes: dict[int, tuple[Any, float]] = {}
         """Each OPTIONS under way: what PJSIP brings back with its answer, and when it was sent."""
+
+        self.shown: bool | None = None
+        """Whether its server was told that we are on the phone; None before it was told anything."""
 
     def trusts(self, address: str) -> bool:
         """Tell whether calls from this IP address are this account's."""
@@ -151,6 +155,12 @@ class Line:
         self.config.regConfig.proxyUse ^= 1
         self.modify(self.config)
         self.asked_at = 0.0
+
+    def show(self, *, busy: bool) -> None:
+        """Have the server know whether we are on the phone, where it is to. It is told after each registration too."""
+        if self.settings.presence and busy is not self.shown:
+            self.shown = busy
+            self.setOnlineStatus(profile.presence(self.pj, busy=busy))
 
     def probe(self) -> None:
         """Send an OPTIONS to the server."""

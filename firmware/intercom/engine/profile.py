@@ -143,6 +143,7 @@ def account(pj: Any, settings: AccountSettings, bind: str) -> Any:
     # The core retries, soon and for ever; PJSIP would wait five minutes, and give up after a 403.
     config.regConfig.retryIntervalSec = config.regConfig.firstRetryIntervalSec = 0
     config.regConfig.dropCallsOnFail = False
+    config.presConfig.publishEnabled = settings.presence
     config.natConfig.iceEnabled = settings.ice
     # Both sides come to the best way by themselves; an offer more, in a call, is one more thing for a phone to refuse.
     config.natConfig.iceAlwaysUpdate = False
@@ -205,6 +206,15 @@ def _header(pj: Any, options: Any, name: str, value: str) -> None:
     header = pj.SipHeader()
     header.hName, header.hValue = name, value
     options.txOption.headers.append(header)
+
+
+def presence(pj: Any, *, busy: bool) -> Any:
+    """Return what whoever watches the door is to see (RFC 3863, RFC 4480), in words that many phones know."""
+    status = pj.PresenceStatus()
+    status.status = pj.PJSUA_BUDDY_STATUS_ONLINE
+    status.activity = pj.PJRPID_ACTIVITY_BUSY if busy else pj.PJRPID_ACTIVITY_UNKNOWN
+    status.note = "On the phone" if busy else "Ready"
+    return status
 
 
 def network_change(pj: Any) -> Any:

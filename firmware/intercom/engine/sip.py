@@ -130,6 +130,8 @@ class Telephone:
         now = time.monotonic()
         for call in self._calls.values():
             call.press(now)
+        for account in self._accounts.values():
+            account.show(busy=bool(self._calls))
 
     def trust(self, address: str) -> None:
         """Hear requests from this IP address, as an account's server."""

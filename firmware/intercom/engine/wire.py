@@ -40,6 +40,8 @@ class AccountSettings:
     expires_s: int
     domain: str
     """Completes a bare target: "201" is called as sip:201@domain."""
+    presence: bool = False
+    """Whether its server is told whether we are on the phone."""
     ice: bool = False
     turn: str = ""
     """IP address and port of the TURN server; empty: none."""

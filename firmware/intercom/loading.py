@@ -49,6 +49,7 @@ def parse(
     _check_pins(config, problems)
     _check_codes(config.codes, problems)
     _check_emergency(config, problems)
+    _check_secure(config, problems)
     if vault.inline and open_to_all:
         problems.warnings.append(f"{path}: everybody can read the secrets in it; sudo chmod o= {path}")
     if problems.errors:
@@ -135,6 +136,17 @@ def _check_emergency(config: Config, problems: Problems) -> None:
                 f"looks like an emergency number, which a door does not call; if it is none here: "
                 f"[calls] emergency = [{show(target)}]",
             )
+
+
+def _check_secure(config: Config, problems: Problems) -> None:
+    """Complain about an address that wants TLS where no account has it: nobody would ever be reached there."""
+    if any(account.transport == "tls" for account in config.accounts):
+        return
+    called = [(f"[buttons.{button.key}]", target) for button in config.buttons for target in button.targets]
+    called += [(f"[contacts.{contact.key}] call", contact.call) for contact in config.contacts]
+    for where, target in called:
+        if target.lower().startswith("sips:"):
+            problems.error(f"{where}: {show(target)}", 'needs an account with transport = "tls"')
 
 
 def _check_codes(codes: tuple[Code, ...], problems: Problems) -> None:

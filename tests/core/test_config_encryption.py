@@ -82,3 +82,13 @@ def test_a_key_that_everybody_can_read_is_a_warning(tmp_path: Path) -> None:
     (warning,) = loaded(tmp_path, over_tls('cert_file = "server.crt"\nkey_file = "server.key"\n')).warnings
 
     assert warning.endswith(f"everybody can read {tmp_path}/server.key; sudo chmod o= {tmp_path}/server.key")
+
+
+def test_a_secure_address_wants_an_account_that_is_secure(tmp_path: Path) -> None:
+    """Without TLS anywhere nobody could ever be reached there."""
+    target = "sips:201@pbx.example"
+    text = BASE.replace('"201"', f'"{target}"')
+    secure = text.replace("[accounts.home]\n", '[accounts.home]\ntransport = "tls"\n')
+
+    assert problems(tmp_path, text) == [f'[buttons.front]: "{target}": needs an account with transport = "tls"']
+    assert loaded(tmp_path, secure).buttons[0].targets == (target,)

@@ -17,6 +17,7 @@ from lab.tones import speech_tone, write_wav
 TONE_SECONDS = 120
 RATE = 16000
 _PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
+# On a loopback alone it would find itself without a network after five seconds, so it is not to look.
 # It checks who signed a server's certificate. Not the name: its mbedTLS knows no IP addresses in certificates.
 CONFIGURATION = """\
 [sip]
@@ -30,6 +31,7 @@ bind_address={ip}
 inc_timeout=30
 use_ipv6=0
 default_proxy=0
+auto_net_state_mon=0
 register_only_when_network_is_up=0
 media_encryption={encryption}
 media_encryption_mandatory={mandatory}
@@ -49,10 +51,6 @@ reg_identity="Linphone" <sip:{number}@{server}>
 reg_expires=120
 reg_sendregister=1
 publish=0
-[friend_0]
-url=<sip:{watches}@{server}>
-pol=accept
-subscribe={subscribe}
 [auth_info_0]
 username={number}
 passwd={password}
@@ -66,6 +64,12 @@ hide_auto_answer=0
 enabled=0
 capture=0
 display=0
+"""
+FRIEND = """\
+[friend_0]
+url=<sip:{watches}@{server}>
+pol=accept
+subscribe=1
 """
 
 
@@ -98,8 +102,6 @@ class Linphone:
                 number=number,
                 ip=ip,
                 server=server,
-                watches=watches,
-                subscribe=int(bool(watches)),
                 password=password,
                 transport=transport,
                 **{kind: _PORTS[kind] if kind == transport else 0 for kind in ("udp", "tcp", "tls")},
@@ -107,6 +109,7 @@ class Linphone:
                 mandatory=int(encryption != "none"),
                 authority=authority or "",
             )
+            + (FRIEND.format(watches=watches, server=server) if watches else "")
         )
         # What its libraries have no sound card for is none of ours.
         env = {"HOME": str(self.folder), "ALSA_CONFIG_PATH": "/dev/null"}

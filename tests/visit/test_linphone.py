@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 
 import interop_table
 import pytest
@@ -76,36 +77,60 @@ def test_linphone_is_rung_opens_and_calls_the_door(house: House) -> None:
     works("user agent", "Linphone calls the door, holds and resumes")
 
 
+@pytest.fixture(scope="module")
+def secure(house: House) -> Iterator[Kamailio]:
+    """A service with a certificate of an authority of its own."""
+    with stopping(Kamailio(house.folder, SECURE, {"door": "secret", "201": "p201"}, tls=True)) as server:
+        yield server
+
+
 @pytest.mark.parametrize(("encryption", "keys"), [("srtp", "sdes"), ("dtls", "dtls")])
-def test_linphone_and_the_door_encrypt_everything(house: House, encryption: str, keys: str) -> None:
+def test_linphone_and_the_door_encrypt_everything(house: House, secure: Kamailio, encryption: str, keys: str) -> None:
     """TLS on both ways to the server, whose certificate both check, and SRTP that both insist on."""
-    server = Kamailio(house.folder, SECURE, {"door": "secret", "201": "p201"}, tls=True)
-    with stopping(server):
-        assert server.certificates
-        authority = server.certificates.authority
-        phone = Linphone(
-            "201",
-            house.folder,
-            SECURE,
-            "p201",
-            transport="tls",
-            authority=authority,
-            encryption=encryption,
-            tone_hz=PHONE_HZ,
-        )
-        wanted = (
-            f'ca_file = "{authority}"',
-            'transport = "tls"',
-            'srtp = "required"',
-            f'srtp_keys = "{keys}"',
-        )
-        with (
-            stopping(phone),
-            house.door(registrar=SECURE, edit=account(*wanted)) as door,
-        ):
-            phone.wait_registered()
-            converse(house, door, phone)
+    wanted = over_tls(secure, 'srtp = "required"', f'srtp_keys = "{keys}"')
+    with stopping(securely(house, secure, encryption)) as phone, house.door(registrar=SECURE, edit=wanted) as door:
+        phone.wait_registered()
+        converse(house, door, phone)
     works("SDP", f"SRTP with keys by {keys.upper()}, over TLS")
+
+
+def test_a_secure_address_is_called_over_tls(house: House, secure: Kamailio) -> None:
+    """A target that begins with "sips:" (RFC 3261 section 26.2.2) is asked for as it stands."""
+    target = f"sips:201@{SECURE}"
+    with (
+        stopping(securely(house, secure, "srtp")) as phone,
+        house.door(registrar=SECURE, edit=over_tls(secure, 'srtp = "required"'), target=target) as door,
+    ):
+        phone.wait_registered()
+        asked = secure.mark()
+        door.press()
+        assert f"uri={target} " in secure.await_request("INVITE", "door", after=asked)
+        phone.await_news("incoming call")
+        phone.tell("answer")
+        door.await_record("call-answered")
+        phone.tell("terminate")
+
+        assert door.await_visit().outcome == "talked"
+    works("URI", "`sips:`")
+
+
+def over_tls(service: Kamailio, *lines: str) -> Callable[[str], str]:
+    """Return an edit that has the door's account use TLS."""
+    assert service.certificates
+    return account(f'ca_file = "{service.certificates.authority}"', 'transport = "tls"', *lines)
+
+
+def securely(house: House, service: Kamailio, encryption: str) -> Linphone:
+    """Return a telephone that uses TLS."""
+    assert service.certificates
+    authority = service.certificates.authority
+    return Linphone(
+        *("201", house.folder, service.ip, "p201"),
+        transport="tls",
+        authority=authority,
+        encryption=encryption,
+        tone_hz=PHONE_HZ,
+    )
 
 
 def test_linphone_asks_the_door_how_it_is(house: House) -> None:

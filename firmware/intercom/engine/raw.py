@@ -101,6 +101,15 @@ class Library:
         """
         self._c.pj_gethostname().contents.slen = 0
 
+    def take_any_contact(self) -> None:
+        """Have a call to a `sips:` address go on where the phone's Contact begins with `sip:`.
+
+        Nearly all do that, and PJSIP would hang up (480 SIPS Required). What follows goes where Record-Route says,
+        which is the server's TLS.
+        """
+        # pjsip_cfg_t of pjsip/sip_config.h begins with flags; this is endpt.disable_secure_dlg_check.
+        (c_int * 10).in_dll(self._c, "pjsip_sip_cfg_var")[9] = 1
+
     def tls(self) -> str:
         """Return which TLS is inside: "OpenSSL 3.0.17"."""
         return " ".join(self._c.OpenSSL_version(0).decode().split()[:2])

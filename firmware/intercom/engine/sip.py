@@ -79,6 +79,7 @@ class Telephone:
         """Bring PJSIP up, with its accounts, registering nothing yet. Raises EngineError."""
         self._library.talk(self.settings.trace_level)
         self._library.forget_own_name()
+        self._library.take_any_contact()
         try:
             self._endpoint.libCreate()
             self._endpoint.libInit(profile.endpoint(pj, self.settings, self._writer))

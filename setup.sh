@@ -22,6 +22,12 @@ readonly BUILD_PACKAGES=(
     build-essential pkg-config patch xz-utils debian-archive-keyring python3-dev
     libopus-dev libssl-dev libsrtp2-dev libspeexdsp-dev uuid-dev
 )
+# What it is built with on a PC for a Pi (firmware/pjsip/cross.sh).
+readonly CROSS_PACKAGES=(
+    gcc-aarch64-linux-gnu g++-aarch64-linux-gnu     # the cross compiler
+    mmdebstrap                      # fetches the libraries of the Pi's release
+    qemu-user-static                # tries the result on an emulated processor
+)
 # What stands in for the world around the door in the demo and the tests.
 readonly LAB_PACKAGES=(
     kamailio kamailio-tls-modules kamailio-outbound-modules   # the SIP service
@@ -53,7 +59,8 @@ Usage: ./setup.sh COMMAND [ARGUMENTS]
   demo [ARGUMENTS]   set up what is missing, then show one whole visit, without any hardware
   test [ARGUMENTS]   set up what is missing, then run the whole test suite; ARGUMENTS go to pytest
   bench NAME         set up what is missing, then run a benchmark: tests/bench/NAME.py
-  wheel              only build pjsua2 (or find the one built before) and print where it is
+  wheel [arm64 [bookworm|trixie]]
+                     only build pjsua2 (or find the one built before) and print where it is; on a PC for a Pi
   lock               what is installed from PyPI, with the hashes of its files, after a change of requirements.txt
   deb                the whole intercom as a Debian package for this release: apt install ./intercom_*.deb
   install [--with-registrar] [--ring-once] [--untried] [ANSWERS]
@@ -74,6 +81,7 @@ Examples:
   sudo ./setup.sh test -k strike -x
   sudo ./setup.sh install
   sudo ./setup.sh install --server pbx.example --user door --password-file door.password --ring 201 --pins 17,27,22
+  sudo ./setup.sh wheel arm64 trixie     then on the Pi: sudo PJSUA2_WHEEL=FILE ./setup.sh install
 
 Everything that is downloaded or built is kept in ${CACHE}
 (another place: INTERCOM_CACHE=/path). Needs Debian or Raspberry Pi OS, 12 or newer.
@@ -108,7 +116,7 @@ main() {
     demo) demo "$@" ;;
     test) run_tests "$@" ;;
     bench) run_bench "$@" ;;
-    wheel) build_wheel "$@" ;;
+    wheel) make_wheel "$@" ;;
     deb) build_deb "$@" ;;
     lock) make_locks "$@" ;;
     stage) stage "$@" ;;

@@ -1,11 +1,13 @@
 #!/bin/bash
 # Builds pjsua2, PJSIP's Python interface, as one abi3 wheel for this machine's architecture and
-# Debian release. Prints the path of the wheel on standard output and progress on standard error.
+# Debian release, or another one's. Prints the path of the wheel on standard output and progress on standard error.
 #
 #   build.sh            build the wheel, or find the one built earlier
 #   build.sh --key      print the name this recipe's wheel is kept under, and build nothing
+#   build.sh --stored   find the one built earlier, or fail
 #
 # Environment:
+#   TARGET              whom to build for, "arm64 trixie" for instance (default: this machine); see cross.sh
 #   PJPROJECT_TARBALL   path of a pjproject source tarball, instead of fetching Debian's
 #   INTERCOM_CACHE      where wheels are kept (root: /var/cache/intercom, others: ~/.cache/intercom)
 #   JOBS                compilers at a time (default: one per processor, one alone below 1.5 GB)
@@ -79,19 +81,22 @@ log_tail() {
 }
 
 release() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
+read -r ARCH SUITE <<<"${TARGET:-$(dpkg --print-architecture) $(release)}"
+# shellcheck source=firmware/pjsip/cross.sh
+. "$HERE/cross.sh"
 
 key() {
     {
-        (cd "$HERE" && sha256sum build.sh config_site.h gate.c patches/*.patch)
-        release
-        dpkg --print-architecture
+        (cd "$HERE" && sha256sum build.sh cross.sh sysroot.sh config_site.h gate.c patches/*.patch)
+        echo "$SUITE"
+        echo "$ARCH"
     } | sha256sum | cut -c1-16
 }
 
 check_tools() {
-    local missing=()
-    local package
-    for package in "${PACKAGES[@]}"; do
+    local missing=() package packages=("${PACKAGES[@]}")
+    ! is_cross || packages=("${CROSS_PACKAGES[@]}")
+    for package in "${packages[@]}"; do
         [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
     done
     ((${#missing[@]} == 0)) || die "cannot build: Debian packages are missing. As root:" \
@@ -189,9 +194,9 @@ need() { # FILE LINE WHAT PACKAGE
 configure() {
     # The package architecture, not the kernel's: a 32-bit system may run on a 64-bit kernel.
     local machine
-    machine=$(dpkg-architecture -qDEB_HOST_GNU_TYPE)
-    step "configure (pjproject $VERSION, $machine)"
-    logged configure ./configure --build="$machine" "${CONFIGURE[@]}" \
+    machine=$(dpkg-architecture -qDEB_BUILD_GNU_TYPE)
+    step "configure (pjproject $VERSION, ${TRIPLET:-$machine})"
+    logged configure ./configure --build="$machine" "${CROSS_CONFIGURE[@]}" "${CONFIGURE[@]}" \
         CFLAGS="$OPTIMISE" CXXFLAGS="$OPTIMISE" LIBS=-lspeexdsp
     need pjmedia/include/pjmedia-codec/config_auto.h '#define PJMEDIA_HAS_OPUS_CODEC 1' Opus libopus-dev
     need pjlib/include/pj/compat/os_auto.h '#define PJ_HAS_SSL_SOCK 1' TLS libssl-dev
@@ -260,6 +265,7 @@ setup(
             "_pjsua2",
             ["pjsua2_wrap.cpp", "gate.c"],
             py_limited_api=True,
+            include_dirs="$HEADERS".split(),
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             # -O1: the wrapper only passes arguments on, and -O2 takes twice the time to compile.
             extra_compile_args="""$(flags cflags)""".split() + ["-g0", "-O1"],
@@ -274,16 +280,15 @@ setup(
 PY
     need_memory
     step "wheel: the wrapper is one big file and takes a minute on a PC, much longer on a Pi"
-    logged wheel "$python" setup.py -q bdist_wheel
+    logged wheel env "${PYTHON_OF_TARGET[@]}" "$python" setup.py -q bdist_wheel
 }
 
 # A wheel that does not import, or lacks what the engine needs, is no wheel.
 try_wheel() {
-    step "try: import, start, codecs, exported functions"
-    logged 'pip (the wheel)' "$WORK/venv/bin/python" -m pip install --disable-pip-version-check --no-index --no-deps \
-        "$WORK"/wheel/dist/*.whl
+    step "try: import, start, codecs, exported functions${RUN:+, on an emulated processor}"
+    logged 'unpacking the wheel' "$PYTHON" -m zipfile -e "$WORK"/wheel/dist/*.whl "$WORK/tried"
     cd /
-    logged try "$WORK/venv/bin/python" - "${KEEP[@]}" <<'PY'
+    logged try env PYTHONPATH="$WORK/tried" "${RUN[@]:-$PYTHON}" - "${KEEP[@]}" <<'PY'
 import ctypes
 import sys
 
@@ -340,6 +345,7 @@ build() {
     : >"$LOG"
     check_tools
     unpack
+    ! is_cross || enter_cross
     cd "$WORK/tree"
     patch_tree
     configure
@@ -367,6 +373,7 @@ case ${1:-} in
 esac
 
 umask 022
+check_target
 STORE=$CACHE/wheels/$(key)
 if ! stored; then
     [[ ${1:-} != --stored ]] || exit 1

@@ -19,6 +19,18 @@ build_wheel() {
     INTERCOM_CACHE=$CACHE PYTHON=$(interpreter) "$ROOT/firmware/pjsip/build.sh" "$@"
 }
 
+# make_wheel [ARCHITECTURE [RELEASE]]: for this machine, or on a PC for a Pi.
+make_wheel() {
+    (($# <= 2)) || { usage >&2; exit 2; }
+    (($# > 0)) || { build_wheel; return; }
+    local release=${2:-$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)}
+    export TARGET="$1 $release"
+    build_wheel --stored && return
+    # As another user the packages have to be there: build.sh says which are not.
+    ((EUID != 0)) || install_packages "${BUILD_PACKAGES[@]}" "${CROSS_PACKAGES[@]}"
+    build_wheel
+}
+
 # Sets WHEEL to pjsua2: the one handed in, the one built before, or a new one, for which compilers are needed.
 get_wheel() {
     if [[ -n ${PJSUA2_WHEEL:-} ]]; then

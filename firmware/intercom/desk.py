@@ -20,7 +20,9 @@ from intercom.core.events import (
     CallAsked,
     ConditionBegan,
     ConditionEnded,
+    Event,
     HangUpAsked,
+    LevelsMeasured,
     ReleaseAsked,
     TimePassed,
     TrialKind,
@@ -69,7 +71,11 @@ class Desk:
         self._records: deque[Answer] = deque(maxlen=KEPT)
         self._curious: list[asyncio.Future[None]] = []
         """Who waits for the next record."""
+        self._listening: list[asyncio.Future[None]] = []
+        """And for how loud it is meanwhile."""
+        self._levels: Answer = {}
         daemon.watchers.append(self._watch)
+        daemon.listeners.append(self._hear)
 
     async def answer(self, request: Answer, peer: Peer) -> Answer:
         """Answer one request; what cannot be done says why in "error"."""
@@ -95,7 +101,7 @@ class Desk:
             case {"do": "differs", "flat": dict(flat)}:
                 return {"ok": True, "differs": differing(flatten(self._configured.config), flat)}
             case {"do": "next", "since": int(since), "within_s": int() | float() as within_s}:
-                return await self._next(since, within_s)
+                return await self._next(since, within_s, levels=request.get("levels") is True)
             case {"do": "visits"}:
                 return {"ok": True, "visits": list(self._visits)}
             case {"do": "wait", "visit": str(visit)}:
@@ -159,14 +165,24 @@ class Desk:
             asyncio.get_running_loop().call_at(until, self._daemon.post, TimePassed())
         return {"ok": True, "waits": waits, "done": done is not False}
 
-    async def _next(self, since: int, within_s: float) -> Answer:
-        """Answer when something has happened since then, or after a while."""
+    async def _next(self, since: int, within_s: float, *, levels: bool) -> Answer:
+        """Answer when something has happened since then, or after a while; or with nothing but new levels."""
         if since == self._told:
             happened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._curious.append(happened)
-            await asyncio.wait([happened], timeout=min(within_s, 60.0))
+            if levels:
+                self._listening.append(happened)
+            done, _ = await asyncio.wait([happened], timeout=min(within_s, 60.0))
+            if done and since == self._told:
+                return {"ok": True, "told": self._told, "records": [], "levels": self._levels}
         records = [record for record in self._records if record["number"] > since]
         return {"ok": True, "told": self._told, "records": records, "status": self._status()}
+
+    def _hear(self, event: Event) -> None:
+        """See how loud a conversation is."""
+        if isinstance(event, LevelsMeasured) and self._daemon.state.visit is not None:
+            self._levels = {"microphone_db": event.microphone_db, "loudspeaker_db": event.loudspeaker_db}
+            _wake(self._listening)
 
     async def _wait(self, visit: str) -> Answer:
         known = next((record for record in self._visits if record["visit"] == visit), None)
@@ -187,10 +203,8 @@ class Desk:
             | {"fields": report.fields}
         )
         self._counts[report.kind.value] += 1
-        for happened in self._curious:
-            if not happened.done():
-                happened.set_result(None)
-        self._curious.clear()
+        _wake(self._curious)
+        self._listening.clear()
         if report.kind in (Kind.PRESS_ACCEPTED, Kind.PRESS_ANSWERED):
             for waiting in [entry for entry in self._pressed if entry[0] == report.fields["button"]][:1]:
                 self._pressed.remove(waiting)
@@ -239,6 +253,13 @@ class Desk:
             "engine": {"pid": self._voice.pid, "versions": self._voice.versions, "starts": self._voice.starts},
             "visits": list(self._visits)[:5],
         }
+
+
+def _wake(waiting: list[asyncio.Future[None]]) -> None:
+    for happened in waiting:
+        if not happened.done():
+            happened.set_result(None)
+    waiting.clear()
 
 
 def _through(button: str, state: State, rules: Rules) -> str:

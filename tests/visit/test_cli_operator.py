@@ -1,11 +1,14 @@
 """What an operator does over SSH: calls, hangs up, watches, reads the journal. Each is told with who did it."""
 
+import re
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from lab.house import Door, House, stopping
+from lab.house import VISITOR_HZ, Door, House, stopping
 from lab.terminal import intercom
+from lab.tones import speech_tone
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +80,32 @@ def test_the_journal_is_read_with_our_words(station: Door) -> None:
     assert "202 rings" in all_of_it.text()
     assert '"INTERCOM_BY" : "uid 0"' in fields.text()
     assert status == 2
+
+
+def test_watching_a_conversation_shows_how_loud_it_is(house: House, station: Door) -> None:
+    """Both sides, in little: a line as slow as an old modem has room for it."""
+    with stopping(house.phone()) as phone, intercom("watch", "--socket", station.socket, columns=120) as terminal:
+        house.room.say(speech_tone(VISITOR_HZ, 4), loop=True)
+        station.press()
+        phone.await_event("CALL_INCOMING")
+        phone.answer()
+        level = terminal.await_text(r"^levels   microphone +(-\d+) dBFS [#.]{12}  loudspeaker +(-\d+) dBFS [#.]{12}$")
+        terminal.await_text("answered$")
+        lines, began = [level[0]], time.monotonic()
+        before = len(terminal.raw)
+        for speaks in (False, True, False):
+            if speaks:
+                house.room.say(speech_tone(VISITOR_HZ, 4), loop=True)
+            else:
+                house.room.hush()
+            lines.append(terminal.await_text(f"^(?!{re.escape(lines[-1])}$)levels .*dBFS.*dBFS.*$")[0])
+        drawn, lasted = len(terminal.raw) - before, time.monotonic() - began
+        phone.hang_up()
+        terminal.await_text("ended: talked")
+        terminal.await_text("^idle")
+
+    print(f"{drawn / lasted:.0f} bytes a second in a conversation ({drawn} in {lasted:.1f} s)")
+    assert -40 < float(level[1]) < -3
+    assert -40 < float(level[2]) < -3
+    assert drawn < 3 * 400, "bytes for three changes of the levels, and what else may have happened"
+    assert "levels" not in terminal.text()

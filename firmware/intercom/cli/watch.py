@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`intercom watch`: the status, live, and what happens under it.
 
-The daemon answers when something has happened; then only the lines that differ are drawn. So it is quick where the
-connection is slow, and asks nothing while nothing happens.
+The daemon answers when something has happened; then only what differs is drawn. So it is quick where the connection
+is slow, and asks nothing while nothing happens. In a conversation it tells once a second how loud it is.
 """
 
 import argparse
 import shutil
 import sys
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ from intercom.cli.client import granted
 from intercom.cli.command import Command
 from intercom.cli.screen import DIM, Paint, paint_for
 from intercom.cli.status import screen
+from intercom.core.state import Phase
 
+TALKS = (Phase.TALKING, Phase.WARNED)
+PARTS = ("microphone", "loudspeaker")
+LEVELS = "levels   "
 WAIT_S = 10.0
 """How long the daemon may keep us waiting when nothing happens; the spans of time on the screen move so often."""
 
@@ -26,19 +31,22 @@ def watch(socket: Path, *, once: bool = False) -> int:
     """Show it until Ctrl-C, or until something has happened `once`."""
     paint = paint_for(sys.stdout)
     live = sys.stdout.isatty()
-    told, seen, drawn = -1, [], []  # type: tuple[int, list[dict[str, Any]], list[str]]
+    told, seen, drawn, loud = -1, [], [], LEVELS  # type: tuple[int, list[dict[str, Any]], list[str], str]
     if live:
         sys.stdout.write("\x1b[?1049h\x1b[?25l")
     try:
         while True:
-            answer = granted(socket, {"do": "next", "since": told, "within_s": WAIT_S}, timeout_s=WAIT_S + 5)
+            request = {"do": "next", "since": told, "within_s": WAIT_S, "levels": live}
+            answer = granted(socket, request, timeout_s=WAIT_S + 5)
             first, told = told < 0, int(answer["told"])
             seen = [*seen, *answer["records"]][-200:]
             if live:
-                drawn = _draw(drawn, _picture(answer["status"], seen, paint))
-            else:
+                loud = _loud(answer["levels"]) if "levels" in answer else loud
+                full = "status" in answer
+                drawn = _draw(drawn, _picture(answer["status"], seen, loud, paint) if full else _with(loud, drawn))
+            elif answer["records"]:
                 print("\n".join(_happened(record, paint) for record in answer["records"]), flush=True)
-            if once and not first:
+            if once and answer["records"] and not first:
                 return 0
     finally:
         if live:
@@ -46,12 +54,29 @@ def watch(socket: Path, *, once: bool = False) -> int:
             sys.stdout.flush()
 
 
-def _picture(status: dict[str, Any], seen: list[dict[str, Any]], paint: Paint) -> list[str]:
+def _picture(status: dict[str, Any], seen: list[dict[str, Any]], loud: str, paint: Paint) -> list[str]:
     """Return the lines of the screen: the status without its ledger, and as many records as there is room for."""
     rows = shutil.get_terminal_size().lines - 1
     top = screen({**status, "visits": []}, paint)
+    if status["phase"] in TALKS:
+        top.append(loud)
     room = max(1, rows - len(top) - 1)
     return [*top, "", *(_happened(record, paint) for record in seen[-room:])][:rows]
+
+
+def _with(loud: str, drawn: list[str]) -> list[str]:
+    """Return the same lines with how loud it is now."""
+    return [loud if line.startswith(LEVELS) else line for line in drawn]
+
+
+def _loud(levels: dict[str, float]) -> str:
+    return LEVELS + "  ".join(f"{part} {levels[f'{part}_db']:4.0f} dBFS {bar(levels[f'{part}_db'])}" for part in PARTS)
+
+
+def bar(level_db: float) -> str:
+    """Return a level as a short bar: six decibels a character, empty from -72 dBFS down."""
+    full = max(0, min(12, round(level_db / 6) + 12))
+    return "#" * full + "." * (12 - full)
 
 
 def _happened(record: dict[str, Any], paint: Paint) -> str:
@@ -65,10 +90,18 @@ def _draw(old: list[str], new: list[str]) -> list[str]:
         sys.stdout.write("\x1b[2J\x1b[?7l")
     for number in range(max(len(old), len(new))):
         line = new[number] if number < len(new) else ""
-        if number >= len(old) or old[number] != line:
-            sys.stdout.write(f"\x1b[{number + 1};1H\x1b[2K{line}")
+        was = old[number] if number < len(old) else ""
+        if number >= len(old) or was != line:
+            same = _same(was, line)
+            sys.stdout.write(f"\x1b[{number + 1};{same + 1}H{line[same:]}\x1b[K")
     sys.stdout.flush()
     return new
+
+
+def _same(old: str, new: str) -> int:
+    """Return how many characters two lines begin with alike, up to the first colour."""
+    alike = takewhile(lambda pair: pair[0] == pair[1] != "\x1b", zip(old, new, strict=False))
+    return sum(1 for _ in alike)
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

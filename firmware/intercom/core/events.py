@@ -475,7 +475,10 @@ class SweepHeard:
 
 @dataclass(frozen=True, slots=True)
 class LevelsMeasured:
-    """How loud the last tenth of a second was, in dBFS (a full-scale sine is -3). It changes nothing."""
+    """How loud it was in dBFS (a full-scale sine is -3). It changes nothing.
+
+    In a trial it is the last tenth of a second, in a conversation the last second.
+    """
 
     microphone_db: float
     loudspeaker_db: float

@@ -19,6 +19,7 @@ Samples = npt.NDArray[np.int16]
 Wave = npt.NDArray[np.floating[Any]]
 
 METER_S = 0.1
+TALK_S = 1.0  # how often it is told how loud a conversation is: for somebody who watches it over SSH
 SETTLE_S = 0.3  # after its opening a card may thump
 NOISE_S = 0.5
 SWEEP_S = 1.0
@@ -38,8 +39,8 @@ class Probe(Protocol):
 class Meter:
     """Tells how loud both directions are."""
 
-    def __init__(self, rate_hz: int, tell: Callable[[LevelsMeasured], None]) -> None:
-        self._wanted, self._tell = int(rate_hz * METER_S), tell
+    def __init__(self, rate_hz: int, tell: Callable[[LevelsMeasured], None], every_s: float = METER_S) -> None:
+        self._wanted, self._tell = int(rate_hz * every_s), tell
         self._seen, self._energy = 0, np.zeros(2)
 
     def period(self, microphone: Samples, loudspeaker: Samples) -> None:

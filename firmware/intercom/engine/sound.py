@@ -22,7 +22,7 @@ from intercom.engine.clock import Period, SilentClock
 from intercom.engine.conference import Bridge
 from intercom.engine.duplex import Turns
 from intercom.engine.echo import Canceller
-from intercom.engine.probe import Meter, Sweep
+from intercom.engine.probe import METER_S, TALK_S, Meter, Sweep
 from intercom.engine.score import Judgement, Notebook
 from intercom.engine.survey import survey
 from intercom.engine.tone_keys import ToneKeys
@@ -111,7 +111,7 @@ class Sound:
             self._player.loop(audio.loop)
         else:
             self._player.stop()
-        self._try(audio.trial)
+        self._try(audio.trial, talks=audio.speak != "")
         self._news.set()
 
     def listen_for_keys(self, leg: str) -> None:
@@ -159,12 +159,12 @@ class Sound:
         self._survey_wanted = True
         self._news.set()
 
-    def _try(self, trial: str) -> None:
-        """Have the probe that belongs to a trial of the sound, and end what belonged to another."""
+    def _try(self, trial: str, *, talks: bool) -> None:
+        """Have the probe that belongs to a trial or to a conversation, and end what belonged to another."""
         probe = self._period.probe
-        if trial == TrialKind.LEVELS:
+        if trial == TrialKind.LEVELS or talks:
             if not isinstance(probe, Meter):
-                self._period.probe = Meter(self._making.rate_hz, self._post)
+                self._period.probe = Meter(self._making.rate_hz, self._post, TALK_S if talks else METER_S)
         elif trial not in (TrialKind.TEST, TrialKind.REFERENCE):
             self._period.probe = None
         if self._tried and trial != TrialKind.PLAY:

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from intercom import paths, wiring
 from intercom.adapters.control import Control
+from intercom.adapters.diary import Diary
 from intercom.adapters.engine import PAUSES_S, VoiceEngine
 from intercom.adapters.gpio import GpioLight, GpioSensors, GpioStrike
 from intercom.adapters.journal import open_journal
@@ -113,7 +114,8 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
     voice = VoiceEngine(settings, daemon.post, young=_young(starts, daemon))
     writes = Writes(lambda: voice.written)
     readings = Machine(daemon.post, state_folder=state, writes=writes).readings
-    desk = Desk(daemon, voice, configured, readings, SoundDesk(daemon, voice, folder))
+    diary = Diary(state / "visits")
+    desk = Desk(daemon, voice, configured, readings, SoundDesk(daemon, voice, folder), diary)
     changing = Changing(configured, daemon)
     control = Control(socket_path, desk.answer)
     loop.add_signal_handler(signal.SIGHUP, desk.reload, "SIGHUP")
@@ -132,6 +134,7 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
         for keypad in config.keypads:
             _closed_with(closing, _keypad(keypad, daemon.post, config.calls.stuck_s))
         _closed_with(closing, ledger)
+        _closed_with(closing, diary)
         machine = Machine(daemon.post, state_folder=state)
         book = _closed_with(closing, CodeBook(config.codes, daemon.post, clock_known=machine.clock_known))
         await control.start()

@@ -10,6 +10,7 @@ from typing import Any
 
 from intercom import __version__, grammar
 from intercom.adapters.control import Peer
+from intercom.adapters.diary import Diary
 from intercom.adapters.engine import VoiceEngine
 from intercom.adapters.records import sentence
 from intercom.configured import Configured
@@ -38,7 +39,9 @@ from intercom.sound_desk import SoundDesk
 from intercom.trace_desk import TraceDesk
 
 KEPT = 50
-"""Final records kept in memory, for machines without a journal."""
+"""Records kept in memory, for who watches."""
+VISITS = 500
+"""Final records kept in memory, for machines without a journal, or with one that a restart empties."""
 OVERFLOW_UID = 65534
 """Whom the kernel shows us for users that our own user namespace does not know (user_namespaces(7)): all but root."""
 Answer = dict[str, Any]
@@ -54,13 +57,18 @@ class Desk:
         configured: Configured,
         readings: Callable[[], Mapping[str, float | str]] = dict,
         sound: SoundDesk | None = None,
+        diary: Diary | None = None,
     ) -> None:
-        """Watch the daemon's records from now on. `readings` reads the machine's sensors (`Machine.readings`)."""
+        """Watch the daemon's records from now on. `readings` reads the machine's sensors (`Machine.readings`).
+
+        `diary` has the visits before this start, and is given the others.
+        """
         self._daemon, self._voice, self._configured, self._readings = daemon, voice, configured, readings
         self._sound = sound
         self._trace = TraceDesk(daemon)
         self._began = time.monotonic()
-        self._visits: deque[Answer] = deque(maxlen=KEPT)
+        self._diary = diary
+        self._visits: deque[Answer] = deque(reversed(diary.load()) if diary is not None else (), maxlen=VISITS)
         self._pressed: list[tuple[str, asyncio.Future[Answer]]] = []
         self._ended: dict[str, list[asyncio.Future[Answer]]] = {}
         self._counts: Counter[str] = Counter()
@@ -216,6 +224,8 @@ class Desk:
         elif report.kind is Kind.VISIT_ENDED:
             record = {**report.fields, "at": time.time()}
             self._visits.appendleft(record)
+            if self._diary is not None:
+                self._diary.keep(record)
             self._outcomes[str(report.fields["outcome"])] += 1
             for ended in self._ended.pop(str(report.fields["visit"]), []):
                 if not ended.done():

@@ -75,7 +75,9 @@ def bare(registrar: Kamailio, tmp_path_factory: pytest.TempPathFactory) -> Itera
         machine.put("/etc/systemd/system/intercom.service.d/machine.conf", DROP_IN)
         proxy = to_outside.begin(PROXY_IP, folder)
         settings = [f"export http_proxy={proxy} https_proxy={proxy}"]
-        if "INTERCOM_SUITE" not in os.environ:  # another release has to build its own
+        if "INTERCOM_SUITE" in os.environ:  # another release has to build its own
+            settings.append("unset PJSUA2_WHEEL")
+        else:
             wheel = Path(os.environ["PJSUA2_WHEEL"])
             machine.share(wheel.parent, WHEELS)
             settings.append(f"export PJSUA2_WHEEL={WHEELS}/{wheel.name}")

@@ -30,7 +30,7 @@ REPORTED = "30 days"
 
 def visits(socket: Path, since: str | None, limit: int, *, as_json: bool, histogram: bool = False) -> int:
     """Show the last `limit` visits, the newest at the bottom. Raises ValueError for a bad `since`."""
-    found = list(islice(_recorded(since) or _remembered(socket, since), limit))[::-1]
+    found = list(islice(_known(socket, since), limit))[::-1]
     paint = paint_for(sys.stdout)
     if as_json:
         print(json.dumps(found, indent=2))
@@ -48,7 +48,7 @@ def report(socket: Path, since: str | None, path: Path) -> int:
 
     now = time.time()
     began = moment(since or REPORTED, datetime.now().astimezone()).timestamp()
-    found = list(_recorded(since or REPORTED) or _remembered(socket, since or REPORTED))[::-1]
+    found = list(_known(socket, since or REPORTED))[::-1]
     wrong = figures.outages(_told(TROUBLES, since or REPORTED), now)
     tests = [test for test in _told((Kind.TRIAL_ENDED,), since or REPORTED) if test.get("trial") == TrialKind.TEST]
     name = "The door"
@@ -100,6 +100,19 @@ def _number(value: object, decimals: int) -> str:
     return f"{value:.{decimals}f}" if isinstance(value, int | float) else ""
 
 
+def _known(socket: Path, since: str | None) -> Iterator[Record]:
+    """Yield the visits, the newest first: of the journal, and before it of the daemon.
+
+    A journal may begin at the last start, be missing, or closed to us. Raises IntercomError when there is neither.
+    """
+    seen = set()
+    for record in _recorded(since) or ():
+        seen.add(record.get("visit"))
+        yield record
+    with contextlib.suppress(IntercomError) if seen else contextlib.nullcontext():
+        yield from (record for record in _remembered(socket, since) if record.get("visit") not in seen)
+
+
 def _recorded(since: str | None) -> Iterator[Record] | None:
     """Return the visits that journald keeps, the newest first; None where there are none to be read."""
     from intercom.adapters import journal  # noqa: PLC0415  (only this command pays for libsystemd)
@@ -125,7 +138,7 @@ def _told(kinds: tuple[Kind, ...], since: str) -> list[Record]:
 
 
 def _remembered(socket: Path, since: str | None) -> Iterator[Record]:
-    """Yield the visits since the daemon's start, the newest first: a journal may be missing, or closed to us."""
+    """Yield the visits that the daemon knows of, the newest first."""
     from intercom.adapters.since import moment  # noqa: PLC0415  (as above)
 
     oldest = moment(since, datetime.now().astimezone()).timestamp() if since else 0.0
@@ -159,7 +172,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 COMMAND = Command(
     purpose="what happened at the door",
-    more="Out of the journal; or what the daemon remembers, where there is none. Milliseconds count from the press.",
+    more="Out of the journal, and of the door's own diary where that reaches back farther. "
+    "Milliseconds count from the press.",
     examples=(
         "intercom visits --since yesterday -n 5",
         "intercom visits --since '7 days' -n 1000 --histogram",

@@ -133,6 +133,11 @@ uninstall_door() {
         /usr/local/lib/systemd/catalog/intercom*.catalog /usr/local/bin/intercom /usr/local/share/man/man1/intercom*.1 \
         /usr/local/share/bash-completion/completions/intercom /usr/local/share/zsh/site-functions/_intercom
     journalctl --update-catalog 2>/dev/null || true
+    if [[ -e $JOURNAL_SETTINGS ]]; then
+        rm -f "$JOURNAL_SETTINGS"
+        rmdir --ignore-fail-on-non-empty "${JOURNAL_SETTINGS%/*}"
+        with_systemd 'systemctl restart systemd-journald' systemctl restart systemd-journald.service
+    fi
     with_systemd 'systemctl daemon-reload' systemctl daemon-reload
     rm -rf "$PREFIX"
     if [[ -z $keep ]]; then

@@ -5,6 +5,7 @@
 #   PREFIX/current             the version that runs: a link, so going back is one rename
 
 readonly PREFIX=/opt/intercom
+readonly JOURNAL_SETTINGS=/etc/systemd/journald.conf.d/intercom.conf
 
 # make_version ROOT_FOLDER: sets ID; everything is below ROOT_FOLDER, but knows itself at its final place.
 make_version() {
@@ -72,12 +73,26 @@ install_units() {
         [[ ! -e $unit ]] || install -D -m 644 -t /etc/systemd/system "$unit"
     done
     install -D -m 644 -t /usr/local/lib/systemd/catalog "$from"/*.catalog
+    if on_card && [[ ! -e $JOURNAL_SETTINGS ]]; then
+        say "the root is on a memory card: the journal is kept in memory ($JOURNAL_SETTINGS)"
+        install -D -m 644 "$from/journald.conf" "$JOURNAL_SETTINGS"
+        with_systemd 'systemctl restart systemd-journald' systemctl restart systemd-journald.service
+    fi
     # These three work on files, so also in a chroot. Device nodes and the like are not theirs.
     systemd-sysusers /etc/sysusers.d/intercom.conf
     systemd-tmpfiles --create /etc/tmpfiles.d/intercom.conf
     journalctl --update-catalog
     with_systemd 'systemctl daemon-reload' systemctl daemon-reload
     systemctl enable --quiet intercom.service
+}
+
+# Whether the root is on a card, or over one (overlayfs); INTERCOM_CARD=yes|no knows better.
+on_card() {
+    case ${INTERCOM_CARD:-} in
+    yes) return 0 ;;
+    no) return 1 ;;
+    esac
+    awk '$1 ~ "^/dev/mmcblk" && $2 ~ "^/$|^/boot" { found = 1 } END { exit !found }' "${MOUNTS:-/proc/mounts}"
 }
 
 # forget_versions ID...: remove all versions but these, and the environments that none of them needs.

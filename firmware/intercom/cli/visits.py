@@ -3,6 +3,7 @@
 
 import argparse
 import contextlib
+import heapq
 import json
 import sys
 import time
@@ -101,16 +102,23 @@ def _number(value: object, decimals: int) -> str:
 
 
 def _known(socket: Path, since: str | None) -> Iterator[Record]:
-    """Yield the visits, the newest first: of the journal, and before it of the daemon.
+    """Yield the visits, the newest first: those of the journal, and those that only the daemon knows of.
 
-    A journal may begin at the last start, be missing, or closed to us. Raises IntercomError when there is neither.
+    A journal may begin at the last start, have gaps, be missing, or closed to us. Raises IntercomError when there is
+    neither.
     """
+    recorded = _recorded(since)
+    try:
+        remembered = list(_remembered(socket, since))
+    except IntercomError:
+        if recorded is None:
+            raise
+        remembered = []
     seen = set()
-    for record in _recorded(since) or ():
-        seen.add(record.get("visit"))
-        yield record
-    with contextlib.suppress(IntercomError) if seen else contextlib.nullcontext():
-        yield from (record for record in _remembered(socket, since) if record.get("visit") not in seen)
+    for record in heapq.merge(recorded or (), remembered, key=lambda record: -record.get("at", 0.0)):
+        if record.get("visit") not in seen:
+            seen.add(record.get("visit"))
+            yield record
 
 
 def _recorded(since: str | None) -> Iterator[Record] | None:

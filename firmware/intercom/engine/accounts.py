@@ -30,6 +30,7 @@ class Line:
     sendRequest: Any  # noqa: N815
     setRegistration: Any  # noqa: N815
     setOnlineStatus: Any  # noqa: N815
+    getId: Any  # noqa: N815
 
     def __init__(self, phone: "Telephone", settings: AccountSettings, config: Any) -> None:
         self.phone, self.settings, self.config = phone, settings, config
@@ -94,11 +95,11 @@ class Line:
     @guarded
     def onInstantMessage(self, prm: Any) -> None:
         if prm.contentType.lower().startswith("text/plain"):
-            self.phone.text_arrived(self, prm.fromUri, prm.rdata.srcAddress, prm.msgBody)
+            self.phone.texts.arrived(self, prm.fromUri, prm.rdata.srcAddress, prm.msgBody)
 
     @guarded
     def onInstantMessageStatus(self, prm: Any) -> None:
-        self.phone.text_answered(int(prm.userData), prm.code)
+        self.phone.texts.answered(int(prm.userData), prm.code)
 
     def use(self, address: str) -> None:
         """Note where the server is. Offers of sound name an address of the same kind as its own first."""

@@ -7,18 +7,16 @@ locks there. A call that ended lies in `_dead` until the next pump, outside all 
 """
 
 import ctypes
-import itertools
 import select
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import pjsua2 as pj
 
 from intercom.core.commands import Audio, PlaceCall
-from intercom.core.events import CallArrived, CallEnded, Event, TextAnswered, TextArrived
+from intercom.core.events import CallArrived, CallEnded, Event
 from intercom.engine import encryption, identity, profile, words
 from intercom.engine.accounts import Line
 from intercom.engine.calls import Leg
@@ -27,6 +25,7 @@ from intercom.engine.log import Log
 from intercom.engine.names import Names
 from intercom.engine.raw import Library
 from intercom.engine.strangers import Strangers, TurnedAway
+from intercom.engine.texts import Texts
 from intercom.engine.trace import LEVEL, Trace
 from intercom.engine.wire import AccountSettings, EngineSettings
 from intercom.engine.words import describe
@@ -70,8 +69,7 @@ class Telephone:
         self._prompt: Any = None
         self._calls: dict[str, _Call] = {}
         self._dead: list[Leg] = []
-        self._texts: dict[int, TextAnswered] = {}
-        self._tickets = itertools.count(1)
+        self.texts = Texts(self._library, post)
         self._arrivals = 0
         self._audio = Audio()
 
@@ -191,22 +189,7 @@ class Telephone:
 
     def send_text(self, name: str, target: str, text: str) -> None:
         """Send a MESSAGE; `TextAnswered` follows."""
-        account, ticket = self._accounts[name], next(self._tickets)
-        self._texts[ticket] = TextAnswered(name, target, 503)
-        address = words.uri(target, account.settings)
-        if self._library.send_text(account.getId(), address, words.clip(text), ticket):
-            self.text_answered(ticket, 503)
-
-    def text_answered(self, ticket: int, code: int) -> None:
-        """Tell what became of a text, once."""
-        if text := self._texts.pop(ticket, None):
-            self.post(replace(text, code=code))
-
-    def text_arrived(self, account: Line, sender: str, source: str, text: str) -> None:
-        """Tell of a text; PJSIP has taken it with 200 already."""
-        trusted = account.trusts(words.host(source))
-        shown = text[: words.LONGEST_TEXT]
-        self.post(TextArrived(account.settings.name, words.user(sender), source, trusted, shown))
+        self.texts.send(self._accounts[name], target, text)
 
     def place(self, order: PlaceCall) -> None:
         """Send an INVITE; `CallSent` follows, or `CallEnded` when it cannot even be sent."""

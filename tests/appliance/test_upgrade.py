@@ -10,6 +10,7 @@ import pytest
 from conftest import SETUP
 
 from lab.baresip import Phone
+from lab.house import stopping
 from lab.machine import CHECKOUT, Machine
 
 
@@ -109,6 +110,34 @@ def test_a_backup_brings_everything_back(machine: Machine, phone: Phone) -> None
 
     assert machine("cat /etc/intercom/intercom.toml") == before
     assert machine("stat -c %a /root/door.tar.gz").strip() == "600"
+
+
+def test_a_house_without_a_pbx_has_its_own_service_and_its_backup_has_the_phones(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """`install --with-registrar`: a phone registers with the door itself and is rung, also after a restore."""
+    before = machine(
+        "cp /opt/intercom/current/intercom/sample.toml /etc/intercom/intercom.toml; systemctl stop intercom"
+    )
+    told = machine(SETUP.format("/root/intercom", 60, "install --with-registrar </dev/null"))
+    listed = machine("intercom phones")
+    password = re.findall(r"(?m)^201 +(\w+)", listed)[0]
+    # The service listens at every address, those of the phones here too.
+    with stopping(Phone("201", tmp_path, "127.0.0.1", password, sip_port=5070)) as house:
+        house.wait_registered()
+        rings(machine, house)
+    machine(SETUP.format("/root/intercom", 20, "backup /root/house.tar.gz"))
+    machine("intercom phones remove 201; intercom phones add 201")
+    changed = machine("intercom phones")
+    machine(SETUP.format("/root/intercom", 20, "restore /root/house.tar.gz"))
+    with stopping(Phone("201", tmp_path, "127.0.0.1", password, ip="127.0.0.39", sip_port=5070)) as house:
+        house.wait_registered()
+        rings(machine, house)
+
+    assert "registered" in told, before
+    assert password not in changed
+    assert machine("intercom phones") == listed
+    assert machine("stat -c '%a %U:%G' /etc/intercom-registrar/phones.cfg").strip() == "640 root:kamailio"
 
 
 def test_a_strange_archive_is_not_restored(machine: Machine) -> None:

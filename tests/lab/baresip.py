@@ -71,8 +71,9 @@ class Phone:
         tone_level_dbfs: float = -15.0,
         voice: Samples | None = None,
         one_port: bool = False,
+        sip_port: int = 5060,
     ) -> None:
-        self.number, self.ip = number, ip
+        self.number, self.ip, self.sip_port = number, ip, sip_port
         self.registrar = registrar if isinstance(registrar, str) else registrar.ip
         self.folder = log_dir / f"phone-{number}"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +117,7 @@ class Phone:
             raise LabError(f"no sndfile.so in {MODULES}: is baresip installed?")
         # The player, aubridge, plays to nobody; it is there to give the receiving side a clock.
         return f"""\
-sip_listen {self.ip}:5060
+sip_listen {self.ip}:{self.sip_port}
 net_interface {self.ip}
 call_local_timeout 120
 call_max_calls 4

@@ -7,6 +7,7 @@ happens is a line on its output. Works with Linphone 5.1 (Debian 12).
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,14 @@ url=<sip:{watches}@{server}>
 pol=accept
 subscribe=1
 """
+ICE = """\
+[nat_policy_0]
+ref=ice
+stun_server={stun}
+protocols=stun,ice
+[net]
+nat_policy_ref=ice
+"""
 
 
 class Linphone:
@@ -89,8 +98,14 @@ class Linphone:
         encryption: str = "none",
         tone_hz: float = 440.0,
         watches: str = "",
+        ice_by: str = "",
+        inside: Sequence[str] = (),
     ) -> None:
-        """`server` is an IP address and its realm. `encryption` is none, srtp or dtls; what is not so is refused."""
+        """`server` is an IP address and its realm. `encryption` is none, srtp or dtls; what is not so is refused.
+
+        `watches` is whose presence it shows, `ice_by` a STUN server (it then does ICE), `inside` what its command line
+        begins with.
+        """
         self.number, self.folder = number, log_dir / f"linphone-{number}"
         (self.folder / ".local/share/linphone").mkdir(parents=True, exist_ok=True)
         self.heard, tone = self.folder / "heard.wav", self.folder / "tone.wav"
@@ -110,12 +125,13 @@ class Linphone:
                 authority=authority or "",
             )
             + (FRIEND.format(watches=watches, server=server) if watches else "")
+            + (ICE.format(stun=ice_by) if ice_by else "")
         )
         # What its libraries have no sound card for is none of ours.
         env = {"HOME": str(self.folder), "ALSA_CONFIG_PATH": "/dev/null"}
         self.process: Process = start(
             f"linphone-{number}",
-            ["linphonec", "-d", "6", "-l", self.folder / "log", "-c", configuration],
+            [*inside, "linphonec", "-d", "6", "-l", self.folder / "log", "-c", configuration],
             log_dir,
             env=env,
             orders=True,

@@ -63,11 +63,12 @@ class Period:
         if not self._turn.acquire(blocking=False):
             return self.silence
         try:
-            self._listen(mix=True, card=True)
             spoken = np.frombuffer(microphone, np.int16)
+            # First what was said, then what is heard: the other way round it would wait in the bridge for a period.
+            self._speak(spoken)
+            self._listen(mix=True, card=True)
             if (probe := self.probe) is not None:
                 probe.period(spoken, self._down)
-            self._speak(spoken)
             return self._down.tobytes()
         finally:
             self._turn.release()
@@ -77,9 +78,9 @@ class Period:
         if not self._turn.acquire(blocking=False):
             return
         try:
-            self._listen(mix, card=False)
             self._said = self._nothing
-            self._bridge.put(self._nothing)
+            self._bridge.put(self._said)
+            self._listen(mix, card=False)
             self.beats += 1
         finally:
             self._turn.release()
@@ -111,7 +112,8 @@ class Period:
         self.microphone_lives = self.microphone_lives or bool(microphone.any())
         speech = 1.0
         if self._canceller is not None:
-            # Also while nobody listens: the chime and the ringback teach it the room before the first word.
+            # Also while nobody listens: the chime and the ringback teach it the room before the first word. `_down`
+            # was given out in the period before: of what comes next the microphone holds nothing yet.
             clean = self._canceller.process(microphone, self._down)
             self._notes.take(self._down, microphone, clean)
             microphone, speech = clean, self._canceller.speech

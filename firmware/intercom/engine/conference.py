@@ -35,8 +35,8 @@ class Frame(ctypes.Structure):
 class Bridge:
     """PJMEDIA's conference bridge, through its master port.
 
-    `get` and `put` are called by one thread at a time, which PJSIP knows (`libRegisterThread`); each is called once
-    per period, `get` first.
+    `put` and `get` are called by one thread at a time, which PJSIP knows (`libRegisterThread`); each is called once
+    per period, `put` first: what it brings is sent by the `get` that follows.
     """
 
     def __init__(self, library: str, rate_hz: int, period_ms: int) -> None:

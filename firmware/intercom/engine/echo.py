@@ -43,7 +43,7 @@ class Canceller:
     def process(self, microphone: Samples, loudspeaker: Samples) -> Samples:
         """The clean microphone: int16, (samples,), as both arguments. ValueError when their lengths differ.
 
-        `loudspeaker` is what is about to be played, tones included; its echo comes in a later period.
+        `loudspeaker` is what was given out last, tones included: its echo comes in this period at the earliest.
         """
         clean: Samples = self._canceller.process(microphone, loudspeaker)
         around = self.echoless

@@ -15,6 +15,7 @@ readonly CACHE
 readonly DOOR_PACKAGES=(
     ca-certificates                 # whom to trust with TLS
     python3 python3-venv
+    alsa-utils                      # amixer: the levels of a sound card
     libopus0 libsrtp2-1 libspeexdsp1    # what pjsua2 is linked with, besides OpenSSL, which Python brings
 )
 # What pjsua2 is built with, where no wheel is at hand.

@@ -331,10 +331,14 @@ class SoundConfig:
     """Added to what the microphone gives, in dB."""
     loudspeaker_db: float = 0.0
     """Added to what the loudspeaker gets, in dB."""
+    mixer: tuple[str, ...] = ()
+    """Levels of the cards' own mixers, such as "Speaker = 80%", set at the start and whenever a card appears."""
     period_ms: Literal[10, 20] = 10
     """Length of one piece of sound, in milliseconds: 10 is quicker, 20 kinder to a slow Pi."""
     echo_cancelling: bool = True
     """Whether the loudspeaker is taken out of the microphone."""
+    gain_control: bool = True
+    """Whether a visitor who speaks softly is brought to a usual loudness, by 12 dB at most."""
     country: Country = "eu"
     """Whose telephone tones the visitor hears."""
     test_at: str = "10:30"

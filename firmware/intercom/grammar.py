@@ -33,6 +33,7 @@ EXPIRES = 'a day such as "2026-12-31", its last one, or a minute such as "2026-1
 CARD = 'the name of a card in /proc/asound/cards, or "" for the default'
 DAYS = 'days such as "mon-fri" or "mon,wed,fri-sun"'
 FROM = 'a time from "00:00" to "23:59"'
+MIXER = 'levels such as "Speaker = 80%", "Mic = 12dB", "Auto Gain Control = off"'
 PATH = 'a file or folder, or "" for none'
 TEST_AT = f'{FROM}, or "" for never'
 TO = 'a time from "00:00" to "24:00"'
@@ -45,6 +46,9 @@ _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _RING = re.compile(r"<[!-;=?-~]{1,200}>(?:;[A-Za-z0-9_.=/-]{1,64}){0,4}")
 _KEYS = re.compile(r"[0-9A-D*#w]{1,64}")
 _CARD = re.compile(r"[A-Za-z0-9_:,=. -]{0,64}")
+_MIXER = re.compile(
+    r"(?P<control>[^=\x00-\x1f]{1,60}?) *= *(?P<value>(100|[0-9]{1,2})%|-?[0-9]{1,2}(\.[0-9]{1,2})?dB|on|off|cap|nocap)"
+)
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME = re.compile(r"([0-9]{1,2}):([0-5][0-9])")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -184,6 +188,19 @@ def is_expiry(text: str) -> bool:
 def is_card(text: str) -> bool:
     """Whether a text can be a card's name."""
     return _CARD.fullmatch(text) is not None
+
+
+def is_mixer(text: str) -> bool:
+    """Whether a text is a level of a card's mixer."""
+    return _MIXER.fullmatch(text) is not None
+
+
+def mixer_level(text: str) -> tuple[str, str]:
+    """Return control and value of "Speaker = 80%", as `amixer sset` takes them. ValueError for anything else."""
+    found = _MIXER.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    return found["control"], found["value"]
 
 
 def weekdays(text: str) -> frozenset[int]:

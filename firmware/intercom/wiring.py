@@ -94,6 +94,8 @@ def engine_settings(config: Config, port: int) -> EngineSettings:
         rate_hz=RATE_HZ,
         period_ms=config.sound.period_ms,
         echo=config.sound.echo_cancelling,
+        gain=config.sound.gain_control,
+        mixer=config.sound.mixer,
         country=config.sound.country,
         tone_files=_tone_files(config.sounds),
         user_agent=f"intercom/{__version__}",

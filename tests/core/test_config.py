@@ -32,7 +32,9 @@ def test_the_shortest_file_gets_every_default(tmp_path: Path) -> None:
         profiles=(),
         calendar=config.Calendar(frozenset()),
         calls=config.Calls(30.0, 120.0, 10.0, 60.0, 20, 5.0, 3, "", 3, 60.0, 20.0),
-        sound=config.SoundConfig("", "", 0.0, 0.0, 10, True, "eu", "10:30", True, ("opus", "g722", "pcma", "pcmu")),
+        sound=config.SoundConfig(
+            "", "", 0.0, 0.0, (), 10, True, True, "eu", "10:30", True, ("opus", "g722", "pcma", "pcmu")
+        ),
         network=config.Network(""),
         warnings=(),
     )
@@ -119,6 +121,8 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     loudspeaker_db = -6.5
     period_ms = 20
     echo_cancelling = false
+    gain_control = false
+    mixer = ["Mic = 3dB"]
     country = "uk"
     test_at = ""
     test_at_start = false
@@ -167,7 +171,18 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
             31.0, 32.0, 33.0, 34.0, 35, 36.0, 7, "209", 8, 37.0, 9.0, wrong_codes_lately=6, reminder_s=0.0
         ),
         sound=config.SoundConfig(
-            "Device", "hw:CARD=Headphones,DEV=0", 12.0, -6.5, 20, False, "uk", "", False, ("pcmu", "opus")
+            "Device",
+            "hw:CARD=Headphones,DEV=0",
+            12.0,
+            -6.5,
+            ("Mic = 3dB",),
+            20,
+            False,
+            False,
+            "uk",
+            "",
+            False,
+            ("pcmu", "opus"),
         ),
         network=config.Network("192.0.2.2"),
     )

@@ -102,6 +102,8 @@ class Engine:
             microphone_db=settings.microphone_db,
             loudspeaker_db=settings.loudspeaker_db,
             echo=settings.echo,
+            gain=settings.gain,
+            levels=settings.mixer,
             post=self._outbox.post,
             register_thread=self._phone.register_thread,
         )

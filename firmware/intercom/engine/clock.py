@@ -13,6 +13,7 @@ from intercom.core.events import IN_BAND, AudioFlowed, DigitReceived, Event, Ton
 from intercom.engine.conference import Bridge
 from intercom.engine.duplex import Turns
 from intercom.engine.echo import Canceller
+from intercom.engine.gain import Gain
 from intercom.engine.probe import Probe
 from intercom.engine.score import Notebook
 from intercom.engine.tone_keys import ToneKeys
@@ -32,6 +33,7 @@ class Period:
         bridge: Bridge,
         player: Player,
         canceller: Canceller | None,
+        gain: Gain | None,
         notes: Notebook,
         turns: Turns,
         samples: int,
@@ -48,6 +50,7 @@ class Period:
         self.beats = 0
         """Periods driven so far."""
         self._bridge, self._player, self._canceller, self._post = bridge, player, canceller, post
+        self._gain = gain
         self._notes, self._turns = notes, turns
         self._turn = threading.Lock()  # tried, never awaited: two threads at once would corrupt the bridge
         self._down: Samples = np.zeros(samples, np.int16)
@@ -117,6 +120,8 @@ class Period:
             clean = self._canceller.process(microphone, self._down)
             self._notes.take(self._down, microphone, clean)
             microphone, speech = clean, self._canceller.speech
+            if self._gain is not None:
+                microphone = self._gain.process(microphone, self._down, speech)
         audio = self.audio
         if audio.half_duplex:
             microphone = self._turns.record(microphone, speech)

@@ -16,12 +16,13 @@ from pathlib import Path
 
 from intercom.core.commands import Audio, Tone
 from intercom.core.events import CardClosed, CardLost, CardOpened, CardsFound, Event, SweepHeard, TrialKind
-from intercom.engine import wav
+from intercom.engine import mixer, wav
 from intercom.engine.card import DEAD_S, Card, Making, Stderr
 from intercom.engine.clock import Period, SilentClock
 from intercom.engine.conference import Bridge
 from intercom.engine.duplex import Turns
 from intercom.engine.echo import Canceller
+from intercom.engine.gain import Gain
 from intercom.engine.probe import METER_S, TALK_S, Meter, Sweep
 from intercom.engine.score import Judgement, Notebook
 from intercom.engine.survey import survey
@@ -52,6 +53,8 @@ class Sound:
         card_in: str,
         card_out: str,
         echo: bool,
+        gain: bool = False,
+        levels: tuple[str, ...] = (),
         microphone_db: float = 0.0,
         loudspeaker_db: float = 0.0,
         post: Callable[[Event], None],
@@ -59,15 +62,18 @@ class Sound:
     ) -> None:
         """Nothing is opened yet. `post` and `register_thread` are called on threads of PortAudio's and of ours."""
         self._names = (card_in, card_out)
+        self._levels, self._mix = levels, bool(levels)
         self._making = Making(rate_hz, period_ms, microphone_db, loudspeaker_db)
         self._post, self._register_thread = post, register_thread
         self._tones, self._player = tones, Player(tones)
         self._tried = self._keys_of = ""
         """An operator's sound that plays; the leg that is listened to for keys."""
         self._canceller = Canceller(rate_hz, period_ms) if echo else None
+        # Without the canceller nobody knows what is a voice.
+        learned = Gain(period_ms) if echo and gain else None
         self._notes, self._turns = Notebook(rate_hz, period_ms), Turns(period_ms)
         samples = rate_hz * period_ms // 1000
-        self._period = Period(bridge, self._player, self._canceller, self._notes, self._turns, samples, post)
+        self._period = Period(bridge, self._player, self._canceller, learned, self._notes, self._turns, samples, post)
         self._silent = SilentClock(period_ms, lambda: register_thread("silent clock"), self._silent_beat)
 
         self._card: Card | None = None
@@ -198,6 +204,7 @@ class Sound:
     # ---- the worker ----
 
     def _work(self) -> None:
+        self._restore_mixer()
         while not self._leaving:
             self._busy_since, pause = time.monotonic(), None
             if self._period.audio.card:
@@ -231,7 +238,12 @@ class Sound:
             self._seek_at = time.monotonic() + SEEK_S
         return WATCH_S if self._card else max(0.0, self._seek_at - time.monotonic())
 
+    def _restore_mixer(self) -> None:
+        if self._mix:
+            self._mix = not mixer.restore(*self._names, self._levels)
+
     def _open(self) -> None:
+        self._restore_mixer()
         card = Card(self._period.with_card, self._making, self._begin_card, self._news.set)
         try:
             with Stderr() as stderr:
@@ -257,6 +269,7 @@ class Sound:
     def _lose(self, card: Card, reason: str) -> None:
         card.driving = False
         self._silent.start()
+        self._mix = bool(self._levels)  # when it is back it has forgotten them
         self._tell_lost(reason)
         card.close()
         self._card = None

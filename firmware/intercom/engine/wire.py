@@ -101,6 +101,8 @@ class EngineSettings:
     country: str
     tone_files: tuple[ToneFile, ...]
     user_agent: str
+    gain: bool = True
+    mixer: tuple[str, ...] = ()
     buttons: tuple[ButtonSettings, ...] = ()
     trace_level: int = 1
     """PJSIP's own log level, 0 to 5; level 5 holds whole messages."""

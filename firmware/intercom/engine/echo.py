@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from pywebrtc_audio import EchoCanceller, NoiseSuppressor
 
+from intercom.engine.double_talk import RawShare
+
 Samples = npt.NDArray[np.int16]
 
 # 12 dB of 6, 12, 18 or 21: the step Chrome uses. More makes a voice at a windy door sound hollow.
@@ -32,8 +34,7 @@ class Canceller:
         learning, but what it makes is not used. Any thread may set it."""
         self._canceller = EchoCanceller(sample_rate=rate_hz)
         self._suppressor = NoiseSuppressor(sample_rate=rate_hz, level=NOISE_LEVEL)
-        self._around = False
-        self._fade = np.linspace(0, 1, rate_hz * period_ms // 1000)
+        self._raw = RawShare(rate_hz, period_ms)
 
     @property
     def speech(self) -> float:
@@ -46,13 +47,7 @@ class Canceller:
         `loudspeaker` is what was given out last, tones included: its echo comes in this period at the earliest.
         """
         clean: Samples = self._canceller.process(microphone, loudspeaker)
-        around = self.echoless
-        if around != self._around:
-            fade = self._fade if around else self._fade[::-1]
-            clean = (microphone * fade + clean * (1 - fade)).astype(np.int16)
-        elif around:
-            clean = microphone
-        self._around = around
+        clean = self._raw.mix(microphone, clean, echoless=self.echoless)
         quiet: Samples = self._suppressor.process(clean)
         return quiet
 
@@ -60,4 +55,5 @@ class Canceller:
         """Forget the room: the card was closed in between."""
         self.echoless = False
         self._canceller.reset()
+        self._raw.reset()
         self._suppressor.reset()

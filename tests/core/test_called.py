@@ -148,13 +148,26 @@ def test_a_call_while_stopping_is_refused() -> None:
     assert story.tell(CALLED)[0] == HangUp("in-1", 480)
 
 
+@pytest.mark.parametrize("announced", [False, True])
+def test_a_press_before_a_call_is_up_rings_and_the_call_is_over(announced: bool) -> None:
+    """Who calls again and again, or makes a server's calls up, does not keep the door from its visitor."""
+    story = Story().online()
+    story.tell(CALLED, *[TonePlayed("listening")] * announced)
+    story.tell(ButtonPressed("front", "panel"))
+
+    assert [told["outcome"] for told in story.records(Kind.VISIT_ENDED)] == ["superseded"]
+    assert [order.leg for order in story.wanted(HangUp)] == ["in-1"]
+    assert story.state.phase is Phase.DIALLING
+    assert not story.records(Kind.PRESS_ANSWERED)
+
+
 def test_a_press_while_the_house_talks_is_told_busy() -> None:
     """The visitor hears the house already."""
     story = Story().online()
-    story.tell(CALLED, ButtonPressed("front", "panel"))
+    story.tell(CALLED, TonePlayed("listening"), CallAnswered("in-1"), ButtonPressed("front", "panel"))
 
     assert [told["got"] for told in story.records(Kind.PRESS_ANSWERED)] == ["busy talking"]
-    assert story.state.phase is Phase.ANNOUNCING
+    assert story.state.phase is Phase.TALKING
 
 
 @pytest.mark.parametrize(

@@ -186,3 +186,83 @@ def sound_ports(pid: int, ip: str) -> list[int]:
         int(row[1].split(":")[1], 16) for row in rows if row[1].startswith(place) and f"socket:[{row[9]}]" in inodes
     ]
     return sorted(port for port in ports if 10000 <= port < 20000)
+
+
+class Talker:
+    """A TCP connection to the door, made again whenever the door has closed it."""
+
+    def __init__(self, ip: str, to: Address) -> None:
+        assert ip.startswith("127."), "only ever on loopback"
+        self.ip, self.to, self.sent, self.answered, self.connections = ip, to, 0, 0, 0
+        self._link: socket.socket | None = None
+
+    def send(self, packet: bytes, chance: random.Random) -> None:
+        """Send one message, in one piece or two, and read what has been answered."""
+        at = chance.randrange(len(packet) + 1)
+        with contextlib.suppress(OSError):
+            link = self._link or self._connect()
+            for piece in (packet[:at], packet[at:]):
+                link.sendall(piece)
+        self.sent += 1
+        self._hear()
+
+    def _connect(self) -> socket.socket:
+        link = socket.socket()
+        link.bind((self.ip, 0))
+        link.settimeout(5)
+        link.connect(self.to)
+        self._link, self.connections = link, self.connections + 1
+        return link
+
+    def _hear(self) -> None:
+        with contextlib.suppress(OSError):
+            while self._link and select.select([self._link], [], [], 0)[0]:
+                if data := self._link.recv(65536):
+                    self.answered += data.count(b"SIP/2.0 ")
+                else:
+                    self.close()
+            return
+        self.close()
+
+    def finish(self, seconds: float = 2.0) -> None:
+        """Await that the door has closed the connection or says nothing more."""
+        if self._link and select.select([self._link], [], [], seconds)[0]:
+            self._hear()
+
+    def close(self) -> None:
+        if self._link:
+            self._link.close()
+        self._link = None
+
+
+def listening_port(pid: int) -> int:
+    """Where a process takes TCP connections, as the kernel knows it; 0 for nowhere."""
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            inodes.add(link.readlink().name)
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ports = [int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes]
+    return ports[0] if ports else 0
+
+
+class Eavesdropper:
+    """Hears every UDP packet of the loopback, as somebody on the wire would."""
+
+    def __init__(self) -> None:
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+        self.socket.bind(("lo", 0))
+
+    def await_message(self, begins: bytes, holds: bytes, seconds: float = 10.0) -> bytes:
+        """Return the next message that begins so and holds that."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.socket.settimeout(left)
+            packet = self.socket.recv(65536)
+            payload = packet[(packet[0] & 15) * 4 + 8 :]
+            if packet[9] == socket.IPPROTO_UDP and payload.startswith(begins) and holds in payload:
+                return payload
+        raise AssertionError(f"nobody sent {begins!r}")
+
+    def close(self) -> None:
+        self.socket.close()

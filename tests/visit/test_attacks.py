@@ -55,6 +55,26 @@ def test_a_scanner_gets_no_answer_and_a_press_rings_through_its_flood(door: Door
         attack_table.add("scanner: INVITE, REGISTER, OPTIONS, 1000 a second for 10 s", scanner.sent, door, rang)
 
 
+def test_a_press_rings_through_a_flood_from_the_registrars_own_address(door: Door, phone: Phone) -> None:
+    """UDP's sender is easily forged, and an allowed caller's name soon known: neither keeps the door from ringing.
+
+    Of what begins something the door takes so much a second, and a call is not up before its caller has said so (ACK):
+    whoever cannot hear the answers is not connected with anything.
+    """
+    with attacker(REGISTRAR_IP, door) as forger:
+        flood = threading.Thread(target=forger.at_rate, args=(scan(forger), 1000, 6.0))
+        flood.start()
+        time.sleep(3)  # the middle
+        rang = attack_table.rings(door, phone)
+        flood.join()
+        print(f"{len(door.records('call-refused'))} calls were refused by name")
+
+        assert len(door.records("call-refused")) < 200
+        up = len(door.records("call-answered"))
+        what = "INVITE, REGISTER, OPTIONS from the registrar's address, 1000 a second for 6 s"
+        attack_table.add(what, forger.sent, door, rang, got_in=up)
+
+
 @pytest.mark.parametrize("ip", [STRANGER, REGISTRAR_IP], ids=["stranger", "registrar"])
 def test_the_torture_messages_torture_nobody(door: Door, phone: Phone, ip: str) -> None:
     """RFC 4475: what is valid there and unusual, and what is not valid at all."""

@@ -58,7 +58,7 @@ class Signal(Enum):
     TIME_UP = "the phase lasted as long as it may"
     TOLD = "the closing tone was played"
     STOPPED = "the daemon ends"
-    SUPERSEDED = "another button was pressed before anybody answered"
+    SUPERSEDED = "another button was pressed before anybody answered, or before a call from outside was up"
     TRIAL_BEGUN = "the sound is to be tried, and nobody is there"
     TRIED = "the sound was tried"
 
@@ -103,6 +103,7 @@ NEXT: Mapping[Phase, Mapping[Signal, Phase]] = {
         Signal.TIME_UP: Phase.CLOSING,
         Signal.CUT: Phase.CLOSING,
         Signal.STOPPED: Phase.CLOSING,
+        Signal.SUPERSEDED: Phase.CLOSING,
     },
     Phase.ANSWERING: {
         Signal.ANSWERED: Phase.TALKING,
@@ -110,6 +111,7 @@ NEXT: Mapping[Phase, Mapping[Signal, Phase]] = {
         Signal.TIME_UP: Phase.CLOSING,
         Signal.CUT: Phase.CLOSING,
         Signal.STOPPED: Phase.CLOSING,
+        Signal.SUPERSEDED: Phase.CLOSING,
     },
     Phase.TALKING: {Signal.TIME_UP: Phase.WARNED, **_TALKS},
     Phase.WARNED: {Signal.TIME_UP: Phase.CLOSING, **_TALKS},

@@ -29,6 +29,9 @@ from intercom.core.turn import Turn
 MISSED_KEPT = 20
 """Presses remembered for the text after an outage."""
 _BEFORE_ANSWER = (Phase.WAITING, Phase.DIALLING, Phase.RINGING)
+_GIVES_WAY = (*_BEFORE_ANSWER, Phase.ANNOUNCING, Phase.ANSWERING)
+"""Phases that another button's press ends. A call from outside that is not up yet is one: who calls again and again, or
+has that made up, must not keep the door from ringing."""
 
 
 def pressed(turn: Turn, button: str, by: str, *, edge_at: float | None = None) -> None:
@@ -40,7 +43,7 @@ def pressed(turn: Turn, button: str, by: str, *, edge_at: float | None = None) -
         return
     visit, phase = turn.state.visit, turn.state.phase
     if visit is not None and phase is not Phase.CLOSING:
-        if visit.button == button or phase not in _BEFORE_ANSWER:
+        if visit.button == button or phase not in _GIVES_WAY:
             _pressed_again(turn, button, by)
             return
         go(turn, Signal.SUPERSEDED)

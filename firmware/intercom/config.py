@@ -377,6 +377,8 @@ class Sounds:
     """Played when the conversation ends soon."""
     door_open: str = ""
     """Played when the door is released."""
+    wrong_code: str = ""
+    """Played when a code keyed at the door opens nothing."""
     close_door: str = ""
     """Played over and over when the door was left open."""
     closing: str = ""

@@ -8,7 +8,7 @@ import pytest
 from door_story import RULES, Story
 from test_door import keyed
 
-from intercom.core.commands import CheckCode, KeepLedger, Kind, SetStrike
+from intercom.core.commands import Audio, CheckCode, KeepLedger, Kind, Lamp, PlayTone, SetStrike, Tone
 from intercom.core.doorway import Ledger, Tries
 from intercom.core.events import (
     ButtonPressed,
@@ -22,6 +22,7 @@ from intercom.core.events import (
     ProfilesChanged,
 )
 from intercom.core.rules import CodeRule
+from intercom.core.state import audio, lamp
 
 RELEASED = [SetStrike("front", released=True)]
 
@@ -213,6 +214,31 @@ def test_the_key_that_confirms_is_not_the_first_of_a_code() -> None:
     story.tell(*keyed("77", leg="boot-1.1"))
 
     assert story.wanted(SetStrike) == [SetStrike("yard", released=True)]
+
+
+def test_a_wrong_code_at_the_door_is_told_by_lamp_and_tone_for_two_seconds() -> None:
+    """Not by the tone alone, nor by the lamp alone; nobody is heard by it, and a locked out keypad tells it, too."""
+    story = Story().online()
+    for number in range(story.rules.tries + 1):
+        story.tell(*at_keypad("88#"))
+        sound = audio(story.state)
+        assert (sound.card, sound.loop, sound.speak, lamp(story.state)) == (True, Tone.WRONG_CODE, "", Lamp.REFUSED)
+        story.wait(2.1)
+        assert (audio(story.state), lamp(story.state)) == (Audio(), Lamp.READY), number
+
+    assert len(story.records(Kind.CODE_WRONG)) == story.rules.tries
+
+
+def test_a_wrong_code_at_the_door_in_a_visit_is_told_once_and_a_right_one_by_the_open_door() -> None:
+    """The conversation goes on over it; who keys it right afterwards sees that."""
+    story = Story().online()
+    story.tell(ButtonPressed("front", "panel"), CallAnswered("boot-1.1"))
+    story.tell(*at_keypad("88#"))
+    refused = lamp(story.state)
+    story.tell(*at_keypad("1234"))
+
+    assert [order.tone for order in story.wanted(PlayTone)].count(Tone.WRONG_CODE) == 1
+    assert (refused, lamp(story.state)) == (Lamp.REFUSED, Lamp.DOOR_OPEN)
 
 
 def test_a_keypad_needs_no_call_and_no_engine() -> None:

@@ -61,6 +61,7 @@ from intercom.core.state import (
     audio,
     levels,
     next_deadline,
+    refuses,
     reminds,
 )
 from intercom.core.trial import METER_S
@@ -346,7 +347,7 @@ def test_the_card_is_open_in_a_visit_and_in_a_trial_of_the_sound_and_never_else(
     """No visit, no trial and no reminder to close the door: no open microphone. And never two of them at once."""
     for way in walk:
         visit, trial = way.after.visit is not None, way.after.trial is not None
-        assert audio(way.after).card == (visit or trial or reminds(way.after))
+        assert audio(way.after).card == (visit or trial or reminds(way.after) or refuses(way.after))
         assert not (visit and trial)
         assert trial == (way.after.phase is Phase.TESTING)
         assert bool(audio(way.after).trial) == trial

@@ -115,7 +115,8 @@ def canonical(state: State, now: float) -> State:
         return None if instant is None else round(max(instant - now, -1.0 if state.keying or state.tries else -2.0), 3)
 
     def keying(one: Keying) -> Keying:
-        return replace(one, check=one.check and 1, until=left(one.until), waiting=one.waiting)
+        return replace(one, check=one.check and 1, until=left(one.until), waiting=one.waiting,
+                       refused_until=None if one.refused_until is None else 0.0)  # fmt: skip
 
     return replace(
         state,

@@ -33,6 +33,7 @@ PATTERNS: dict[Lamp, tuple[float, ...]] = {
     Lamp.RINGING: (0.5, 0.5),
     Lamp.TALKING: (1.4, 0.1),
     Lamp.DOOR_OPEN: (0.05, 0.05),
+    Lamp.REFUSED: (0.1, 0.1, 0.1, 0.1, 0.1, 0.5),
     Lamp.FAULT: (2.0, 0.1, 0.1, 0.1),
 }
 """Seconds on, off, on, off ... for ever; a single number is steady light, none is darkness."""
@@ -45,6 +46,7 @@ COLOURS: dict[Lamp, str] = {
     Lamp.RINGING: "rg",
     Lamp.TALKING: "g",
     Lamp.DOOR_OPEN: "g",
+    Lamp.REFUSED: "r",
     Lamp.FAULT: "r",
 }
 """Which of red, green and blue are lit, where there are three. The rhythm is the same as that of a plain lamp: one in

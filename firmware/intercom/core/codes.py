@@ -12,7 +12,7 @@ Else somebody could guess at short codes for ever where there are also long ones
 from dataclasses import replace
 
 from intercom.core import doors
-from intercom.core.commands import CheckCode, Kind, SendText
+from intercom.core.commands import CheckCode, Kind, PlayTone, SendText, Tone
 from intercom.core.doorway import Keying, Tries
 from intercom.core.events import CodeChecked
 from intercom.core.rules import CodeRule
@@ -26,6 +26,8 @@ WAITING = 32
 SOURCES = 16
 """Sources that are told apart; whoever comes on top shares one account with the others who do."""
 OTHERS = "others"
+REFUSED_S = 2.0
+"""How long lamp and tone tell at the door that a code there opens nothing."""
 REFUSED = "no"
 """What a text with a code is answered that opens nothing, whatever the reason."""
 
@@ -42,15 +44,23 @@ def digit(turn: Turn, leg: str, key: str, method: str) -> None:
 def keypad(turn: Turn, name: str, key: str) -> None:
     """A key was pressed at the door."""
     source = f"keypad {name}"
-    _take(turn, _find(turn, source) or Keying(source, source, method="keypad"), key)
+    keying = _find(turn, source) or Keying(source, source, method="keypad")
+    if _is_heard(turn, keying):
+        _take(turn, keying, key)
+    elif turn.rules.codes:
+        _put(turn, _shown(turn, keying))
 
 
 def card(turn: Turn, name: str, number: str) -> None:
     """A card was held before a reader at the door: an entry that is whole at once."""
     source = f"keypad {name}"
     keying = _find(turn, source) or Keying(source, source, method="card")
-    if keying.check is None and _is_heard(turn, keying) and number.isdigit():
+    if not number.isdigit() or keying.check is not None:
+        return
+    if _is_heard(turn, keying):
         _check(turn, replace(keying, digits=CARD + number, method="card"))
+    elif turn.rules.codes:
+        _put(turn, _shown(turn, keying))
 
 
 def texted(turn: Turn, account: str, sender: str, entry: str) -> bool:
@@ -81,7 +91,7 @@ def checked(turn: Turn, event: CodeChecked) -> None:
         if reason:
             _wrong(turn, keying, reason)
         else:
-            _put(turn, _cleared(keying))
+            _put(turn, replace(_cleared(keying), refused_until=None))
             _use(turn, keying, event.code, rule)
     elif keying.reply or entry.startswith(CARD) or len(entry) >= max(turn.rules.code_lengths):
         _wrong(turn, keying)
@@ -93,7 +103,10 @@ def checked(turn: Turn, event: CodeChecked) -> None:
 
 
 def time_passed(turn: Turn) -> None:
-    """Give up an entry that was left unfinished."""
+    """Give up an entry that was left unfinished, and stop showing that one was wrong."""
+    for shown in turn.state.keying:
+        if shown.refused_until is not None and turn.now >= shown.refused_until:
+            _put(turn, replace(shown, refused_until=None))
     for keying in turn.state.keying:
         if keying.until is not None and turn.now >= keying.until:
             _wrong(turn, keying)
@@ -186,7 +199,7 @@ def _use(turn: Turn, keying: Keying, code: str, rule: CodeRule) -> None:
 
 def _wrong(turn: Turn, keying: Keying, reason: str = "") -> None:
     keying = replace(_cleared(keying), wrong=keying.wrong + 1 if keying.visit else 0)
-    _put(turn, keying)
+    _put(turn, keying if keying.visit or keying.reply else _shown(turn, keying))
     rules, tries = turn.rules, _tries(turn, keying.source)
     wrong = (*(at for at in tries.wrong if turn.now - at < rules.tries_s), turn.now)
     left = rules.wrong_codes - keying.wrong if keying.visit else rules.tries - len(wrong)
@@ -202,6 +215,13 @@ def _wrong(turn: Turn, keying: Keying, reason: str = "") -> None:
     lasts = min(rules.lock_s * 2 ** min(locks - 1, 20), rules.lock_most_s)
     _put_tries(turn, replace(tries, wrong=(), locks=locks, locked_until=turn.now + lasts))
     turn.tell(Kind.LOCKED_OUT, visit=keying.visit, source=keying.source, lasts_s=lasts, locks=locks)
+
+
+def _shown(turn: Turn, keying: Keying) -> Keying:
+    """Have lamp and tone tell whoever stands at a keypad that this opens nothing; also while it is locked out."""
+    if turn.state.visit is not None and keying.refused_until is None:
+        turn.order(PlayTone(Tone.WRONG_CODE))
+    return replace(keying, refused_until=turn.now + REFUSED_S)
 
 
 def _tries(turn: Turn, source: str) -> Tries:

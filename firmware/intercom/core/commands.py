@@ -30,6 +30,7 @@ class Tone(StrEnum):
     DOOR_OPEN = "door-open"
     CLOSING = "closing"
     CLOSE_DOOR = "close-door"
+    WRONG_CODE = "wrong-code"
 
 
 class Lamp(StrEnum):
@@ -42,6 +43,7 @@ class Lamp(StrEnum):
     RINGING = "ringing"
     TALKING = "talking"
     DOOR_OPEN = "door-open"
+    REFUSED = "refused"
     FAULT = "fault"
 
 

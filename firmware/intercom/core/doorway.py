@@ -69,6 +69,8 @@ class Keying:
     """Whether this entry has been compared with a code already, so that giving it up is a guess that failed."""
     wrong: int = 0
     """Wrong entries of this call."""
+    refused_until: float | None = None
+    """Until when whoever stands at this keypad is shown that his code opens nothing."""
     reply: str = ""
     """The account through which a code came as a text, and through which the answer goes."""
     over: bool = False

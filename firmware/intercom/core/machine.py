@@ -86,7 +86,7 @@ from intercom.core.events import (
     VisitRestored,
 )
 from intercom.core.rules import Rules
-from intercom.core.state import Levels, State, levels, new, reminds
+from intercom.core.state import Levels, State, levels, new, refuses, reminds
 from intercom.core.turn import Turn
 
 
@@ -244,7 +244,7 @@ def _tell_the_card(turn: Turn) -> None:
     if not state.card_open:
         return
     wanted = f"visit {state.visit.id}" if state.visit else state.trial.kind.value if state.trial else ""
-    wanted = wanted or ("a door left open" if reminds(state) else "")
+    wanted = wanted or ("a wrong code" if refuses(state) else "a door left open" if reminds(state) else "")
     if not state.card_for or wanted not in ("", state.card_for):
         reason = wanted or "what was over before it opened"
         turn.set(card_for=reason)

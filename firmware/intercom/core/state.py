@@ -431,8 +431,9 @@ def audio(state: State) -> Audio:
     if visit is None:
         if state.trial is not None:
             return Audio(card=row.card, trial=state.trial.kind)
-        # The microphone goes nowhere; who did not close the door hears about it.
-        return Audio(card=True, loop=Tone.CLOSE_DOOR) if reminds(state) else Audio()
+        # The microphone goes nowhere; who keyed a wrong code, or did not close the door, hears about it.
+        told = Tone.WRONG_CODE if refuses(state) else Tone.CLOSE_DOOR if reminds(state) else None
+        return Audio(card=told is not None, loop=told)
     hear = visit.talker if row.talk else visit.early if row.early else ""
     return Audio(
         card=row.card,
@@ -448,12 +449,19 @@ def reminds(state: State) -> bool:
     return state.stopping_until is None and any(door.reminds_until is not None for door in state.doors)
 
 
+def refuses(state: State) -> bool:
+    """Whether somebody at a keypad is being shown that his code opens nothing."""
+    return state.stopping_until is None and any(keying.refused_until is not None for keying in state.keying)
+
+
 def lamp(state: State) -> Lamp:
     """Return the pattern of the lamp: an open door is told before anything else."""
     if state.stopping_until is not None:
         return Lamp.OFF
     if any(door.released_until is not None for door in state.doors):
         return Lamp.DOOR_OPEN
+    if refuses(state):
+        return Lamp.REFUSED
     if state.visit is None and state.lines and not line_up(state):
         return Lamp.NO_LINE
     if state.visit is None and conditions(state):
@@ -514,7 +522,7 @@ def next_deadline(state: State) -> float | None:
         instants += [door.released_until, door.held_at, door.reminds_until]
     for wire in (*state.buttons, *state.sensors):
         instants += [wire.settles_at, wire.stuck_at]
-    instants += [keying.until for keying in state.keying]
+    instants += [instant for keying in state.keying for instant in (keying.until, keying.refused_until)]
     instants += [state.stopping_until, state.trial.until if state.trial else None]
     instants += [state.trace.until if state.trace else None]
     return min((instant for instant in instants if instant is not None), default=None)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from intercom.core import acoustics
 from intercom.core.commands import KeepReference, Kind, PlayFile, Sweep
 from intercom.core.events import SweepHeard, TrialKind, TrialWanted
-from intercom.core.state import Phase, Signal, State, Trial, reminds
+from intercom.core.state import Phase, Signal, State, Trial, refuses, reminds
 from intercom.core.turn import Turn
 from intercom.core.visit import go
 
@@ -46,7 +46,12 @@ def follow(turn: Turn, before: State) -> None:
     state = turn.state
     if state.stopping_until is not None:
         turn.set(due=None)
-    elif state.due is not None and state.phase is Phase.IDLE and state.engine_up and not reminds(state):
+    elif (
+        state.due is not None
+        and state.phase is Phase.IDLE
+        and state.engine_up
+        and not (reminds(state) or refuses(state))
+    ):
         _begin(turn, state.due)
 
 

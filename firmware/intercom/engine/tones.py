@@ -75,6 +75,8 @@ EVERYWHERE: dict[Tone, tuple[Note, ...]] = {
     Tone.WARNING: (Note((1000.0,), 0.12, 0.12),) * 2,
     Tone.DOOR_OPEN: _bells((C5, E5, G5, C6), 0.11, 0.3),
     Tone.CLOSING: _bells((G4, C4), 0.18, 0.32),
+    # Looped for the two seconds in which the lamp tells it, too.
+    Tone.WRONG_CODE: (Note((E4,), 0.1, 0.06), Note((E4,), 0.1, 0.06), Note((E4,), 0.1, 0.58)),
     # Looped while a door stands open: insisting, with time to walk over.
     Tone.CLOSE_DOOR: (Note((G5,), 0.15, 0.1), Note((G5,), 0.15, 0.1), Note((C5,), 0.3, 3.0)),
 }

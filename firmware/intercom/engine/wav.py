@@ -15,7 +15,7 @@ Samples = npt.NDArray[np.int16]
 LONGEST_S = 30.0
 LONGEST_TONE_S = 3.5
 """A tone at a visit's end has this long before the card is closed (`Rules.closing_s`)."""
-LONGEST = {"chime": 6.0, "ringback": 15.0, "listening": 2.5, "warning": 1.5, "door-open": 1.5}
+LONGEST = {"chime": 6.0, "ringback": 15.0, "listening": 2.5, "warning": 1.5, "door-open": 1.5, "wrong-code": 1.5}
 """Tone -> how long a file for it may be, in seconds. The last two sound into a conversation: no speech over speech."""
 LOUDEST = 10 ** (-9 / 20)
 """Of full scale: what is louder is made softer."""

@@ -30,7 +30,18 @@ def tell(pin: MockPin) -> None:
 
 
 class ToldPin(MockPWMPin):  # type: ignore[misc]
-    """A mock pin that reports every change; plain levels and PWM."""
+    """A mock pin that reports every change; plain levels and PWM. A key of a matrix may join it with another one."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.joined: dict[str, bool] = {}
+        """Pins that keys lie between, and whether each key is down."""
+
+    def _get_state(self) -> float:
+        if not self.joined or self._function == "output":
+            return float(super()._get_state())
+        others = [Device.pin_factory.pin(name) for name, down in self.joined.items() if down]
+        return 0.0 if any(other.function == "output" and not other.state for other in others) else 1.0
 
     def _change_state(self, value: float) -> bool:
         changed: bool = super()._change_state(value)
@@ -51,9 +62,17 @@ class ToldPin(MockPWMPin):  # type: ignore[misc]
 
 
 def drive(factory: Any, order: dict[str, Any]) -> None:
-    """Put a level on an input, as a finger or a door contact does."""
+    """Put a level on an input, as a finger or a door contact does; hold a key down; send pulses as a reader does."""
     pin = factory.pin(order["pin"])
-    if pin.function != "input":
+    if "row" in order:
+        pin.joined[f"GPIO{order['row']}"] = order["down"]
+        (pin.drive_high if pin._get_state() else pin.drive_low)()
+    elif "bits" in order:
+        for bit in order["bits"]:
+            wire = pin if bit == "0" else factory.pin(order["other"])
+            wire.drive_low()
+            wire.drive_high()
+    elif pin.function != "input":
         print(f"mock pin {order['pin']} is an output: not driven", file=sys.stderr)
     elif order["level"]:
         pin.drive_high()

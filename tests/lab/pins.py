@@ -46,13 +46,26 @@ class Pins:
 
     def set(self, pin: int, level: int) -> float:
         """Put a level on an input; the monotonic time of sending it."""
+        return self._order(pin=pin, level=level)
+
+    def _order(self, **order: object) -> float:
         with self._news:
             daemon = self._daemon
         if daemon is None:
             raise LabError("no daemon is connected to the pins")
         at = time.monotonic()
-        daemon.sendall(json.dumps({"pin": pin, "level": level}).encode() + b"\n")
+        daemon.sendall(json.dumps(order).encode() + b"\n")
         return at
+
+    def key(self, row: int, column: int, hold_ms: float = 120) -> None:
+        """Press a key of a matrix and let it go."""
+        for down in (True, False):
+            self._order(pin=column, row=row, down=down)
+            time.sleep(hold_ms / 1000)  # a finger's time, here and before the next key
+
+    def pulses(self, data0: int, data1: int, bits: str) -> None:
+        """Send bits as a Wiegand reader does, without a pause between them."""
+        self._order(pin=data0, other=data1, bits=bits)
 
     def press(self, pin: int, hold_ms: float = 120, active: int = 0) -> float:
         """Press a button that pulls its pin to `active` and let it go; when it was pressed."""

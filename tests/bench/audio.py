@@ -109,7 +109,8 @@ def conversation(room: Room, call: Call, distortion: float, folder: Path) -> dic
     keep(folder / f"{door.name.replace(' ', '-')}-{kind.replace(' ', '-')}.wav", loudspeaker, arrived, began, whole)
     alone = spoken_at + SINGLE_S + 0.5
     late = measure.lag(microphone.part(alone, 5), arrived.part(alone, 6))
-    loss = level(microphone.part(alone, 5)) - level(arrived.part(alone + late, 5))
+    # A gain that comes with the visitor is none of the echo's, which was before.
+    loss = max(0.0, level(microphone.part(alone, 5)) - level(arrived.part(alone + late, 5)))
     # What the house says is heard at the door a little later: from then on there is an echo.
     first = began + measure.lag(house[: 5 * RATE], loudspeaker.part(began, 6))
     taken = [
@@ -220,6 +221,10 @@ def run(options: argparse.Namespace, folder: Path) -> Results:
             say("  round trip without the canceller")
             bare = round_trip(room, lambda codec: Ours(jackd, folder, codec, echo=False))
             rows.update({f"{row}, no canceller": figure for row, figure in bare.items()})
+        if name == "baresip" and not options.part:
+            say("  round trip as it is delivered")
+            usual = round_trip(room, lambda codec: Baresip(jackd, folder, codec, tuned=False))
+            rows.update({f"{row}, as it is delivered": figure for row, figure in usual.items()})
     room.stop()
     jackd.stop()
     return results

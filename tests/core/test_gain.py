@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from intercom.engine.gain import LEAST_DB, MOST_DB, PEAK, TARGET_DBFS, Gain
+from intercom.engine.gain import LOUD_DBFS, MOST_DB, PEAK, SOFT_DBFS, Gain
 
 PERIOD_MS, SAMPLES = 10, 160
 SILENCE = np.zeros(SAMPLES, np.int16)
@@ -38,7 +38,7 @@ def test_a_soft_voice_is_brought_to_a_usual_loudness() -> None:
     gain = Gain(PERIOD_MS)
     hears(gain, -90, 1, speech=0)
     assert hears(gain, -36, 1.0) < -30
-    assert hears(gain, -36, 4.0) == pytest.approx(TARGET_DBFS, abs=1)
+    assert hears(gain, -36, 4.0) == pytest.approx(SOFT_DBFS, abs=1)
 
 
 def test_a_whisper_is_lifted_by_no_more_than_the_bound() -> None:
@@ -56,7 +56,7 @@ def test_a_shout_is_made_softer_and_never_clipped() -> None:
     second = gain.process(sound(-12), SILENCE, 1.0)
     assert np.abs(second.astype(int)).max() <= PEAK + 1
     assert len(first) == SAMPLES
-    assert hears(gain, -12, 3) == pytest.approx(-12 + LEAST_DB, abs=1)
+    assert hears(gain, -12, 3) == pytest.approx(LOUD_DBFS, abs=1)
 
 
 def test_nothing_is_learned_while_the_house_speaks() -> None:
@@ -87,6 +87,13 @@ def test_a_noisy_street_is_not_lifted() -> None:
     hears(gain, -50, 3, speech=0)
     hears(gain, -40, 10)
     assert gain.gain_db < 1
+
+
+def test_a_usual_voice_is_not_touched() -> None:
+    """Neither up nor down."""
+    gain = Gain(PERIOD_MS)
+    hears(gain, -90, 1, speech=0)
+    assert hears(gain, -22, 5) == pytest.approx(-22, abs=0.5)
 
 
 def test_a_period_that_needs_nothing_is_not_touched() -> None:

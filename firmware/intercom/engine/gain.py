@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 Samples = npt.NDArray[np.int16]
 
-TARGET_DBFS = -26.0
-"""Level of a voice while it speaks: what telephone networks are planned for (ITU-T P.56 and G.101, -26 dBov)."""
+SOFT_DBFS, LOUD_DBFS = -26.0, -18.0
+"""Level of a voice while it speaks: from what telephone networks are planned for (ITU-T P.56 and G.101, -26 dBov) to
+what begins to be too loud at an ear. In between nothing is changed."""
 MOST_DB, LEAST_DB = 12.0, -9.0
 NOISE_DBFS = -54.0
 """What is lifted of a noisy street at most."""
@@ -68,7 +69,8 @@ class Gain:
 
     def _approach(self, voice: float) -> None:
         most = min(MOST_DB, max(0.0, NOISE_DBFS - self._noise_dbfs))
-        goal = min(most, max(LEAST_DB, TARGET_DBFS - voice))
+        wanted = max(0.0, SOFT_DBFS - voice) + min(0.0, LOUD_DBFS - voice)
+        goal = min(most, max(LEAST_DB, wanted))
         step = goal - self.gain_db
         self.gain_db += min(UP_DB_S * self._period_s, max(-DOWN_DB_S * self._period_s, step))
 

@@ -81,15 +81,18 @@ bind = "{bind}"
 class House:
     """Everything around the door. Made once; needs `namespace.enter()`."""
 
-    def __init__(self, folder: Path, *, own_registrar: bool = False) -> None:
-        """With `own_registrar` the SIP service is the one that `install --with-registrar` puts beside a door."""
+    def __init__(self, folder: Path, *, own_registrar: bool = False, more: Mapping[str, str] | None = None) -> None:
+        """With `own_registrar` the SIP service is the one that `install --with-registrar` puts beside a door.
+
+        `more` are further users of it, with their passwords.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._doors = 0
         with contextlib.ExitStack() as building:
             self.journal = Journald(folder)
             building.callback(self.journal.stop)
-            users = {"door": "secret", "201": "p201", "202": "p202"}
+            users = {"door": "secret", "201": "p201", "202": "p202", **(more or {})}
             odd = {name: f"sip:{name}@{SIPP_IP}:{port}" for name, port in ODD_PHONES.items()}
             self.registrar: Kamailio = (
                 OwnRegistrar(folder, REGISTRAR_IP, users)

@@ -87,15 +87,20 @@ def listen(factory: Any) -> None:
             drive(factory, json.loads(order))
 
 
-def main() -> int | None:
-    """Connect, put the pins in place, become the daemon."""
+def connect(path: str) -> None:
+    """Put the pins in place, with their wires at this socket."""
     global _line
-    path, arguments = sys.argv[1], sys.argv[2:]
     _line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     _line.connect(path)
     _line.set_inheritable(False)
     factory = Device.pin_factory = MockFactory(pin_class=ToldPin)
     threading.Thread(target=listen, args=[factory], name="pins", daemon=True).start()
+
+
+def main() -> int | None:
+    """Connect, put the pins in place, become the daemon."""
+    path, arguments = sys.argv[1], sys.argv[2:]
+    connect(path)
     from intercom.__main__ import main as intercom
 
     sys.argv = ["intercom", *arguments]

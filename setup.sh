@@ -44,6 +44,7 @@ readonly TEST_PACKAGES=(
     linphone-cli                    # another phone inside
     kamailio-presence-modules       # who watches the door at the SIP service
     mosquitto                       # the house's MQTT broker
+    ansible-core systemd-journal-remote     # a fleet: its playbook, its journals in one place
     tshark tcpdump                  # what reads the file of a SIP trace
     shellcheck mandoc zsh           # what the shell scripts, the manual pages and the completion are read by
     espeak-ng                       # speaks the prompts (intercom audio speak)

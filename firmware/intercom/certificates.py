@@ -28,7 +28,7 @@ def read(section: Section, folder: Path, *, encrypted: bool) -> Files:
     elif bool(files["cert_file"]) != bool(files["key_file"]):
         section.problems.error(section.title, "cert_file and key_file need each other; give both, or none")
     else:
-        _check_authorities(section, files["ca_file"])
+        check_authorities(section, files["ca_file"])
         _check_own(section, files["cert_file"], files["key_file"])
     return Files(ca_file=files["ca_file"], cert_file=files["cert_file"], key_file=files["key_file"])
 
@@ -38,7 +38,8 @@ def _path(section: Section, key: str, folder: Path) -> str:
     return str(folder / name) if name else ""
 
 
-def _check_authorities(section: Section, file: str) -> None:
+def check_authorities(section: Section, file: str) -> None:
+    """Have a file that holds no authority's certificate told; nothing is no file."""
     if not file:
         return
     try:

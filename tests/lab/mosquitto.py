@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import queue
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
 
+from lab.certificates import Certificates
 from lab.processes import LabError, Process, start, wait_until
 
 
 class Mosquitto:
-    """A broker on `ip`, port 1883; everybody may do everything there."""
+    """A broker on `ip`, port 1883; who may come in may do everything there."""
 
-    def __init__(self, folder: Path, ip: str = "127.0.0.24") -> None:
-        self.ip, self._folder = ip, folder
-        self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener 1883 {ip}\nallow_anonymous true\nuser root\n")
+    def __init__(
+        self, folder: Path, ip: str = "127.0.0.24", *, secure: Certificates | None = None, **users: str
+    ) -> None:
+        """With `users` (name -> password) nobody else comes in; with `secure` only by TLS."""
+        self.ip, self.secure, self.users, self._folder = ip, secure, users, folder
+        self._config, passwords = folder / "mosquitto.conf", folder / "mosquitto.passwords"
+        lines = [f"listener 1883 {ip}", "user root", f"allow_anonymous {'false' if users else 'true'}"]
+        if secure:
+            lines += [f"certfile {secure.certificate}", f"keyfile {secure.key}"]
+        if users:
+            passwords.write_text("".join(f"{user}:{password}\n" for user, password in users.items()))
+            subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
+            lines.append(f"password_file {passwords}")
+        self._config.write_text("\n".join([*lines, ""]))
         self.process: Process | None = None
         self.start()
 
@@ -47,6 +59,10 @@ class Listener:
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
         self._client.on_connect = lambda client, *_: client.subscribe("#", 1)
         self._client.on_message = lambda _client, _data, message: self._heard.put(message)
+        if broker.secure:
+            self._client.tls_set(str(broker.secure.authority))
+        for user, password in list(broker.users.items())[:1]:
+            self._client.username_pw_set(user, password)
         self._client.connect(broker.ip)
         self._client.loop_start()
 

@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import queue
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import ClassVar
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from lab import certificates
 from lab.house import Door, House, stopping
 from lab.mosquitto import Listener, Mosquitto
 from lab.processes import Process, start
@@ -103,7 +105,8 @@ def test_a_dead_broker_delays_no_ring(house: House, station: Door) -> None:
     with stopping(broker), stopping(house.phone()) as phone, stopping(bridge(station, settings)):
         with stopping(Listener(broker)) as before:
             before.await_message("intercom/front/state")
-        broker.stop()
+        assert broker.process is not None
+        broker.process.signal(signal.SIGSTOP)
         visits = len(station.records("visit-ended"))
         station.press()
         phone.await_event("CALL_INCOMING")
@@ -111,6 +114,8 @@ def test_a_dead_broker_delays_no_ring(house: House, station: Door) -> None:
         station.await_record("card-closed")
         visit = station.records("visit-ended")[-1]
         timeline = json.loads(visit["INTERCOM_TIMELINE"])
+        broker.process.signal(signal.SIGCONT)
+        broker.stop()
         broker.start()
         with stopping(Listener(broker)) as after:
             again = json.loads(after.await_message("intercom/front/state", 20))
@@ -119,6 +124,26 @@ def test_a_dead_broker_delays_no_ring(house: House, station: Door) -> None:
     assert len(station.records("visit-ended")) == visits + 1
     assert visit["INTERCOM_OUTCOME"] == "busy"
     assert again["line"] == "ON"
+
+
+def test_a_broker_that_wants_a_password_over_tls(station: Door, tmp_path: Path) -> None:
+    """The right one comes in; a wrong one, and a broker whose authority nobody knows, are told in words."""
+    secure = certificates.make(tmp_path / "broker", "127.0.0.24")
+    with stopping(Mosquitto(tmp_path, secure=secure, door="pass word")) as broker:
+        known = f'[mqtt]\nserver = "{broker.ip}:1883"\nuser = "door"\ntls = true\n'
+        trusting = f'{known}ca_file = "{secure.authority}"\n'
+        with stopping(bridge(station, f'{trusting}password = "wrong"\n')) as refused:
+            refused.await_line("[Nn]ot authori[sz]ed")
+        with stopping(bridge(station, f'{known}password = "pass word"\n')) as stranger:
+            stranger.await_line("certificate verify failed")
+        with (
+            stopping(Listener(broker)) as listener,
+            stopping(bridge(station, f'{trusting}password = "pass word"\n')) as bridging,
+        ):
+            told = json.loads(listener.await_message("intercom/state"))
+
+    assert told["line"] == "ON"
+    assert "pass word" not in bridging.log_tail()
 
 
 def test_a_webhook_is_tried_until_it_is_taken(house: House, station: Door) -> None:
@@ -164,10 +189,13 @@ def test_prometheus_understands_the_figures(station: Door, tmp_path: Path) -> No
 def test_settings_that_are_wrong_are_told(station: Door, tmp_path: Path) -> None:
     """All at once, as with the door's own configuration."""
     path = tmp_path / "house.toml"
-    path.write_text('[mqtt]\nserver = "two words"\ncommands = ["dance"]\n[webhooks.a]\nurl = "ftp://x"\nlink = 1\n')
+    path.write_text(
+        '[mqtt]\nserver = "two words"\ncommands = ["dance"]\nca_file = "none.crt"\ntls = true\n'
+        '[webhooks.a]\nurl = "ftp://x"\nlink = 1\n'
+    )
     with intercom("house", "--config", path, "--socket", station.socket, columns=200) as terminal:
         status = terminal.await_end()
 
     assert status == 1
-    for part in ("[mqtt] server", "[mqtt] commands", "[webhooks.a] url", "[webhooks.a] link"):
+    for part in ("[mqtt] server", "[mqtt] ca_file", "[mqtt] commands", "[webhooks.a] url", "[webhooks.a] link"):
         assert part in terminal.text()

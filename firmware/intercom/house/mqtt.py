@@ -54,7 +54,9 @@ class Broker:
             int(port or (8883 if self._settings.tls else 1883)),
             username=self._settings.user or None,
             password=self._settings.password.reveal() or None,
-            tls_context=ssl.create_default_context() if self._settings.tls else None,
+            tls_context=ssl.create_default_context(cafile=self._settings.ca_file or None)
+            if self._settings.tls
+            else None,
             will=aiomqtt.Will(self._topic("availability"), "offline", 1, retain=True),
         )
 

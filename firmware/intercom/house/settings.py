@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from intercom import grammar
+from intercom import certificates, grammar
 from intercom.config import Secret
 from intercom.core.commands import Kind
 from intercom.credentials import Vault
@@ -28,6 +28,8 @@ class Mqtt:
     password: Secret = field(default_factory=Secret)
     tls: bool = False
     """Whether to encrypt, and verify the broker's certificate."""
+    ca_file: str = ""
+    """Authorities whose signature counts (PEM), for a broker that signs for itself; empty: the system's."""
     topic: str = "intercom"
     """What all our topics begin with: another one for each door."""
     discovery: str = "homeassistant"
@@ -68,7 +70,9 @@ def load(path: Path) -> Settings:
     top, vault = Section("", document, problems), Vault(path.parent, {}, in_service=False)
     given = "mqtt" in top
     broker, hooks = top.section("mqtt"), top.sections("webhooks", grammar.KEY, grammar.is_key)
-    settings = Settings(_mqtt(broker, vault) if given else None, tuple(_webhook(key, one, vault) for key, one in hooks))
+    settings = Settings(
+        _mqtt(broker, vault, path.parent) if given else None, tuple(_webhook(key, one, vault) for key, one in hooks)
+    )
     for section in (top, broker, *(section for _, section in hooks)):
         section.close()
     if problems.errors:
@@ -76,14 +80,24 @@ def load(path: Path) -> Settings:
     return settings
 
 
-def _mqtt(section: Section, vault: Vault) -> Mqtt:
+def _mqtt(section: Section, vault: Vault, folder: Path) -> Mqtt:
     usual = Mqtt("")
     which = ", ".join(COMMANDS)
+    tls, name = (
+        section.flag("tls", usual.tls),
+        section.text("ca_file", usual.ca_file, certificates.FILE, str.isprintable),
+    )
+    ca_file = str(folder / name) if name else ""
+    if ca_file and not tls:
+        section.problems.error(f"{section.title} ca_file", "is of use only with tls = true")
+    else:
+        certificates.check_authorities(section, ca_file)
     return Mqtt(
         server=section.text("server", None, grammar.SERVER, grammar.is_server),
         user=section.text("user", usual.user, "a user, or nothing", str.isprintable),
         password=vault.fetch(section, "password", grammar.PASSWORD, grammar.is_password, needed=False),
-        tls=section.flag("tls", usual.tls),
+        tls=tls,
+        ca_file=ca_file,
         topic=section.text("topic", usual.topic, 'a topic such as "intercom/front"', _is_topic),
         discovery=section.text(
             "discovery", usual.discovery, 'a topic, or ""', lambda text: not text or _is_topic(text)

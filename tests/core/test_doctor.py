@@ -78,6 +78,15 @@ def test_a_dying_disk_is_told_before_a_full_one(tmp_path: Path) -> None:
     assert machine.disk({"disk_free_mb": 50}, tmp_path).seen == "only 50 MB are free"
     life.write_text("0x0a 0x02\n")
     assert machine.disk({"disk_free_mb": 50}, tmp_path).seen == "it has used 100 % of its life"
+    life.write_text("0x01 0x02\n")
+    life.with_name("pre_eol_info").write_text("0x02\n")
+    assert machine.disk({"disk_free_mb": 50}, tmp_path).seen == "its spare blocks run out"
+    (tmp_path / "proc").mkdir()
+    mounts = "tmpfs /run tmpfs ro 0 0\n/dev/mmcblk0p2 / ext4 {},noatime,errors=remount-ro 0 0\n"
+    (tmp_path / "proc/mounts").write_text(mounts.format("rw"))
+    assert machine.disk({"disk_free_mb": 500}, tmp_path).health is Health.UNWISE
+    (tmp_path / "proc/mounts").write_text(mounts.format("ro"))
+    assert machine.disk({"disk_free_mb": 500}, tmp_path).seen == "the kernel lets nobody write to it"
     errors.write_text("3\n")
     assert machine.disk({"disk_free_mb": 50}, tmp_path).health is Health.BROKEN
 
@@ -89,7 +98,55 @@ def test_a_supply_that_was_weak_once_is_told(tmp_path: Path) -> None:
     throttled.write_text("0\n")
 
     assert machine.supply({"supply": "well", "temperature_c": 50.0}, tmp_path).seen == "well, 50 °C"
-    assert machine.supply({}, tmp_path).health is Health.SKIPPED
+    assert machine.supply({}, tmp_path).health is Health.WELL
+    assert machine.supply({}, tmp_path / "no Pi").health is Health.SKIPPED
     assert machine.supply({"supply": "well", "temperature_c": 81.0}, tmp_path).health is Health.UNWISE
+    throttled.write_text("e0000\n")
+    assert machine.supply({"supply": "well"}, tmp_path).seen.startswith("the processor was slowed down")
+    throttled.write_text("50005\n")
+    assert machine.supply({}, tmp_path).seen == "it is below 4.63 V"
     throttled.write_text("50000\n")
     assert machine.supply({"supply": "well"}, tmp_path).seen == "it was, since the start, below 4.63 V"
+
+
+MIXER = """\
+Simple mixer control 'Speaker',0
+  Capabilities: pvolume pswitch pswitch-joined
+  Playback channels: Front Left - Front Right
+  Limits: Playback 0 - 37
+  Mono:
+  Front Left: Playback 20 [54%] [-17.00dB] [{speaker}]
+  Front Right: Playback 20 [54%] [-17.00dB] [{speaker}]
+Simple mixer control 'Mic',0
+  Capabilities: pvolume pvolume-joined cvolume cvolume-joined pswitch pswitch-joined cswitch cswitch-joined
+  Playback channels: Mono
+  Capture channels: Mono
+  Limits: Playback 0 - 32 Capture 0 - 16
+  Mono: Playback 23 [72%] [34.36dB] [off] Capture 16 [100%] [0.00dB] [{microphone}]
+Simple mixer control 'Auto Gain Control',0
+  Capabilities: pswitch pswitch-joined
+  Playback channels: Mono
+  Mono: Playback [off]
+"""
+"""What alsa-utils prints of a usual USB card."""
+
+
+@pytest.mark.parametrize(
+    ("speaker", "microphone", "health", "seen"),
+    [
+        ("on", "on", Health.WELL, "nothing is switched off"),
+        ("off", "on", Health.UNWISE, "Speaker is switched off"),
+        ("off", "off", Health.UNWISE, "Speaker, Mic is switched off"),
+    ],
+)
+def test_a_muted_mixer_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, speaker: str, microphone: str, health: Health, seen: str
+) -> None:
+    """The commonest cause of a silent door; a microphone that is not played back at the door is meant to be so."""
+    amixer = tmp_path / "amixer"
+    amixer.write_text(f"#!/bin/sh\ncat <<'END'\n{MIXER.format(speaker=speaker, microphone=microphone)}END\n")
+    amixer.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    found = machine.mixer(loaded(tmp_path, f'{BASE}[sound]\noutput = "USB"\n'))
+
+    assert (found.health, found.seen) == (health, seen)

@@ -8,6 +8,7 @@ import pytest
 
 from lab.house import Door, House, configuration, stopping
 from lab.kamailio import Kamailio
+from lab.pbx import Pbx
 from lab.terminal import Terminal, intercom
 
 TLS_IP = "127.0.0.23"
@@ -47,6 +48,22 @@ def test_all_that_can_be_looked_at_is_well(house: House, station: Door) -> None:
     assert re.search(r"sound home +100 packets went, (9\d|100) came back from 127.0.0.44:", terminal.text())
     assert status in {0, 4}, "4: this machine's clock or disk could be better"
     assert len(station.records("line-up")) == before, "the registration was disturbed"
+
+
+def test_sound_goes_both_ways_through_the_echo_of_a_pbx(pbx: Pbx, tmp_path: Path) -> None:
+    """A real Asterisk's Echo(), with its own challenge; nobody rings."""
+    with pbx.door() as door:
+        arguments = ("--config", door.config, "--socket", door.socket, "--echo", "600")
+        with intercom("doctor", *arguments, columns=160) as terminal:
+            status = terminal.await_end(30)
+
+    assert re.search(r"^ok +login home +accepted \(401, realm 'asterisk', ", terminal.text(), re.MULTILINE)
+    told = re.search(
+        r"^ok +sound home +100 packets went, (\d+) came back from 127.0.0.10:", terminal.text(), re.MULTILINE
+    )
+    assert told, terminal.text()
+    assert status in {0, 4}, "4: this machine's clock or disk could be better"
+    print(f"of 100 packets {told[1]} came back from Asterisk's Echo()")
 
 
 @pytest.mark.parametrize(

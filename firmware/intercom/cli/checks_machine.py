@@ -14,6 +14,11 @@ from intercom.errors import ConfigError, HardwareError
 
 Status = dict[str, Any]
 HOT_C = 80.0
+ANOTHER_CARD = "copy what you need, and put in another card"
+WORN, SPARE_NORMAL = 9, 1
+"""JESD84-B51: DEVICE_LIFE_TIME_EST in tenths, PRE_EOL_INFO 1 for "normal"; SD cards say neither."""
+WEAK, SLOWED, SINCE_START = 0b0001, 0b1110, 16
+"""Bits of get_throttled (Raspberry Pi's vcgencmd): below 4.63 V; slowed down; and so many higher: since the start."""
 
 
 def configuration(path: Path) -> tuple[Config | None, list[Finding]]:
@@ -138,12 +143,14 @@ def disk(readings: dict[str, float | str], root: Path = Path("/")) -> Finding:
     """Look at the SD card: errors that the kernel has counted, how worn it is, and what is free."""
     errors = sum(_numbers(root.glob("sys/fs/ext4/*/errors_count")))
     if errors:
-        return broken(
-            "disk", f"the kernel has met {errors} errors on it", "copy what you need, and put in another card"
-        )
-    worn = max(_worn(root), default=0)
-    if worn >= 9:  # JESD84-B51: in tenths of its life
-        return unwise("disk", f"it has used {worn * 10} % of its life", "have another card ready")
+        return broken("disk", f"the kernel has met {errors} errors on it", ANOTHER_CARD)
+    if _is_read_only(root):
+        # Debian mounts with errors=remount-ro.
+        return broken("disk", "the kernel lets nobody write to it", f"see why with `sudo dmesg`; {ANOTHER_CARD}")
+    worn, spare = max(_of_cards(root, "life_time"), default=0), max(_of_cards(root, "pre_eol_info"), default=0)
+    if worn >= WORN or spare > SPARE_NORMAL:
+        return unwise("disk", f"it has used {worn * 10} % of its life" if worn >= WORN else "its spare blocks run out",
+                      "have another card ready")  # fmt: skip
     free = readings.get("disk_free_mb")
     if isinstance(free, int | float) and free < 100:
         return unwise(
@@ -155,19 +162,17 @@ def disk(readings: dict[str, float | str], root: Path = Path("/")) -> Finding:
 
 
 def supply(readings: dict[str, float | str], root: Path = Path("/")) -> Finding:
-    """Look at supply and heat, now and since the start (bit 16 of get_throttled: it was too low)."""
-    throttled = root / "sys/devices/platform/soc/soc:firmware/get_throttled"
-    degrees = readings.get("temperature_c")
-    try:
-        since_start = int(throttled.read_text(encoding="ascii"), 16) & 1 << 16
-    except (OSError, ValueError):
-        since_start = 0
-    if readings.get("supply") == "weak" or since_start:
-        when = "is" if readings.get("supply") == "weak" else "was, since the start,"
+    """Look at supply and heat, now and since the start."""
+    degrees, flags = readings.get("temperature_c"), _throttled(root)
+    weak_now = readings.get("supply") == "weak" or bool((flags or 0) & WEAK)
+    if weak_now or (flags or 0) & WEAK << SINCE_START:
+        when = "is" if weak_now else "was, since the start,"
         return broken("supply", f"it {when} below 4.63 V", "use a stronger supply, and a shorter, thicker cable")
     if isinstance(degrees, int | float) and degrees >= HOT_C:
         return unwise("supply", f"the processor has {degrees:.0f} °C", "give it air or shade")
-    if "supply" not in readings:
+    if (flags or 0) & (SLOWED | SLOWED << SINCE_START):
+        return unwise("supply", "the processor was slowed down since the start: it was too hot", "give it air or shade")
+    if "supply" not in readings and flags is None:
         return skipped("supply", "this machine does not measure it")
     return well("supply", f"well{f', {degrees:.0f} °C' if isinstance(degrees, int | float) else ''}")
 
@@ -179,7 +184,27 @@ def _numbers(paths: Iterator[Path]) -> Iterator[int]:
             yield int(text)
 
 
-def _worn(root: Path) -> Iterator[int]:
-    """Yield how much of their lives cards have used, in tenths, where they tell."""
-    for path in root.glob("sys/block/mmcblk*/device/life_time"):
+def _throttled(root: Path) -> int | None:
+    """Return what the firmware of a Pi says (its get_throttled); None where there is none."""
+    try:
+        return int((root / "sys/devices/platform/soc/soc:firmware/get_throttled").read_text(encoding="ascii"), 16)
+    except (OSError, ValueError):
+        return None
+
+
+def _is_read_only(root: Path) -> bool:
+    """Whether the file system of a card, meant to be written to, is mounted so that it cannot be."""
+    try:
+        mounts = [line.split() for line in (root / "proc/mounts").read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return False
+    return any(
+        place == "/" and kind in ("ext4", "f2fs", "btrfs") and "ro" in options.split(",")
+        for _, place, kind, options, *_ in mounts
+    )
+
+
+def _of_cards(root: Path, name: str) -> Iterator[int]:
+    """Yield what cards say of themselves, where they do: `life_time` in tenths, `pre_eol_info` in steps from 1."""
+    for path in root.glob(f"sys/block/mmcblk*/device/{name}"):
         yield from (int(part, 16) for part in path.read_text(encoding="ascii").split() if part.startswith("0x"))

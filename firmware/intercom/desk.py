@@ -115,7 +115,7 @@ class Desk:
             case {"do": "wait", "visit": str(visit)}:
                 return await self._wait(visit)
             case {"do": str(what)} if what.startswith("audio-") and self._sound is not None:
-                return await self._sound.answer(request, f"uid {peer.uid}")
+                return await self._sound.answer(request, _who(peer))
             case {"do": str(what)} if what.startswith("trace"):
                 return await self._trace.answer(request, _who(peer))
         return {"ok": False, "error": f"no such request: {request.get('do')!r}"}

@@ -2,6 +2,7 @@
 """Percentiles, histograms and outages: the figures by which people judge a door must be right."""
 
 import math
+import re
 from datetime import datetime
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercom.cli import figures, report
+from intercom.cli import figures, plots, report
 from intercom.cli.figures import Outage
 
 NOW = 1_790_000_000.0
@@ -160,3 +161,10 @@ def test_what_a_stranger_sent_is_text_in_the_report() -> None:
     page = report.page([visit], [Outage(evil, evil, NOW - 9, NOW)], NOW - DAY, NOW, evil)
 
     assert "script" not in read(page).seen
+
+
+def test_a_histogram_counts_in_whole_visits() -> None:
+    """Nobody has had a quarter of a visit."""
+    drawn = plots.columns([(20, 30, 5), (30, 50, 1)], "ms")
+
+    assert re.findall(r">([\d.]+)</text>", drawn) == ["0", "2", "4", "6", "8"]

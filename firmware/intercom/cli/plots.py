@@ -49,7 +49,8 @@ def points(series: Sequence[Point], unit: str, began: float, ended: float, *, jo
 def columns(classes: Sequence[tuple[float, float, int]], unit: str) -> str:
     """Return a histogram: from, to, how many."""
     most = max(number for _, _, number in classes)
-    frame = _Frame(0, len(classes), 0, _nice(most))
+    # Four steps, and nobody counts in parts of a visit.
+    frame = _Frame(0, len(classes), 0, 4 * _nice(math.ceil(most / 4)))
     parts = list(frame.grid(""))
     for place, (low, high, number) in enumerate(classes):
         left, right, top = frame.x(place + 0.1), frame.x(place + 0.9), frame.y(number)

@@ -116,6 +116,8 @@ def test_history_tells_who_sent_a_call_on() -> None:
 
     assert identity.diverted_by(message) == "300"
     assert identity.diverted_by("INVITE x SIP/2.0\r\nHistory-Info: <sip:door@pbx>;index=1\r\n\r\n") == ""
+    named = 'History-Info: "Hall, ground floor" <sip:300@pbx>;index=1\r\nHistory-Info: <sip:door@pbx>;index=1.1'
+    assert identity.diverted_by(f"INVITE x SIP/2.0\r\n{named}\r\n\r\n") == "Hall, ground floor (300)"
     assert identity.caller("rubbish") == ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+import interop_table
 import pytest
 
 from lab.baresip import Phone
@@ -13,6 +14,7 @@ from lab.kamailio import Kamailio
 from lab.tones import speech_tone
 
 IP = "127.0.0.23"
+PEERS = interop_table.peer("kamailio"), interop_table.peer("baresip")
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,23 @@ def test_a_visit_over_tls(house: House, secure: Kamailio, srtp: str, mediaenc: s
 
         assert door.await_visit().outcome == "talked"
         assert heard_by(inside).heard
+
+
+@pytest.mark.parametrize("mediaenc", ["srtp-mand", "dtls_srtp"])
+def test_a_phone_may_offer_its_keys_as_it_likes(house: House, secure: Kamailio, mediaenc: str) -> None:
+    """In a call to the door: keys in the SDP, or agreed on by DTLS; the door answers either, and is heard."""
+    edit = lambda text: text.replace('user = "door"\n', over_tls(secure, "required"))  # noqa: E731
+    with stopping(phone(house, secure, mediaenc)) as inside, house.door(edit=edit, registrar=IP) as door:
+        house.room.say(speech_tone(VISITOR_HZ, 3), loop=True)
+        inside.call("door")
+        door.await_record("call-answered")
+        time.sleep(1.5)  # a sentence takes time
+        inside.hang_up()
+
+        assert door.await_visit(by="201").outcome == "talked"
+        assert heard_by(inside).heard
+    offered = "DTLS (RFC 5763)" if mediaenc == "dtls_srtp" else "SDES (RFC 4568)"
+    interop_table.add("SDP", f"{offered} offered by a caller", *PEERS)
 
 
 def test_no_call_without_encryption_where_it_is_required(house: House, secure: Kamailio) -> None:

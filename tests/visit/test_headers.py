@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import interop_table
+import pytest
 
 from lab import script
 from lab.baresip import Phone
@@ -87,7 +88,14 @@ def test_a_trunk_gets_the_asserted_identity(house: House) -> None:
     works("P-Asserted-Identity", KAMAILIO, SIPP)
 
 
-def test_a_caller_is_shown_by_name_with_the_way_that_the_call_came(house: House) -> None:
+WAYS = {
+    "Diversion": f'Diversion: "Hall" <sip:300@{REGISTRAR_IP}>;reason=no-answer',
+    "History-Info": f'History-Info: "Hall" <sip:300@{REGISTRAR_IP}>;index=1,<sip:door@{REGISTRAR_IP}>;index=1.1',
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_caller_is_shown_by_name_with_the_way_that_the_call_came(house: House, way: str) -> None:
     """In the journal and in `intercom visits`: whom the server vouches for, and who sent the call on."""
     asserted = f'P-Asserted-Identity: "Reception" <sip:200@{REGISTRAR_IP}>'
     calls = script.caller(
@@ -98,7 +106,7 @@ def test_a_caller_is_shown_by_name_with_the_way_that_the_call_came(house: House)
         script.expect(200),
         password="p201",
         sdp=script.audio(),
-        headers=[asserted, f'Diversion: "Hall" <sip:300@{REGISTRAR_IP}>;reason=no-answer'],
+        headers=[asserted, WAYS[way]],
     )
     with house.door() as door:
         with stopping(
@@ -115,4 +123,4 @@ def test_a_caller_is_shown_by_name_with_the_way_that_the_call_came(house: House)
     assert visit.outcome == "talked"
     assert "Reception (200), sent on by Hall (300)" in listed
     works("a caller's asserted identity shown in `intercom visits`", KAMAILIO, SIPP)
-    works("Diversion shown", KAMAILIO, SIPP)
+    works(f"{way} shown", KAMAILIO, SIPP)

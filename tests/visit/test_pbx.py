@@ -29,6 +29,7 @@ BUTTONS = Buttons(
         "office": "office",
         "keys": "keys",
         "away": "611",
+        "moved": "612",
     },
     more={"careful": "confirm = true"},
     edit=lambda text: (
@@ -143,6 +144,33 @@ def test_a_phone_that_forwards_by_302_is_followed_by_the_pbx(pbx: Pbx, door: Doo
         assert ring.outcome() == TALKED
         assert len(ring.records("call-placed")) == 1
     works(pbx, "call forwarding by the phone (302)", interop_table.peer("sipp"))
+
+
+def test_a_302_of_the_pbx_is_followed_by_the_door(pbx: Pbx, door: Door) -> None:
+    """The PBX sends the door on, before it has answered, to one of its own extensions."""
+    phone = pbx.phone("203")
+    visitor_speaks(pbx)
+    ring = Ring(door, "moved")
+    pick_up(phone, ring.at)
+
+    assert both_hear(pbx, phone)
+    assert ring.outcome() == TALKED
+    assert f"sip:203@{PBX_IP}" in str(ring.record("call-redirected")["INTERCOM_CONTACT"])
+    interop_table.add("redirect", "302 of a PBX followed", pbx.asterisk.version, PHONES)
+
+
+def test_a_caller_whom_a_phone_forwards_to_the_door_is_told_with_it(pbx: Pbx, door: Door) -> None:
+    """201 calls 204, who has his calls go to the door: the PBX says so (Diversion)."""
+    phone = pbx.phone("201")
+    moved = Sipp("uas_redirect", pbx.folder, port=5090, user="204", TARGET=f"sip:door@{PBX_IP}")
+    with stopping(moved):
+        phone.call("204")
+        arrived = door.await_record("call-arrived", caller="201")
+        door.await_record("call-answered", leg=str(arrived["INTERCOM_LEG"]))
+        phone.hang_up()
+
+        assert arrived["INTERCOM_SHOWN"] == "Kitchen (201), sent on by Odd (204)"
+    interop_table.add("headers", "Diversion of a PBX shown", pbx.asterisk.version, PHONES, interop_table.peer("sipp"))
 
 
 def test_a_voicemail_does_not_swallow_a_visit(pbx: Pbx, door: Door) -> None:

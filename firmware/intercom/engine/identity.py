@@ -9,15 +9,22 @@ LONGEST = 60
 """Characters of a name; what is longer is no name."""
 _COMPACT = {"From": "f"}
 _ADDRESS = re.compile(r'\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<token>[^<"]*?))\s*<(?:sips?|tel):(?P<user>[^@;>]+)')
+_ENTRY = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^",<])*<[^>]+>[^,]*')
+"""One of the addresses of a list: a name, which may hold a comma between its quotes, and what follows."""
 _BARE = re.compile(r"\s*(?:sips?|tel):(?P<user>[^@;>]+)")
 
 
 def header(message: str, name: str) -> str:
     """Return the first value of a header, unfolded; nothing where there is none (RFC 3261 section 7.3)."""
+    return next(iter(headers(message, name)), "")
+
+
+def headers(message: str, name: str) -> list[str]:
+    """Return the values of all headers of a name, unfolded, in their order."""
     head = re.split(r"\r?\n\r?\n", message, maxsplit=1)[0]
     spelt = "|".join((re.escape(name), *filter(None, [_COMPACT.get(name)])))
-    found = re.search(rf"(?im)^(?:{spelt})[ \t]*:[ \t]*((?:.*)(?:\r?\n[ \t]+.*)*)", head)
-    return re.sub(r"\s+", " ", found[1]).strip() if found else ""
+    found = re.findall(rf"(?im)^(?:{spelt})[ \t]*:[ \t]*((?:.*)(?:\r?\n[ \t]+.*)*)", head)
+    return [re.sub(r"\s+", " ", value).strip() for value in found]
 
 
 def who(value: str) -> str:
@@ -40,7 +47,8 @@ def diverted_by(message: str) -> str:
     """Return whom the call was meant for before it was forwarded to us, where it was (RFC 5806, RFC 7044)."""
     if diversion := header(message, "Diversion"):
         return who(diversion)
-    entries = re.findall(r"<[^>]+>[^,]*", header(message, "History-Info"))
+    # The last ones are enough, and a stranger's long header costs no time.
+    entries = _ENTRY.findall(",".join(headers(message, "History-Info"))[-1000:])
     # One entry is the call itself; the one before the last is whom it came from.
     return who(entries[-2]) if len(entries) > 1 else ""
 

@@ -94,6 +94,16 @@ def test_two_devices_may_share_the_extension(house: House) -> None:
     works("several contacts", interop_table.peer("baresip"))
 
 
+def test_a_server_that_was_restarted_is_told_where_the_door_is(house: House) -> None:
+    """It has forgotten everybody; over a connection that is seen at once, not at the next renewal."""
+    server = Kamailio(house.folder, IP, USERS)
+    with stopping(server), house.door(registrar=IP, edit=account('transport = "tcp"')):
+        server.stop()
+        server.start()
+        server.await_registered("door", 20)
+    works("a restarted server knows the door again at once, over TCP")
+
+
 def test_over_a_connection_the_door_is_reached_by_the_flow_that_it_made(house: House) -> None:
     """RFC 5626: an instance, a flow, and no port open to anybody but the server."""
     server = Kamailio(house.folder, IP, USERS, outbound=True)

@@ -17,6 +17,8 @@ _EBUSY = 171001
 """PJSIP_EBUSY of pjsip/sip_errno.h: a REGISTER is under way already."""
 _ELSEWHERE = "192.0.2.1"
 """An address of nobody (RFC 5737): the way there is the default route."""
+_CALM_S = 10.0
+"""Between a registration and one that a lost connection asks for: some server may close each at once."""
 _ATTEMPT_S = 33.0
 """No answer takes longer: PJSIP itself ends a request after 32 s (RFC 3261, timer F)."""
 
@@ -38,6 +40,9 @@ class Line:
         """When the REGISTER under way was sent; 0 while there is none that we know of."""
         self.asked_of = ""
         """Which server it was sent to."""
+        self.registered_at = 0.0
+        self.renew_at: float | None = None
+        """When to register anew, because the connection that the server would call us by is gone."""
         self.leaving = False
         """Whether the answer to our unregistration is still to come."""
         self.server = ""
@@ -75,6 +80,7 @@ class Line:
             refused = self.phone.certificates.fault() if unheard else ""
             self.phone.post(LineLost(self.settings.name, prm.code, refused or prm.reason))
         elif prm.expiration > 0:
+            self.registered_at, self.renew_at = time.monotonic(), None
             self.spoken_to = words.host(prm.rdata.srcAddress)
             self.answered.add(self.spoken_to)
             self.own_address = words.own_address(self._server_address())
@@ -141,6 +147,17 @@ class Line:
         if error is not None and self.asked_at:
             self.asked_at = 0.0
             self.phone.post(LineLost(self.settings.name, 503, describe(error)))
+
+    def connection_lost(self, kind: str) -> None:
+        """Note that a connection ended, "tcp" or "tls": a server that came back knows nobody (RFC 5626 section 4.4)."""
+        if self.spoken_to and kind.startswith(self.settings.transport):
+            self.renew_at = max(time.monotonic(), self.registered_at + _CALM_S)
+
+    def renew(self, now: float) -> None:
+        """Register anew when that is due."""
+        if self.renew_at is not None and now >= self.renew_at:
+            self.renew_at = None
+            self.register()
 
     def _try_to_register(self) -> Any:
         self.asked_at, self.asked_of = time.monotonic(), self.server

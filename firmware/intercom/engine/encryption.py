@@ -3,11 +3,14 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from intercom.core.events import ConditionBegan, ConditionEnded, Event
 from intercom.engine.wire import AccountSettings
 from intercom.engine.words import guarded, host
+
+if TYPE_CHECKING:
+    from intercom.engine.accounts import Line
 
 SYSTEM_CAS = "/etc/ssl/certs/ca-certificates.crt"
 DAY_S = 86400.0
@@ -58,11 +61,20 @@ class Handshakes:
     pj: Any
     """The library; `sip.py` alone imports it."""
 
-    def __init__(self, certificates: "Certificates") -> None:
-        self._certificates = certificates
+    def __init__(self, certificates: "Certificates", lines: Mapping[str, "Line"]) -> None:
+        self._certificates, self._lines = certificates, lines
+        self._open: set[int] = set()
+        """Connections that came about, by PJSIP's handles."""
 
     @guarded
     def onTransportState(self, prm: Any) -> None:  # noqa: D102, N802  (PJSUA2 names and documents it)
+        handle = int(prm.hnd)
+        if prm.state == self.pj.PJSIP_TP_STATE_CONNECTED:
+            self._open.add(handle)
+        elif prm.state == self.pj.PJSIP_TP_STATE_DISCONNECTED and handle in self._open:
+            self._open.remove(handle)
+            for line in self._lines.values():
+                line.connection_lost(prm.type.lower())
         info = prm.tlsInfo
         if info.isEmpty():
             return

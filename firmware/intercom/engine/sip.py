@@ -140,6 +140,8 @@ class Telephone:
         """Tell what nobody is woken for: once a second is plenty."""
         if (news := self._strangers.news(time.monotonic())) is not None:
             self.post(news)
+        for account in self._accounts.values():
+            account.renew(time.monotonic())
         servers = {name: account.spoken_to for name, account in self._accounts.items() if account.spoken_to}
         for change in self.certificates.news(servers, time.time()):
             self.post(change)
@@ -306,7 +308,7 @@ class _Endpoint(encryption.Handshakes, TurnedAway, pj.Endpoint):  # type: ignore
 
     def __init__(self, certificates: encryption.Certificates, lines: Mapping[str, Line], post: Post) -> None:
         pj.Endpoint.__init__(self)
-        encryption.Handshakes.__init__(self, certificates)
+        encryption.Handshakes.__init__(self, certificates, lines)
         TurnedAway.__init__(self, lines, post)
 
 

@@ -50,6 +50,7 @@ readonly TEST_PACKAGES=(
     espeak-ng                       # speaks the prompts (intercom audio speak)
     mmdebstrap                      # a small Debian with Asterisk, and a bare one (tests/lab/debian-tree.sh)
     debhelper                       # makes the Debian package
+    udev umockdev                   # reads the rules for the sound card's name, on a made-up USB socket
     systemd-container               # boots the bare one, to make a door of it
     chromium-headless-shell fonts-dejavu-core   # what the report of the visits is looked at with
 )
@@ -105,6 +106,8 @@ USAGE
 . "$ROOT/firmware/setup/registrar.sh"
 # shellcheck source=firmware/setup/first.sh
 . "$ROOT/firmware/setup/first.sh"
+# shellcheck source=firmware/setup/boot.sh
+. "$ROOT/firmware/setup/boot.sh"
 # shellcheck source=firmware/setup/deb.sh
 . "$ROOT/firmware/setup/deb.sh"
 # shellcheck source=firmware/setup/door.sh

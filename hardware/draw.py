@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Draws wiring.svg and door.svg, and writes the tables of README.md, all from pins.toml.
+"""Draws wiring.svg and door.svg, and writes the tables of README.md, from pins.toml and boards.toml.
 
 python hardware/draw.py            writes them
 python hardware/draw.py --check    says what is stale, and fails when something is
@@ -17,6 +17,7 @@ from picture import COLOURS, INK, PAPER, Picture
 
 HERE = Path(__file__).parent
 TABLE = HERE / "pins.toml"
+BOARDS = HERE / "boards.toml"
 README = HERE / "README.md"
 PICTURE = HERE / "wiring.svg"
 DOOR = HERE / "door.svg"
@@ -91,6 +92,19 @@ def boot_lines(table: Iterable[Pin]) -> str:
     return "\n".join(["```ini", *told, "```"])
 
 
+def board_table(table: Iterable[Pin]) -> str:
+    """Return the sound boards in Markdown; a pin that one takes and that is wired already has to move."""
+    ours = {pin.bcm: pin.use for pin in table if pin.bcm is not None and pin.direction != "reserved"}
+    rows = ["| board | on it | in config.txt | takes | what has to move |", "| --- | --- | --- | --- | --- |"]
+    for board in tomllib.loads(BOARDS.read_text())["board"]:
+        taken = {int(number): what for number, what in board["pins"].items()}
+        lines = "<br>".join(f"`{line}`" for line in board["overlay"])
+        takes = ", ".join(f"{number} ({what})" for number, what in taken.items())
+        moves = ", ".join(f"{ours[number]} ({number})" for number in taken if number in ours) or "nothing"
+        rows.append(f"| {board['name']} | {board['parts']} | {lines} | {takes} | {moves} |")
+    return "\n".join(rows)
+
+
 def filled(text: str, name: str, content: str) -> str:
     """Return `text` with what stands between the markers of that name replaced."""
     begin, end = f"<!-- {name}: made by draw.py -->", f"<!-- end of {name} -->"
@@ -105,6 +119,7 @@ def readme() -> str:
     """Return README.md as it has to be."""
     table = pins()
     text = filled(README.read_text(), "pins", pin_table(table))
+    text = filled(text, "boards", board_table(table))
     return filled(text, "config.txt", boot_lines(table))
 
 

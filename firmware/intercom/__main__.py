@@ -11,7 +11,7 @@ from intercom.errors import ConfigError, ControlError, IntercomError
 
 COMMANDS = (
     "status", "visits", "doctor", "watch", "logs", "trace", "press", "call", "hangup", "open", "test", "code", "setup",
-    "check", "audio", "set", "diff", "apply", "reload", "house", "metrics", "lock", "phones", "run",
+    "check", "pins", "audio", "set", "diff", "apply", "reload", "house", "metrics", "lock", "phones", "run",
 )  # fmt: skip
 """The sub-commands, in the order of the help. Each is the file of that name in cli/, loaded only when it is used."""
 

@@ -10,7 +10,7 @@ build_deb() {
     version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$ROOT/firmware/intercom/__init__.py")
     rm -rf "$work"
     mkdir -p "$work/intercom"
-    cp -r "$ROOT/setup.sh" "$ROOT/firmware" "$ROOT/systemd" "$work/intercom/"
+    cp -r "$ROOT/setup.sh" "$ROOT/firmware" "$ROOT/systemd" "$ROOT/hardware" "$work/intercom/"
     mv "$work/intercom/firmware/debian" "$work/intercom/debian"
     cat >"$work/intercom/debian/changelog" <<CHANGES
 intercom ($version) unstable; urgency=medium

@@ -31,6 +31,7 @@ install_door() {
     if ! is_unanswered; then
         [[ $was != "$ID" ]] || say "this version is installed already: $ID"
         ((${#answers[@]} == 0)) || say "$CONFIGURATION is filled in already, and stays as it is (anew: sudo intercom setup)"
+        tell_boot_loader
         if ! systemd_runs || ! systemctl is-active --quiet intercom.service; then start_door "$began" "$rings" "$untried"; fi
         return
     fi
@@ -128,7 +129,8 @@ uninstall_door() {
     with_systemd 'systemctl stop intercom' systemctl stop intercom.service 2>/dev/null || true
     systemctl disable --quiet intercom.service 2>/dev/null || true
     remove_registrar
-    rm -f /etc/systemd/system/intercom*.service /etc/systemd/system/intercom*.timer \
+    silence_boot_loader
+    rm -f "$SOUND_RULES" /etc/systemd/system/intercom*.service /etc/systemd/system/intercom*.timer \
         /etc/sysusers.d/intercom.conf /etc/tmpfiles.d/intercom.conf \
         /usr/local/lib/systemd/catalog/intercom*.catalog /usr/local/bin/intercom /usr/local/share/man/man1/intercom*.1 \
         /usr/local/share/bash-completion/completions/intercom /usr/local/share/zsh/site-functions/_intercom

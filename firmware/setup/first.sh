@@ -41,6 +41,7 @@ NEXT
 # start_door SINCE WHETHER_TO_RING WHETHER_UNTRIED
 start_door() {
     local began=$1 rings=$2 untried=$3 answer
+    tell_boot_loader
     with_systemd 'systemctl restart intercom' systemctl restart intercom.service
     if ! systemd_runs || [[ -n $untried ]]; then return; fi
     say "the door starts, and registers"

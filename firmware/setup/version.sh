@@ -5,6 +5,7 @@
 #   PREFIX/current             the version that runs: a link, so going back is one rename
 
 readonly PREFIX=/opt/intercom
+readonly SOUND_RULES=/etc/udev/rules.d/85-intercom-sound.rules
 readonly JOURNAL_SETTINGS=/etc/systemd/journald.conf.d/intercom.conf
 
 # make_version ROOT_FOLDER: sets ID; everything is below ROOT_FOLDER, but knows itself at its final place.
@@ -30,6 +31,7 @@ make_version() {
     mkdir -p "$folder/bin"
     ln -sfn "../../environments/$key" "$folder/environment"
     cp -r "$ROOT/firmware/intercom" "$ROOT/systemd" "$folder/"
+    install -D -m 644 -t "$folder/hardware" "$ROOT/hardware/sound.rules"
     find "$folder" -name __pycache__ -prune -exec rm -rf {} +
     cat >"$folder/bin/intercom" <<LAUNCHER
 #!/bin/sh
@@ -45,7 +47,7 @@ LAUNCHER
 version_id() {
     local version sum
     version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$ROOT/firmware/intercom/__init__.py")
-    sum=$(cd "$ROOT" && { echo "$1"; find firmware/intercom systemd -type f ! -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z |
+    sum=$(cd "$ROOT" && { echo "$1"; find firmware/intercom systemd hardware/sound.rules -type f ! -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z |
         xargs -0 sha256sum; } | sha256sum | cut -c1-10)
     echo "$version-$sum"
 }
@@ -60,8 +62,16 @@ activate() {
     mv -Tf "$PREFIX/current.new" "$PREFIX/current"
     ln -sfn "$PREFIX/current/bin/intercom" /usr/local/bin/intercom
     install_units "$folder/systemd"
+    name_sound_card "$folder/hardware/sound.rules"
     # Manual pages and completion, out of the commands' own descriptions.
     PYTHONPATH=$folder "$folder/environment/bin/python" -P -m intercom.cli.manual /usr/local
+}
+
+# name_sound_card RULES: not where the configuration goes by a name that the card has without them.
+name_sound_card() {
+    if grep -E '^(input|output) = ".+"' "$CONFIGURATION" 2>/dev/null | grep -qv '"Door"'; then return; fi
+    install -D -m 644 "$1" "$SOUND_RULES"
+    if systemd_runs && command -v udevadm >/dev/null; then udevadm control --reload || true; fi
 }
 
 # install_units FOLDER

@@ -16,6 +16,7 @@ from lab.machine import CHECKOUT, Machine, network_files
 
 WHEELS, PROXY_IP = "/root/wheels", "127.0.0.90"
 SETUP = ". /etc/profile.d/outside.sh; cd {} && INTERCOM_UPGRADE_S={} ./setup.sh {} 2>&1"
+BOOT = "dtparam=audio=on\n"
 ANSWERS = f"""\
 server = "{REGISTRAR_IP}"
 user = "door"
@@ -83,6 +84,7 @@ def bare(registrar: Kamailio, tmp_path_factory: pytest.TempPathFactory) -> Itera
             settings.append(f"export PJSUA2_WHEEL={WHEELS}/{wheel.name}")
         machine.put("/etc/profile.d/outside.sh", "\n".join([*settings, ""]))
         machine.put("/root/door.toml", ANSWERS, 0o600)
+        machine.put("/boot/firmware/config.txt", BOOT)
         figures.add("bare Debian: power on to all services started", f"{machine.boot():.1f} s")
         yield machine
 

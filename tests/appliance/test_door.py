@@ -32,6 +32,8 @@ def test_one_command_has_made_a_ringing_door_of_it(bare: Machine, installed: str
     assert "secret" not in installed
     assert "\x1b" not in installed, "colours are for terminals"
     assert bare("stat -c '%a %U:%G' /etc/intercom/intercom.toml").strip() == "640 root:intercom"
+    assert bare("grep ^gpio= /boot/firmware/config.txt").split() == ["gpio=27=op,dl", "gpio=22=op,dl"]
+    assert "Door" in bare("cat /etc/udev/rules.d/85-intercom-sound.rules")
 
 
 def test_the_same_command_again_asks_and_changes_nothing(bare: Machine, installed: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import figures
 import pytest
-from conftest import SETUP
+from conftest import BOOT, SETUP
 
 from lab.baresip import Phone
 from lab.house import stopping
@@ -18,7 +18,7 @@ from lab.machine import CHECKOUT, Machine
 def new_checkout(machine: Machine) -> Path:
     """A folder in the machine that can be made another version of the program."""
     folder = machine.root / "root" / "next"
-    for name in ("firmware", "systemd"):
+    for name in ("firmware", "systemd", "hardware"):
         shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy2(CHECKOUT / "setup.sh", folder)
     return folder
@@ -160,3 +160,4 @@ def test_uninstall_leaves_nothing(machine: Machine) -> None:
     )
 
     assert left.strip() == ""
+    assert machine("cat /boot/firmware/config.txt") == BOOT

@@ -13,6 +13,7 @@ import pytest
 from config_files import loaded
 
 from intercom import config
+from intercom.cli.pins import boot_lines, wired
 from intercom.pins import HEADER
 
 HARDWARE = Path(__file__).parents[2] / "hardware"
@@ -110,6 +111,46 @@ def test_what_is_generated_is_fresh() -> None:
     done = subprocess.run(check, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_boot_loader_is_told_the_same_by_the_table_and_by_the_command(sample: config.Config) -> None:
+    """The page shows what setup.sh puts into config.txt for the sample's pins."""
+    shown = (HARDWARE / "README.md").read_text().partition("<!-- config.txt")[2].partition("<!-- end")[0]
+    lines = [line for line in boot_lines(list(wired(sample))) if not line.startswith("#")]
+
+    assert [line for line in shown.splitlines() if re.match(r"\w+=", line)] == lines
+
+
+def test_every_pin_of_the_sample_is_shown(sample: config.Config) -> None:
+    """With the level at which nothing happens, as in the table."""
+    at_rest = {one.pin: (one.output, one.rest) for one in wired(sample)}
+
+    for pin in PINS:
+        if "setting" in pin:
+            assert at_rest[f"GPIO{pin['bcm']}"] == (pin["direction"] == "out", pin["safe"]), pin["use"]
+
+
+def test_active_low_rests_high(tmp_path: Path) -> None:
+    """A relay that releases on low has to be high from power-on."""
+    text = re.sub(r'^#active = "high"', 'active = "low"', SAMPLE.read_text(), flags=re.MULTILINE, count=1)
+    lines = list(boot_lines(list(wired(loaded(tmp_path, text)))))
+
+    assert "gpio=27=op,dh" in lines
+
+
+def test_no_board_hides_which_pins_it_takes() -> None:
+    """What it takes and what is wired already is told to move; I2S stays free for it."""
+    page = (HARDWARE / "README.md").read_text()
+    ours = {pin["bcm"]: pin["use"] for pin in PINS if "bcm" in pin and pin["direction"] != "reserved"}
+    boards = tomllib.loads((HARDWARE / "boards.toml").read_text())["board"]
+
+    assert len(boards) >= 4
+    for board in boards:
+        row = next(line for line in page.splitlines() if line.startswith(f"| {board['name']} |"))
+        for number in map(int, board["pins"]):
+            assert number in HEADER.values()
+            assert (f"{ours[number]} ({number})" in row) if number in ours else True
+        assert all(re.fullmatch(r"dt(overlay|param)=[\w=-]+", line) for line in board["overlay"])
 
 
 def words_of(sheet: str) -> list[str]:

@@ -7,8 +7,9 @@ import figures
 from conftest import SETUP
 
 from lab.baresip import Phone
-from lab.house import CODE
+from lab.house import CODE, REGISTRAR_IP
 from lab.machine import Machine
+from lab.terminal import Terminal
 
 
 def properties(machine: Machine, *names: str) -> dict[str, str]:
@@ -67,6 +68,33 @@ def test_without_answers_and_without_a_terminal_it_says_what_to_do(bare: Machine
     assert left.strip() == "1"
 
 
+def test_at_a_terminal_it_asks_tries_and_rings(bare: Machine, installed: str, phone: Phone) -> None:
+    """Five questions and a last one; in colour, and the password is not shown."""
+    kept = bare("cat /etc/intercom/intercom.toml")
+    bare("cp /opt/intercom/current/intercom/sample.toml /etc/intercom/intercom.toml")
+    talk = {
+        r"1\. SIP server": REGISTRAR_IP,
+        r"2\. The door's extension": "door",
+        r"3\. Its password": "secret",
+        r"4\. Whom to ring": "201",
+        r"5\. Pins": "",
+        r"Ring once, to try it\?": "y",
+    }
+    with Terminal(bare.entered(SETUP.format("/root/intercom", 60, "install")), columns=120) as terminal:
+        for question, answer in talk.items():
+            terminal.await_text(question, 60)
+            terminal.type(f"{answer}\n")
+        phone.await_event("CALL_INCOMING", 20)
+        status = terminal.await_end(30)
+    bare.put("/etc/intercom/intercom.toml", kept, 0o640)
+
+    assert status == 0, terminal.text()
+    assert re.search(r"it rings, \d+ s after the beginning", terminal.text())
+    assert re.search(r"The code that opens the door: \d{6}\.", terminal.text())
+    assert "secret" not in terminal.text()
+    assert "green" in terminal.colours()
+
+
 def test_a_bare_debian_has_become_a_door_that_rings(machine: Machine, phone: Phone) -> None:
     """The promise of the whole project, in the tree of a stranger."""
     began = time.time()
@@ -95,6 +123,28 @@ def test_the_sandbox_is_on(machine: Machine) -> None:
     assert "ProtectSystem=strict" in refused
     assert "NoNewPrivileges=yes" in refused
     assert "CapabilityBoundingSet=\n" in refused
+
+
+def test_a_password_may_be_encrypted_for_this_very_machine(machine: Machine) -> None:
+    """As the unit says: systemd-creds makes the file, systemd decrypts it for the daemon, nothing else can read it."""
+    kept = machine("cat /etc/intercom/intercom.toml")
+    drop_in = "/etc/systemd/system/intercom.service.d/password.conf"
+    sealed = "/etc/intercom/sip.password.cred"
+    machine(f"printf %s secret | systemd-creds encrypt --with-key=host --name=sip.password - {sealed}")
+    machine.put(drop_in, f"[Service]\nLoadCredentialEncrypted=sip.password:{sealed}\n")
+    machine.put(
+        "/etc/intercom/intercom.toml", kept.replace('password = "secret"', 'credential = "sip.password"'), 0o640
+    )
+    since = time.time()
+    machine("systemctl daemon-reload; systemctl restart intercom")
+    machine.await_record("line-up", since=since, account="home")
+    text, again = machine(f"cat {sealed} /etc/intercom/intercom.toml"), time.time()
+    machine.put("/etc/intercom/intercom.toml", kept, 0o640)
+    machine(f"rm {drop_in} {sealed}; systemctl daemon-reload; systemctl restart intercom")
+    machine.await_record("line-up", since=again, account="home")
+
+    assert 'credential = "sip.password"' in text
+    assert '"secret"' not in text
 
 
 def test_a_killed_daemon_rings_on_after_systemd_s_restart(machine: Machine, phone: Phone) -> None:

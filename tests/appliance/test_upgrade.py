@@ -69,7 +69,10 @@ def test_an_upgrade_that_does_not_register_goes_back_by_itself(
     sound = engine.read_text()
     engine.write_text('raise SystemExit("this version is broken")\n')
     version(new_checkout, "9.9.2")
+    began = time.monotonic()
     told = machine(SETUP.format("/root/next", 8, "upgrade") + "; echo status $?")
+    took = f"{time.monotonic() - began:.1f} s"
+    figures.add("upgrade to a version that does not register, given 8 s, and back", took)
     engine.write_text(sound)
     rings(machine, phone)
 
@@ -152,7 +155,9 @@ def test_a_strange_archive_is_not_restored(machine: Machine) -> None:
 
 def test_uninstall_leaves_nothing(machine: Machine) -> None:
     """Neither a file of the door, nor its user."""
+    began = time.monotonic()
     machine(SETUP.format("/root/intercom", 20, "uninstall </dev/null"))
+    figures.add("uninstall", f"{time.monotonic() - began:.1f} s")
     left = machine(
         "find / -xdev \\( -path /proc -o -path /sys -o -path /root -o -path /run/log -o -path /var/log \\) -prune"
         " -o -name '*intercom*' -print; getent passwd intercom; systemctl list-unit-files 'intercom*' --no-legend",

@@ -63,9 +63,13 @@ class Machine:
         wait_until(self._started, 60, "the machine has booted", self._process)
         return time.monotonic() - began
 
+    def entered(self, command: str) -> list[str]:
+        """Return what runs a shell's command in it."""
+        return ["nsenter", "-t", str(self._leader()), "-a", "sh", "-c", command]
+
     def __call__(self, command: str, *, check: bool = True) -> str:
         """Run a shell's command in it; return what it printed."""
-        argv = ["nsenter", "-t", str(self._leader()), "-a", "sh", "-c", command]
+        argv = self.entered(command)
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if check and done.returncode:
             raise LabError(f"{command!r} ended with {done.returncode}:\n{done.stdout}{done.stderr}")

@@ -136,4 +136,5 @@ main() {
     esac
 }
 
-main "$@"
+# On one line: bash reads a script as it goes, and an upgrade may have replaced this file meanwhile.
+main "$@"; exit

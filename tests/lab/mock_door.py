@@ -67,6 +67,8 @@ def drive(factory: Any, order: dict[str, Any]) -> None:
     if "row" in order:
         pin.joined[f"GPIO{order['row']}"] = order["down"]
         (pin.drive_high if pin._get_state() else pin.drive_low)()
+    elif "taken" in order:
+        factory.reserve_pins(_line, pin.info.name)  # by whoever else: another device, which need not be gpiozero's
     elif "bits" in order:
         for bit in order["bits"]:
             wire = pin if bit == "0" else factory.pin(order["other"])

@@ -63,6 +63,10 @@ class Pins:
             self._order(pin=column, row=row, down=down)
             time.sleep(hold_ms / 1000)  # a finger's time, here and before the next key
 
+    def take(self, pin: int) -> None:
+        """Have somebody else hold a pin from now on, so that the daemon cannot have it."""
+        self._order(pin=pin, taken=True)
+
     def pulses(self, data0: int, data1: int, bits: str) -> None:
         """Send bits as a Wiegand reader does, without a pause between them."""
         self._order(pin=data0, other=data1, bits=bits)

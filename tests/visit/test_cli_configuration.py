@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from intercom.cli.client import ask
-from lab.house import BUTTON, Door, House, stopping
+from lab.house import BUTTON, SIDE_BUTTON, STRIKE, Door, House, stopping
 from lab.processes import wait_until
 from lab.terminal import intercom
+
+TAKEN = 23
+"""A pin that somebody else holds."""
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +127,33 @@ def test_a_configuration_that_does_not_register_is_taken_back(station: Door) -> 
     assert terminal.text().endswith("The old configuration is back.")
     assert station.config.read_text() == before
     assert "wrong" not in terminal.text()
+
+
+def test_a_pin_that_cannot_be_had_brings_the_old_configuration_back(house: House, station: Door) -> None:
+    """Nothing is wrong with the file, but somebody else holds the pin: told, and the door rings as it did."""
+    before = station.config.read_text()
+    station.pins.take(TAKEN)
+    stops = len(station.records("stopping"))
+    station.config.write_text(before.replace(f"pin = {SIDE_BUTTON}", f"pin = {TAKEN}"))
+    with intercom("reload", "--socket", station.socket, columns=160) as terminal:
+        assert terminal.await_end() == 0
+    told = station.await_record("condition-began", 20, condition="configuration")
+    _await_registered(station, 20)
+    strikes = [level for _, level in station.pins.history(STRIKE)]
+    with stopping(house.phone()) as phone:
+        station.press()
+        phone.await_event("CALL_INCOMING", 15)
+        phone.reject()
+        station.await_visit(button="front", outcome="busy")
+    used = status(station)
+    station.config.write_text(before)
+    station.process.signal(signal.SIGHUP)
+    station.await_record("condition-ended", 20, condition="configuration")
+
+    assert f"button 'side': pin GPIO{TAKEN}" in told["INTERCOM_DETAIL"]
+    assert "configuration" in str(used["conditions"])
+    assert len(station.records("stopping")) == stops + 1
+    assert set(strikes) == {0.0}
 
 
 def _await_registered(door: Door, seconds: float = 10) -> None:

@@ -64,8 +64,7 @@ class GpioPanel:
         """
         self._inputs: list[gpiozero.DigitalInputDevice] = []
         for name, (pin, pull_up) in buttons.items():
-            wire = _claim(f"button {name!r}", pin, partial(_input, pin, pull_up))
-            self._inputs.append(wire)
+            wire = _next(self._inputs, f"button {name!r}", pin, pull_up=pull_up)
             wire.when_activated = _poster(post, ButtonChanged(name, pressed=True))
             wire.when_deactivated = _poster(post, ButtonChanged(name, pressed=False))
             if wire.is_active:
@@ -89,8 +88,7 @@ class GpioSensors:
         """
         self._inputs: list[gpiozero.DigitalInputDevice] = []
         for name, (pin, closed) in sensors.items():
-            wire = _claim(f"sensor {name!r}", pin, partial(_input, pin, pull_up=True))
-            self._inputs.append(wire)
+            wire = _next(self._inputs, f"sensor {name!r}", pin, pull_up=True)
             wire.when_activated = _poster(post, SensorChanged(name, active=closed))
             wire.when_deactivated = _poster(post, SensorChanged(name, active=not closed))
             post(SensorChanged(name, active=wire.is_active == closed))
@@ -193,8 +191,16 @@ def _poster(post: Post, event: ButtonChanged | SensorChanged) -> Callable[[], No
     return lambda: post(event)
 
 
-def _input(pin: str, pull_up: bool) -> gpiozero.DigitalInputDevice:
-    return gpiozero.DigitalInputDevice(pin_number(pin), pull_up=pull_up, bounce_time=None)
+def _next(claimed: list[gpiozero.DigitalInputDevice], what: str, pin: str, *, pull_up: bool) -> Any:
+    """Claim one more input; when it cannot be had, all are given back: another configuration may want them next."""
+    try:
+        make = partial(gpiozero.DigitalInputDevice, pin_number(pin), pull_up=pull_up, bounce_time=None)
+        claimed.append(_claim(what, pin, make))
+    except HardwareError:
+        for wire in claimed:
+            wire.close()
+        raise
+    return claimed[-1]
 
 
 def pin_number(pin: str) -> int | str:

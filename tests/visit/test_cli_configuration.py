@@ -134,10 +134,11 @@ def test_a_pin_that_cannot_be_had_brings_the_old_configuration_back(house: House
     before = station.config.read_text()
     station.pins.take(TAKEN)
     stops = len(station.records("stopping"))
+    troubles = len(station.records("condition-began", condition="configuration"))
     station.config.write_text(before.replace(f"pin = {SIDE_BUTTON}", f"pin = {TAKEN}"))
     with intercom("reload", "--socket", station.socket, columns=160) as terminal:
         assert terminal.await_end() == 0
-    told = station.await_record("condition-began", 20, condition="configuration")
+    told = station.await_records("condition-began", troubles + 1, 20, condition="configuration")[-1]
     _await_registered(station, 20)
     strikes = [level for _, level in station.pins.history(STRIKE)]
     with stopping(house.phone()) as phone:
@@ -145,10 +146,11 @@ def test_a_pin_that_cannot_be_had_brings_the_old_configuration_back(house: House
         phone.await_event("CALL_INCOMING", 15)
         phone.reject()
         station.await_visit(button="front", outcome="busy")
+    station.await_status("idle")
     used = status(station)
     station.config.write_text(before)
     station.process.signal(signal.SIGHUP)
-    station.await_record("condition-ended", 20, condition="configuration")
+    station.await_records("condition-ended", troubles + 1, 20, condition="configuration")
 
     assert f"button 'side': pin GPIO{TAKEN}" in told["INTERCOM_DETAIL"]
     assert "configuration" in str(used["conditions"])

@@ -206,8 +206,9 @@ def main(argv: list[str]) -> int:
     lock_memory_in()
     # An engine without its daemon must not hold the sound card.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # Stopping is the daemon's affair; a terminal's Ctrl-C reaches both.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Stopping and reloading are the daemon's affair; a terminal's Ctrl-C and its end reach both.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     link = socket.socket(fileno=int(argv[0]))
     settings = _settings(link)
     link.setblocking(False)

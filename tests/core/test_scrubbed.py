@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intercom.core.events import SipSeen
-from intercom.engine.trace import Trace, scrubbed
+from intercom.engine.trace import MOST, Trace, scrubbed
 
 SECRET = "Zx9Q"
 """Nothing else in these messages holds it."""
@@ -104,7 +104,7 @@ def test_no_secret_is_left_wherever_it_stands(
 @given(st.text(st.characters(max_codepoint=0x2FF)) | st.text(st.sampled_from('a=: \r\n"\\,;@<>Digest')))
 def test_any_rubbish_is_told_as_a_message_with_its_length(rubbish: str) -> None:
     """The engine lives on, whatever comes."""
-    told = scrubbed(f"INFO sip:a SIP/2.0\r\nContent-Length: 77\r\n{rubbish}", ["secret"], cut=7)
+    told = scrubbed(f"INFO sip:a SIP/2.0\r\nContent-Length: 77\r\n{rubbish}", ["secret"], ["cut off"])
     head, _, body = told.partition("\r\n\r\n")
 
     assert "X-Trace: cut off" in head
@@ -137,3 +137,18 @@ def test_messages_are_found_in_the_log_of_pjsip() -> None:
     ]
     assert heard[0].text == text.replace("hidden", "***")
     assert "X-Trace: cut off, it had 52 bytes\r\n" in heard[1].text
+
+
+def test_a_flood_is_told_of_and_not_passed_on() -> None:
+    """Whoever floods the door while somebody traces holds up nothing."""
+    heard: list[SipSeen] = []
+    trace = Trace([], "127.0.0.9", 5070, heard.append)
+    entry = (
+        "pjsua_core.c  .RX 1 bytes Request msg X/cseq=1 (rdata0x5) from UDP 127.0.0.20:5060:\nX a SIP/2.0\n--end msg--"
+    )
+    for _ in range(3 * MOST):
+        trace.read(entry, 1000.5)
+    trace.read(entry, 1001.0)
+
+    assert len(heard) == MOST + 1
+    assert f"X-Trace: {2 * MOST} before it were left out" in heard[-1].text

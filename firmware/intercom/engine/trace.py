@@ -14,6 +14,8 @@ from intercom.engine import words
 
 LEVEL = 4
 """Where PJSIP's log holds whole messages, as they are before they are encrypted (pjsua_core.c, pjsua_msg_logger)."""
+MOST = 100
+"""Messages in one second."""
 _MESSAGE = re.compile(
     r"\A[^\n]*?\b(RX|TX) (\d+) bytes [^\n]* (?:from|to) (\S+) (\S+):\n(.*?)(\n--end msg--\s*)?\Z", re.DOTALL
 )
@@ -45,21 +47,37 @@ class Trace:
         """`secrets` are never told, wherever they stand; `bind` and `port` are where we listen."""
         self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
         self._bind, self._port, self._tell = bind, port, tell
+        self._second, self._told, self._left_out = 0, 0, 0
 
-    def read(self, entry: str) -> None:
-        """Tell the message that an entry of the log holds, if it does."""
+    def read(self, entry: str, now: float | None = None) -> None:
+        """Tell the message that an entry of the log holds, if it does. `now` is in seconds of the epoch."""
         if (found := _MESSAGE.match(entry)) is None:
             return
+        now = time.time() if now is None else now
+        if not self._has_room(int(now)):
+            return
         way, size, transport, remote, text, whole = found.groups()
-        text = scrubbed(text, self._secrets, cut=0 if whole else int(size))
+        notes = [] if whole else [f"cut off, it had {size} bytes"]
+        if self._left_out:
+            notes.append(f"{self._left_out} before it were left out")
+            self._left_out = 0
+        text = scrubbed(text, self._secrets, notes)
         host = self._bind or words.own_address(words.host(remote)) or "0.0.0.0"
         local = f"[{host}]:{self._port}" if ":" in host else f"{host}:{self._port}"
         in_bytes = text.encode("utf-8", "surrogateescape").decode("latin-1")
-        self._tell(SipSeen(time.time(), way == "TX", transport.rstrip("6").upper(), local, remote, in_bytes))
+        self._tell(SipSeen(now, way == "TX", transport.rstrip("6").upper(), local, remote, in_bytes))
+
+    def _has_room(self, second: int) -> bool:
+        """Whether one more may be told: who floods us shall not hold up the door's own words."""
+        self._told = self._told + 1 if second == self._second else 1
+        self._second = second
+        if self._told > MOST:
+            self._left_out += 1
+        return self._told <= MOST
 
 
-def scrubbed(message: str, secrets: Collection[str] = (), *, cut: int = 0) -> str:
-    """Return a SIP message as it may be shown. `cut` is its whole length in bytes, where this is not all of it."""
+def scrubbed(message: str, secrets: Collection[str] = (), notes: Collection[str] = ()) -> str:
+    """Return a SIP message as it may be shown, with what there is to note of it in a header of ours."""
     end = _BODY.search(message)
     assert end is not None, "the pattern fits the end of any text"
     lines = _unfolded(_END.split(message[: end.start()]))
@@ -69,8 +87,7 @@ def scrubbed(message: str, secrets: Collection[str] = (), *, cut: int = 0) -> st
     body = _without(secrets, _body(message[end.end() :], kinds))
     length = len(body.encode("utf-8", "surrogateescape"))
     head = [_URI_PASSWORD.sub(r"\1:***@", lines[0]), *(_shown(line, length) for line in lines[1:])]
-    if cut:
-        head.append(f"X-Trace: cut off, it had {cut} bytes")
+    head += [f"X-Trace: {note}" for note in notes]
     return "\r\n".join([*(_without(secrets, line) for line in head), "", body])
 
 

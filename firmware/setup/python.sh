@@ -40,7 +40,8 @@ get_wheel() {
     fi
     if ! WHEEL=$(build_wheel --stored); then
         install_packages "${BUILD_PACKAGES[@]}"
-        WHEEL=$(build_wheel)
+        say "pjsua2 is built here, once: three minutes on a PC, much longer on a Pi (PJSUA2_WHEEL=FILE brings one along)"
+        WHEEL=$(with_clock "pjsua2 is being built" build_wheel)
     fi
 }
 

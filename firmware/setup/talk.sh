@@ -35,6 +35,22 @@ logged() {
     "$@" 2>&1 9>&- | show_progress "$log"
 }
 
+# with_clock WHAT COMMAND...: shows each minute that it still goes on; the status is the command's.
+with_clock() {
+    local what=$1 clock status=0
+    shift
+    # `read` waits without a process of its own, which would outlive the clock and hold our output open. A Ctrl-C does
+    # not reach what runs in the background.
+    (while read -r -t "${INTERCOM_CLOCK_S:-60}" <> <(:) || kill -0 $$ 2>/dev/null; do
+        printf '    [%d s] %s\n' "$SECONDS" "$what" >&2
+    done) >/dev/null &
+    clock=$!
+    "$@" || status=$?
+    kill "$clock"
+    wait "$clock" 2>/dev/null || true
+    return "$status"
+}
+
 need_root() {
     ((EUID == 0)) || die "'$1' needs root: sudo ./setup.sh $*"
 }

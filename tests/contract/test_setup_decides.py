@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What setup.sh decides before it does anything: is this machine one for a door, its root on a card, who answered."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SETUP = Path(__file__).resolve().parents[2] / "firmware" / "setup"
+HARNESS = """\
+set -euo pipefail
+CACHE=/nowhere SECONDS=0
+. {setup}/talk.sh
+. {setup}/python.sh
+. {setup}/version.sh
+CONFIGURATION={folder}/intercom.toml
+. {setup}/first.sh
+"""
+
+
+def decide(folder: Path, what: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run some of its functions."""
+    (folder / "bin").mkdir(exist_ok=True)
+    shell = HARNESS.format(setup=SETUP, folder=folder) + what
+    path = f"{folder}/bin:{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, **environment}
+    return subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False, env=env)
+
+
+def machine_is(folder: Path, architecture: str) -> None:
+    """Have dpkg say so."""
+    (folder / "bin").mkdir()
+    (folder / "bin" / "dpkg").write_text(f"#!/bin/sh\necho {architecture}\n")
+    (folder / "bin" / "dpkg").chmod(0o755)
+
+
+@pytest.mark.parametrize(("architecture", "status"), [("arm64", 0), ("amd64", 0), ("armhf", 1), ("riscv64", 1)])
+def test_a_machine_without_ready_made_packages_is_told_so_first(tmp_path: Path, architecture: str, status: int) -> None:
+    """Not after ten minutes of downloads; and which system to take instead."""
+    machine_is(tmp_path, architecture)
+    done = decide(tmp_path, "fit_machine")
+
+    assert done.returncode == status, done.stderr
+    assert ("64-bit Raspberry Pi OS" in done.stderr) == bool(status)
+
+
+@pytest.mark.parametrize(
+    ("mounts", "known", "card"),
+    [
+        ("/dev/mmcblk0p2 / ext4 rw 0 0", "", True),
+        ("overlay / overlay rw 0 0\n/dev/mmcblk0p1 /boot/firmware vfat ro 0 0", "", True),
+        ("/dev/nvme0n1p2 / ext4 rw 0 0", "", False),
+        ("/dev/sda2 / ext4 rw 0 0\n/dev/mmcblk0p1 /media/photos vfat rw 0 0", "", False),
+        ("/dev/sda2 / ext4 rw 0 0", "yes", True),
+        ("/dev/mmcblk0p2 / ext4 rw 0 0", "no", False),
+    ],
+)
+def test_a_root_on_a_card_is_seen(tmp_path: Path, mounts: str, known: str, card: bool) -> None:
+    """Also under an overlay; a card with photos in the slot is none. Who knows better is believed."""
+    (tmp_path / "mounts").write_text(f"{mounts}\n")
+    done = decide(tmp_path, "on_card && echo card", MOUNTS=str(tmp_path / "mounts"), INTERCOM_CARD=known)
+
+    assert ("card" in done.stdout) == card
+
+
+@pytest.mark.parametrize(
+    ("text", "unanswered"),
+    [(None, True), ('password = "change-me"\n', True), ('#password = "change-me"\n', False), ("", False)],
+)
+def test_only_the_sample_counts_as_unanswered(tmp_path: Path, text: str | None, unanswered: bool) -> None:
+    """Whatever else is in the file is somebody's work."""
+    if text is not None:
+        (tmp_path / "intercom.toml").write_text(text)
+    done = decide(tmp_path, "is_unanswered && echo unanswered")
+
+    assert ("unanswered" in done.stdout) == unanswered
+
+
+@pytest.mark.parametrize(
+    ("sound", "named"),
+    [
+        ("", True),
+        ('#input = "Device"', True),
+        ('input = ""', True),
+        ('input = "Door"', True),
+        ('input = "Device"', False),
+    ],
+)
+def test_a_card_that_the_configuration_knows_keeps_its_name(tmp_path: Path, sound: str, named: bool) -> None:
+    """An upgrade must not take the sound away from a door that goes by the maker's name."""
+    (tmp_path / "intercom.toml").write_text(f"[sound]\n{sound}\n")
+    done = decide(
+        tmp_path, f"install() {{ echo installed; }}; systemd_runs() {{ false; }}; name_sound_card {tmp_path}/x"
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert ("installed" in done.stdout) == named
+
+
+def test_what_takes_long_is_seen_to_go_on(tmp_path: Path) -> None:
+    """A compiler that says nothing for ten minutes looks like a machine that hangs; the result stays the command's."""
+    quick = "$(with_clock 'being built' echo wheel)"
+    done = decide(
+        tmp_path, f"echo got {quick}; with_clock 'being built' bash -c 'sleep 1; exit 7'", INTERCOM_CLOCK_S="0.1"
+    )
+
+    assert done.stdout == "got wheel\n"
+    assert done.returncode == 7
+    assert done.stderr.count("s] being built") >= 3

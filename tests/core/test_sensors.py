@@ -206,3 +206,4 @@ def test_an_operator_releases_and_locks() -> None:
 
     assert story.wanted(SetStrike) == [SetStrike("front", released=True), SetStrike("front", released=False)]
     assert [told["by"] for told in story.records(Kind.DOOR_RELEASED)] == ["uid 0"]
+    assert [told["by"] for told in story.records(Kind.DOOR_LOCKED)] == ["uid 0"]

@@ -73,7 +73,8 @@ def test_another_user_of_the_machine_may_not_press(door: Door, phone: Phone) -> 
 def test_rubbish_at_the_control_socket_is_answered_or_dropped(door: Door, phone: Phone) -> None:
     """Whoever may ask may ask nonsense: mutated requests, seeded, and the door goes on."""
     chance, tries, answered = random.Random(1), 3000, 0
-    asks = [{"do": "status"}, {"do": "visits"}, {"do": "wait", "visit": "x"}, {"do": "press", "button": "none"}]
+    asks = [{"do": "status"}, {"do": "visits"}, {"do": "wait", "visit": "x"}, {"do": "press", "button": "none"},
+            {"do": "trace", "for_s": 1}, {"do": "next", "since": 9, "within_s": 0, "levels": True}]  # fmt: skip
     for number in range(0, tries, 100):
         with door.connect() as link, link.makefile("rb") as answers:
             lines = [_mutated(json.dumps(chance.choice(asks)), chance) for _ in range(100)]

@@ -84,7 +84,9 @@ TABLE: Mapping[Kind, Entry] = {
         _NOTICE,
         "door {door} released[ by code {code_name}][ from {source}][ by {by}][ for {pulse_s:g} s]",
     ),
-    Kind.DOOR_LOCKED: Entry("0f18ae8e0cb24cd2a719321c15c50edb", _NOTICE, "door {door} locked[ after {lasted_s:.1f} s]"),
+    Kind.DOOR_LOCKED: Entry(
+        "0f18ae8e0cb24cd2a719321c15c50edb", _NOTICE, "door {door} locked[ by {by}][ after {lasted_s:.1f} s]"
+    ),
     Kind.DOOR_OPENED: Entry("9427045773454f43b78324836e1f9947", _INFO, "door {door} opened"),
     Kind.DOOR_CLOSED: Entry("06758ee752fd48efbcba9fcf6335c78e", _INFO, "door {door} closed"),
     Kind.DOOR_FORCED: Entry("06b68d1bc37943c6ad238dfdf2400c96", _ERROR, "{condition}[: {detail}]"),

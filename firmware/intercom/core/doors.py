@@ -38,7 +38,7 @@ def asked(turn: Turn, name: str, by: str, *, released: bool, hold: bool) -> None
     if released:
         release(turn, name, hold=hold and name in turn.rules.hold_s, by=by)
     elif door.released_until is not None:
-        lock(turn, door)
+        lock(turn, door, by=by)
 
 
 def time_passed(turn: Turn) -> None:
@@ -55,9 +55,10 @@ def lock_all(turn: Turn) -> None:
             lock(turn, door)
 
 
-def lock(turn: Turn, door: Door) -> None:
+def lock(turn: Turn, door: Door, **told: str) -> None:
     """Lock a door that is released."""
-    turn.tell(Kind.DOOR_LOCKED, door=door.name, visit=door.visit, lasted_s=round(turn.now - door.released_at, 3))
+    lasted_s = round(turn.now - door.released_at, 3)
+    turn.tell(Kind.DOOR_LOCKED, door=door.name, visit=door.visit, lasted_s=lasted_s, **told)
     turn.put("doors", replace(door, released_until=None, holding=False, locked_at=turn.now))
 
 

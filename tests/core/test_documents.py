@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from intercom.__main__ import COMMANDS
 from intercom.core.rules import Rules
 from intercom.core.state import NEXT, PHASES, Phase, PhaseRow, Signal
 
@@ -157,3 +158,14 @@ def test_the_page_names_every_file_of_the_package() -> None:
     quiet = {file for file in KNOWN if Path(file).name == "__init__.py"}
 
     assert sorted(set(KNOWN) - told - plumbing - quiet) == [], "give them a place in firmware/README.md"
+
+
+# ---------------------------------------------------------------------------- README.md
+
+
+def test_the_readme_shows_every_command() -> None:
+    """Whoever adds one adds it to visit/test_transcripts.py, which writes what it shows; here it is only missed."""
+    shown = (FIRMWARE.parent / "README.md").read_text()
+    inside = shown.partition("<!-- transcripts -->")[2].partition("<!-- end of transcripts -->")[0]
+
+    assert tuple(re.findall(r"^```\n\$ sudo intercom (\S+)", inside, re.MULTILINE)) == COMMANDS

@@ -78,6 +78,7 @@ def test_the_readme_shows_what_each_command_shows(house: House, tmp_path: Path) 
 def before(session: Session, house: House) -> None:
     """The first things one asks."""
     session.type("check", session.door.config)
+    session.type("pins", "--config", session.door.config, shown="pins")
     with stopping(house.odd_phone("echo", "uas_echo", args=["-rtp_echo"])):
         session.type("doctor", "--config", session.door.config, "--echo", "echo", status=4, shown="doctor --echo 600")
 

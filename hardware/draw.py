@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Draws wiring.svg and door.svg, and writes the tables of README.md, from pins.toml and boards.toml.
+"""Draws wiring.svg, door.svg and keypad.svg, and writes the tables of README.md, from pins.toml and boards.toml.
 
 python hardware/draw.py            writes them
 python hardware/draw.py --check    says what is stale, and fails when something is
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from door import draw_door
+from keypad import draw_keypad
 from picture import COLOURS, INK, PAPER, Picture
 
 HERE = Path(__file__).parent
@@ -21,6 +22,7 @@ BOARDS = HERE / "boards.toml"
 README = HERE / "README.md"
 PICTURE = HERE / "wiring.svg"
 DOOR = HERE / "door.svg"
+KEYPAD = HERE / "keypad.svg"
 
 GROUNDS = frozenset({6, 9, 14, 20, 25, 30, 34, 39})
 """Places on the header that carry ground, 3.3 V, 5 V."""
@@ -41,8 +43,10 @@ class Pin:
     bcm: int | None = None
     safe: str = ""
     setting: str = ""
+    listed: str = ""
+    """The setting, where that is a list."""
     sheet: str = "wiring"
-    """The drawing that shows it: "wiring" or "door"."""
+    """The drawing that shows it: "wiring", "door" or "keypad"."""
 
     @property
     def at_reset(self) -> str:
@@ -75,7 +79,7 @@ def pin_table(table: Iterable[Pin]) -> str:
     ]
     for pin in table:
         number = "" if pin.bcm is None else str(pin.bcm)
-        setting = f"`{pin.setting}`" if pin.setting else ""
+        setting = f"`{pin.setting or pin.listed}`" if pin.setting or pin.listed else ""
         cells = (pin.use, number, str(pin.header), pin.direction, pin.at_reset, pin.safe, setting, pin.note)
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
@@ -379,8 +383,8 @@ def _sound(picture: Picture) -> None:
 def main(arguments: list[str]) -> int:
     """Write all files, or only look whether they are fresh."""
     table = pins()
-    places = {pin.use: (pin.label, pin.header) for pin in table if pin.sheet == "door"}
-    wanted = {PICTURE: draw(table), DOOR: draw_door(places), README: readme()}
+    places = {pin.use: (pin.label, pin.header) for pin in table}
+    wanted = {PICTURE: draw(table), DOOR: draw_door(places), KEYPAD: draw_keypad(places), README: readme()}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     if arguments == ["--check"]:
         for path in stale:

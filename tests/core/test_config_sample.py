@@ -38,7 +38,7 @@ def test_the_sample_loads_with_everything_in_it(tmp_path: Path) -> None:
         "cleaner", Secret(), ("front",), "office", datetime.fromisoformat("2026-12-31 18:00"), 20
     )
     assert got.keypads == (
-        config.Keypad("front", ("GPIO5", "GPIO6", "GPIO13", "GPIO19"), ("GPIO12", "GPIO20", "GPIO21")),
+        config.Keypad("front", ("GPIO5", "GPIO6", "GPIO13", "GPIO26"), ("GPIO12", "GPIO7", "GPIO8")),
         config.Keypad("side", data0="GPIO9", data1="GPIO10"),
     )
     assert got.tampers == (config.Tamper("case", "GPIO16"),)

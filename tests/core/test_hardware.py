@@ -65,6 +65,22 @@ def test_every_setting_is_a_key_of_the_sample() -> None:
             assert re.search(rf"^#?{key} = {pin['bcm']}$", body, re.MULTILINE), pin
 
 
+def test_keypad_and_reader_are_the_sample_s(sample: config.Config) -> None:
+    """In the order in which the configuration lists their wires."""
+    listed: dict[str, list[str]] = {}
+    for pin in PINS:
+        if "listed" in pin:
+            listed.setdefault(pin["listed"], []).append(f"GPIO{pin['bcm']}")
+    matrix, reader = sample.keypads
+
+    assert listed == {
+        "[keypads.front] rows": list(matrix.rows),
+        "[keypads.front] columns": list(matrix.columns),
+        "[keypads.side] data0": [reader.data0],
+        "[keypads.side] data1": [reader.data1],
+    }
+
+
 def test_the_safe_level_is_the_one_that_the_firmware_starts_with(sample: config.Config) -> None:
     """An output at its safe level releases nothing and lights nothing; an open button is not pressed."""
     assert sample.lamp is not None
@@ -161,14 +177,14 @@ def words_of(sheet: str) -> list[str]:
 
 def test_the_pictures_show_every_pin() -> None:
     """It is well-formed, stays inside its frame, and names what the table names."""
-    shown = {sheet: words_of(sheet) for sheet in ("wiring", "door")}
+    shown = {sheet: words_of(sheet) for sheet in ("wiring", "door", "keypad")}
     words = shown["wiring"]
 
     for pin in PINS:
-        if pin["direction"] in ("in", "out"):
+        if pin["direction"] in ("in", "out", "scan"):
             assert shown[pin.get("sheet", "wiring")].count(f"GPIO{pin['bcm']}") == 1
-        if pin.get("sheet") == "door":
-            assert f"pin {pin['header']}" in shown["door"]
+        if (sheet := pin.get("sheet", "wiring")) != "wiring":
+            assert f"pin {pin['header']}" in shown[sheet]
     grounds = [pin.get("sheet", "wiring") for pin in PINS if pin["direction"] == "ground"]
     assert words.count("I2S") == 4
     assert words.count("GND") == 1 + grounds.count("wiring")  # the relay module has one

@@ -80,5 +80,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.section(title)
             for line in table.lines():
                 terminalreporter.line(line)
+    attack_table.finish()
     interop_table.finish()
     fault_table.finish()

@@ -23,7 +23,7 @@ _SECRETS = (
     (re.compile(r"\bkey=\S.*"), "key=***"),
     # What is keyed may be a code: SIP INFO's bodies (application/dtmf-relay, application/dtmf), and PJSIP's own words.
     (re.compile(r"\b(Signal\s*=\s*)\S+", re.IGNORECASE), r"\1***"),
-    (re.compile(r"(application/dtmf\b(?!-relay).*?\r?\n\r?\n)\s*\S", re.IGNORECASE | re.DOTALL), r"\1***"),
+    (re.compile(r"(application/dtmf\b(?!-relay).*?\r?\n\r?\n)\s*\S+", re.IGNORECASE | re.DOTALL), r"\1***"),
     (re.compile(r"\b(DTMF digit(?: id)?|dialing DTMF|digit) [0-9A-D*#]+", re.IGNORECASE), r"\1 ***"),
 )
 

@@ -7,10 +7,6 @@ DEBIAN_MODULES=(python3-pyaudio:pyaudio python3-systemd:systemd)
 
 interpreter() { if [[ -x /usr/bin/python3 ]]; then echo /usr/bin/python3; else command -v python3; fi; }
 
-# PyPI has no ready-made lgpio for Python 3.13 and later.
-if [[ -e /usr/bin/python3 ]] && ! /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then
-    DEBIAN_MODULES+=(python3-lgpio:lgpio python3-lgpio:_lgpio)
-fi
 readonly DEBIAN_MODULES
 readonly PYTHON_PACKAGES=("${DEBIAN_MODULES[@]%%:*}")
 

@@ -55,7 +55,7 @@ publish=0
 [auth_info_0]
 username={number}
 passwd={password}
-realm={server}
+realm={realm}
 domain={server}
 [sound]
 echocancellation=0
@@ -97,14 +97,15 @@ class Linphone:
         authority: Path | None = None,
         encryption: str = "none",
         tone_hz: float = 440.0,
+        realm: str = "",
         watches: str = "",
         ice_by: str = "",
         inside: Sequence[str] = (),
     ) -> None:
-        """`server` is an IP address and its realm. `encryption` is none, srtp or dtls; what is not so is refused.
+        """`server` is an IP address, and its realm where none is given.
 
-        `watches` is whose presence it shows, `ice_by` a STUN server (it then does ICE), `inside` what its command line
-        begins with.
+        `encryption` is none, srtp or dtls; what is not so is refused. `watches` is whose presence it shows, `ice_by` a
+        STUN server (it then does ICE), `inside` what its command line begins with.
         """
         self.number, self.folder = number, log_dir / f"linphone-{number}"
         (self.folder / ".local/share/linphone").mkdir(parents=True, exist_ok=True)
@@ -117,6 +118,7 @@ class Linphone:
                 number=number,
                 ip=ip,
                 server=server,
+                realm=realm or server,
                 password=password,
                 transport=transport,
                 **{kind: _PORTS[kind] if kind == transport else 0 for kind in ("udp", "tcp", "tls")},

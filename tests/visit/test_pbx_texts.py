@@ -7,7 +7,8 @@ import interop_table
 import pytest
 
 from intercom.core.state import Outcome
-from lab.house import CODE, STRIKE, Door
+from lab.house import CODE, STRIKE, Door, stopping
+from lab.linphone import Linphone
 from lab.pbx import DESK, Pbx
 
 PART = "unified communications"
@@ -77,6 +78,24 @@ def test_somebody_else_s_text_is_ignored_and_told(pbx: Pbx, texter: Door) -> Non
     assert texter.await_record("text-refused")["INTERCOM_CALLER"] == "207"
     assert not texter.records("text-arrived", caller="207")
     works(pbx, "text from anybody else is ignored")
+
+
+def test_a_phone_that_watches_the_door_sees_when_it_is_in_a_call(pbx: Pbx, texter: Door) -> None:
+    """Linphone subscribes to the door's presence at the PBX, and shows it beside the door's name."""
+    phone = pbx.phone("201")
+    watching = Linphone("203", pbx.folder, pbx.asterisk.ip, "p203", realm="asterisk", watches="door")
+    with stopping(watching):
+        watching.await_news('Friend "door" .* is Online', 10)
+        pressed = watching.mark()
+        since = texter.press()
+        phone.await_event("CALL_INCOMING", since=since)
+        phone.answer()
+        watching.await_news("is (Busy|On the phone)", after=pressed)
+        ended = watching.mark()
+        phone.hang_up()
+        watching.await_news("is Online", after=ended)
+    case = "the door's presence, from the PBX, seen by a phone"
+    interop_table.add(PART, case, pbx.asterisk.version, interop_table.peer("linphone"))
 
 
 @pytest.mark.parametrize(

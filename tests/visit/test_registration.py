@@ -78,6 +78,13 @@ def test_a_registration_that_is_granted_for_seconds_is_renewed_in_time(house: Ho
     works("Service-Route obeyed")
 
 
+def test_a_long_registration_is_asked_for_where_that_is_wanted(house: House) -> None:
+    """An hour, as some providers want it."""
+    with house.door(edit=account("expires_s = 3600")) as door:
+        assert int(door.await_record("line-up")["INTERCOM_EXPIRES_S"]) > 3500
+    works("a registration of an hour")
+
+
 def test_two_devices_may_share_the_extension(house: House) -> None:
     """A second contact in the registrar's answer is not taken for the door's own, and is left alone at the end."""
     server = Kamailio(house.folder, IP, USERS, contacts=4)

@@ -87,6 +87,9 @@ def test_a_dying_disk_is_told_before_a_full_one(tmp_path: Path) -> None:
     assert machine.disk({"disk_free_mb": 500}, tmp_path).health is Health.UNWISE
     (tmp_path / "proc/mounts").write_text(mounts.format("ro"))
     assert machine.disk({"disk_free_mb": 500}, tmp_path).seen == "the kernel lets nobody write to it"
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/fstab").write_text("# <file system>\n\nPARTUUID=1-02 / ext4 defaults,ro 0 1\n")
+    assert machine.disk({"disk_free_mb": 500}, tmp_path).health is Health.UNWISE, "on purpose"
     errors.write_text("3\n")
     assert machine.disk({"disk_free_mb": 50}, tmp_path).health is Health.BROKEN
 

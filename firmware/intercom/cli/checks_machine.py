@@ -194,14 +194,20 @@ def _throttled(root: Path) -> int | None:
 
 def _is_read_only(root: Path) -> bool:
     """Whether the file system of a card, meant to be written to, is mounted so that it cannot be."""
-    try:
-        mounts = [line.split() for line in (root / "proc/mounts").read_text(encoding="utf-8").splitlines()]
-    except OSError:
-        return False
-    return any(
-        place == "/" and kind in ("ext4", "f2fs", "btrfs") and "ro" in options.split(",")
-        for _, place, kind, options, *_ in mounts
-    )
+
+    def is_so(table: str) -> bool:
+        try:
+            mounts = [line.split() for line in (root / table).read_text(encoding="utf-8").splitlines()]
+        except OSError:
+            return False
+        return any(
+            mount[1] == "/" and mount[2] in ("ext4", "f2fs", "btrfs") and "ro" in mount[3].split(",")
+            for mount in mounts
+            if len(mount) > 3 and not mount[0].startswith("#")
+        )
+
+    # Who has it so on purpose says it there (fstab(5)).
+    return is_so("proc/mounts") and not is_so("etc/fstab")
 
 
 def _of_cards(root: Path, name: str) -> Iterator[int]:

@@ -54,6 +54,12 @@ readonly TEST_PACKAGES=(
     systemd-container               # boots the bare one, to make a door of it
     chromium-headless-shell fonts-dejavu-core   # what the report of the visits is looked at with
 )
+# What emulates an arm64 machine (tests/lab/device-image.sh).
+readonly DEVICE_PACKAGES=(
+    qemu-system-arm                 # the board
+    gcc-aarch64-linux-gnu device-tree-compiler kmod     # the simulated chip; what the board says of itself
+    e2fsprogs cpio openssh-client   # its disk, its first steps, the way in
+)
 
 usage() {
     cat <<USAGE

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-TOGETHER = ("core", "appliance")
+TOGETHER = ("core", "appliance", "device")
 """Folders of which the files go together: too quick to be worth a process each, or sharing what is slow to make."""
 ALONE = ("core/test_walk.py",)
 """Except these."""

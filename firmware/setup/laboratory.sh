@@ -46,9 +46,23 @@ demo() {
 
 debian_tree() { INTERCOM_CACHE=$CACHE "$ROOT/tests/lab/debian-tree.sh" "$@" || (($? == 75)) || exit 1; }
 
+# Makes what tests/device runs on, unless the arguments name files of other tests alone: it takes minutes.
+prepare_device() {
+    local argument named=''
+    for argument; do [[ $argument == -* || ! -e ${argument%%::*} ]] || named+=" $argument"; done
+    [[ -z $named || $named == *tests/device* ]] || return 0
+    install_packages "${BUILD_PACKAGES[@]}" "${CROSS_PACKAGES[@]}" "${DEVICE_PACKAGES[@]}"
+    INTERCOM_DEVICE=$(INTERCOM_CACHE=$CACHE "$ROOT/tests/lab/device-image.sh") || (($? == 75)) || exit 1
+    [[ -n $INTERCOM_DEVICE ]] || return 0
+    INTERCOM_DEVICE_WHEEL=$(make_wheel arm64)
+    INTERCOM_DEVICE_WHEELS=$(INTERCOM_CACHE=$CACHE "$ROOT/tests/lab/arm64-wheels.sh" "$VENV/bin/python")
+    export INTERCOM_DEVICE INTERCOM_DEVICE_WHEEL INTERCOM_DEVICE_WHEELS
+}
+
 run_tests() {
     need_root test "$@"
     prepare_lab "${TEST_PACKAGES[@]}"
+    prepare_device "$@"
     # Empty when no mirror has it: its tests are then left out, and say so.
     INTERCOM_ASTERISK=$(debian_tree asterisk)
     # INTERCOM_SUITE=trixie: the appliance tier with another release than this machine's.

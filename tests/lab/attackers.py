@@ -56,6 +56,10 @@ class Attacker:
             assert time.monotonic() < until, f"the door has not read everything: {self.sent} sent"
             time.sleep(0.002)
 
+    def await_heard(self, seconds: float) -> bytes:
+        """Return the next thing that comes back; nothing, when nothing does."""
+        return self.socket.recv(65536) if select.select([self.socket], [], [], seconds)[0] else b""
+
     def heard(self) -> list[bytes]:
         """What has come back by now."""
         got = []

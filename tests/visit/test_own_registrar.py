@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 import interop_table
 import pytest
 
+from lab.attackers import Attacker
 from lab.baresip import Phone
 from lab.house import DOOR_IP, REGISTRAR_IP, VISITOR_HZ, House, heard_by, stopping
 from lab.own_registrar import OwnRegistrar
@@ -106,6 +109,40 @@ def test_who_guesses_passwords_is_soon_not_heard_any_more(house: House, service:
         late.wait_registered(2)
     with stopping(Phone("201", tmp_path, OUTSIDE, service.users["201"], ip="127.0.0.34")) as honest:
         honest.wait_registered()
+
+
+def test_who_guesses_at_users_is_soon_not_heard_either(service: OwnRegistrar) -> None:
+    """An unknown user with a right challenge is a try like a wrong password is; without an answer there is none."""
+    with contextlib.closing(Attacker("127.0.0.36", (OUTSIDE, 5060))) as thief:
+        answered = 0
+        for number in range(14):
+            thief.send(register(thief, number))
+            challenge = thief.await_heard(1.0)
+            if not challenge:
+                break
+            nonce = re.findall(rb'nonce="([^"]+)"', challenge)[0].decode()
+            response = hashlib.md5(f"guess:{nonce}:00000001:c:auth:guess".encode()).hexdigest()
+            thief.send(
+                register(
+                    thief,
+                    100 + number,
+                    f'Authorization: Digest username="30{number}", realm="intercom", nonce="{nonce}", uri="sip:x", '
+                    f'response="{response}", cnonce="c", nc=00000001, qop=auth\r\n',
+                )
+            )
+            answered += b" 401 " in thief.await_heard(1.0)
+
+        assert answered == 10
+        service.running().await_line(r"WRONG PASSWORD user=309 source=127\.0\.0\.36 tries=10$", 5)
+
+
+def register(thief: Attacker, number: int, more: str = "") -> bytes:
+    """A REGISTER of somebody who may or may not exist."""
+    return (
+        f"REGISTER sip:{OUTSIDE} SIP/2.0\r\nVia: SIP/2.0/UDP {thief.ip}:{thief.port};branch=z9hG4bK{number};rport\r\n"
+        f"From: <sip:300@{OUTSIDE}>;tag=1\r\nTo: <sip:300@{OUTSIDE}>\r\nCall-ID: {number}\r\nCSeq: 1 REGISTER\r\n"
+        f"Contact: <sip:300@{thief.ip}>\r\nMax-Forwards: 70\r\n{more}Content-Length: 0\r\n\r\n"
+    ).encode()
 
 
 def test_a_phone_that_is_taken_out_is_out(house: House, service: OwnRegistrar) -> None:

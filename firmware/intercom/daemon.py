@@ -31,10 +31,10 @@ from intercom.core.commands import (
 )
 from intercom.core.doorway import BLANK, Ledger
 from intercom.core.events import EngineBeat, Event, StopRequested, TimePassed
+from intercom.core.levels import next_deadline
 from intercom.core.machine import start, step
 from intercom.core.pending import Pending
 from intercom.core.rules import Rules
-from intercom.core.state import next_deadline
 from intercom.letters import outage_text, unanswered_text
 from intercom.ports import Journal, Light, Strike, Supervisor, Voice
 

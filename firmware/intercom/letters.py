@@ -4,7 +4,7 @@
 import time
 
 from intercom.core.commands import TellOutage, TellUnanswered
-from intercom.core.state import Outcome
+from intercom.core.phases import Outcome
 
 LISTED = 8
 """Presses named one by one; a text message is short."""

@@ -24,7 +24,7 @@ from intercom.core.events import (
     EngineBeat,
     EngineStarted,
 )
-from intercom.core.state import Phase
+from intercom.core.phases import Phase
 
 
 @contextmanager

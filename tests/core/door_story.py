@@ -3,10 +3,11 @@
 from intercom.core.commands import CheckCode, Command, Kind, Report
 from intercom.core.doorway import BLANK, Ledger
 from intercom.core.events import CodeChecked, EngineStarted, Event, LineUp, TimePassed
+from intercom.core.levels import next_deadline
 from intercom.core.machine import start, step
 from intercom.core.pending import Stage
 from intercom.core.rules import CodeRule, Rules
-from intercom.core.state import State, next_deadline
+from intercom.core.state import State
 
 CODES = {"1234": "family", "77": "post"}
 """What is keyed -> the code that it is. Only the shell of a door knows; here the story stands in for it."""

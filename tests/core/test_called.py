@@ -29,8 +29,9 @@ from intercom.core.events import (
     StopRequested,
     TonePlayed,
 )
+from intercom.core.levels import audio
 from intercom.core.pending import Pending
-from intercom.core.state import Phase, audio
+from intercom.core.phases import Phase
 
 SOURCE = "192.0.2.1:5060"
 CALLED = CallArrived("in-1", "home", "201", SOURCE, trusted=True)

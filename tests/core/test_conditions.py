@@ -31,7 +31,7 @@ from intercom.core.events import (
     LineUp,
     TonePlayed,
 )
-from intercom.core.state import conditions, lamp
+from intercom.core.levels import conditions, lamp
 
 DAY_S = 86400.0
 PACKAGE = Path(intercom.__file__).parent

@@ -11,8 +11,8 @@ from typing import Any, cast
 import pytest
 
 from intercom.__main__ import COMMANDS
+from intercom.core.phases import NEXT, PHASES, Phase, PhaseRow, Signal
 from intercom.core.rules import Rules
-from intercom.core.state import NEXT, PHASES, Phase, PhaseRow, Signal
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 PACKAGE = FIRMWARE / "intercom"

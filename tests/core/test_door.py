@@ -18,8 +18,8 @@ from intercom.core.events import (
     EngineLost,
     StopRequested,
 )
+from intercom.core.levels import lamp, levels
 from intercom.core.rules import Rules
-from intercom.core.state import lamp, levels
 
 TALKER = "boot-1.1"
 

@@ -17,7 +17,8 @@ from intercom.core.events import (
     StopRequested,
     TimePassed,
 )
-from intercom.core.state import LinePhase, lamp, next_deadline, status
+from intercom.core.levels import lamp, next_deadline, status
+from intercom.core.state import LinePhase
 
 
 def phases(story: Story) -> list[LinePhase]:

@@ -21,8 +21,8 @@ from intercom.core.events import (
     LineUp,
     ProfilesChanged,
 )
+from intercom.core.levels import audio, lamp
 from intercom.core.rules import CodeRule
-from intercom.core.state import audio, lamp
 
 RELEASED = [SetStrike("front", released=True)]
 

@@ -15,7 +15,7 @@ from intercom.core.events import (
     LineUp,
     NetworkChanged,
 )
-from intercom.core.state import Phase
+from intercom.core.phases import Phase
 
 FRONT = ButtonPressed("front", "panel")
 ALONE = replace(RULES, accounts=("home",))

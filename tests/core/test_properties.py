@@ -35,8 +35,10 @@ from intercom.core.events import (
     TonePlayed,
     TraceWanted,
 )
+from intercom.core.levels import audio, levels, next_deadline
 from intercom.core.machine import start, step
-from intercom.core.state import PHASES, State, audio, levels, next_deadline
+from intercom.core.phases import PHASES
+from intercom.core.state import State
 
 LATE_S = 0.1
 """By how much an event may be dated before the one taken ahead of it: they come from several threads and processes."""

@@ -9,8 +9,8 @@ from door_story import RULES, Story
 from intercom.config import Account
 from intercom.core.commands import Kind, PlaceCall
 from intercom.core.events import ButtonPressed, CallAnswered, CallEnded, CallProgressed, CallRedirected
+from intercom.core.phases import Phase
 from intercom.core.rules import Redirect
-from intercom.core.state import Phase
 from intercom.redirects import policy
 
 FRONT = ButtonPressed("front", "panel")

@@ -8,8 +8,8 @@ from door_story import RULES, Story
 
 from intercom.core.commands import Kind, Lamp, SetAudio, SetStrike, Tone
 from intercom.core.events import ButtonPressed, CallAnswered, KeyPressed, ReleaseAsked, SensorChanged, StopRequested
+from intercom.core.levels import audio, conditions, lamp
 from intercom.core.rules import Rules, Sensor, SensorKind
-from intercom.core.state import audio, conditions, lamp
 
 SENSED = replace(
     RULES,

@@ -18,7 +18,8 @@ from intercom.core.events import (
     TrialKind,
     TrialWanted,
 )
-from intercom.core.state import Phase, audio, conditions
+from intercom.core.levels import audio, conditions
+from intercom.core.phases import Phase
 from intercom.core.trial import METER_S
 
 GOOD = Acoustics((-12.0,) * 5, (-60.0,) * 5, (-70.0,) * 5, 25.0)

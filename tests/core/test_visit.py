@@ -31,8 +31,9 @@ from intercom.core.events import (
     LineUp,
     TonePlayed,
 )
+from intercom.core.levels import audio, lamp
 from intercom.core.pending import Pending, Stage
-from intercom.core.state import Phase, audio, lamp
+from intercom.core.phases import Phase
 
 FRONT, FLAT = ButtonPressed("front", "panel"), ButtonPressed("flat", "panel")
 

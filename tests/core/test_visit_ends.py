@@ -39,7 +39,8 @@ from intercom.core.events import (
     TrialKind,
     TrialWanted,
 )
-from intercom.core.state import OUTCOME_TONES, Outcome, Phase, audio, lamp
+from intercom.core.levels import audio, lamp
+from intercom.core.phases import OUTCOME_TONES, Outcome, Phase
 
 FRONT, FLAT = ButtonPressed("front", "panel"), ButtonPressed("flat", "panel")
 ANSWERED = (FRONT, CallProgressed("boot-1.1", 180), CallAnswered("boot-1.1"))

@@ -50,20 +50,12 @@ from intercom.core.events import (
     TrialWanted,
     VisitRestored,
 )
+from intercom.core.levels import audio, levels, next_deadline, refuses, reminds
 from intercom.core.machine import start, step
 from intercom.core.pending import Pending, Stage
+from intercom.core.phases import NEXT, PHASES, Phase
 from intercom.core.rules import CodeRule, Redirect, Rules, no_redirect
-from intercom.core.state import (
-    NEXT,
-    PHASES,
-    Phase,
-    State,
-    audio,
-    levels,
-    next_deadline,
-    refuses,
-    reminds,
-)
+from intercom.core.state import State
 from intercom.core.trial import METER_S
 
 RULES = Rules(

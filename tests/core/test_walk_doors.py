@@ -27,10 +27,12 @@ from intercom.core.events import (
     TimePassed,
     TonePlayed,
 )
+from intercom.core.levels import audio, levels, next_deadline
 from intercom.core.machine import start, step
 from intercom.core.pending import Stage
+from intercom.core.phases import PHASES
 from intercom.core.rules import CodeRule, Rules, Sensor, SensorKind
-from intercom.core.state import PHASES, State, audio, levels, next_deadline
+from intercom.core.state import State
 
 RULES = Rules(
     buttons={"front": (Stage(("201",), 1e6),)},

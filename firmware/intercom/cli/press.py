@@ -9,7 +9,7 @@ from typing import Any
 from intercom.adapters.records import printable
 from intercom.cli.client import granted
 from intercom.cli.command import Command
-from intercom.core.state import Phase
+from intercom.core.phases import Phase
 from intercom.errors import IntercomError
 
 RUNG = {Phase.RINGING.value, Phase.TALKING.value, Phase.WARNED.value}

@@ -18,7 +18,7 @@ from intercom.cli.client import granted
 from intercom.cli.command import Command
 from intercom.cli.screen import DIM, Paint, paint_for
 from intercom.cli.status import screen
-from intercom.core.state import Phase
+from intercom.core.phases import Phase
 
 TALKS = (Phase.TALKING, Phase.WARNED)
 PARTS = ("microphone", "loudspeaker")

@@ -15,8 +15,8 @@ from intercom.core import doors
 from intercom.core.commands import CheckCode, Kind, PlayTone, SendText, Tone
 from intercom.core.doorway import Keying, Tries
 from intercom.core.events import CodeChecked
+from intercom.core.phases import PHASES
 from intercom.core.rules import CodeRule
-from intercom.core.state import PHASES
 from intercom.core.turn import Turn
 
 CARD = "card "

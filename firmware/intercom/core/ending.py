@@ -3,7 +3,8 @@
 
 from intercom.core import hearing, plan
 from intercom.core.commands import Kind
-from intercom.core.state import PHASES, Outcome, Phase, Signal, Visit
+from intercom.core.phases import PHASES, Outcome, Phase, Signal
+from intercom.core.state import Visit
 from intercom.core.turn import Turn
 
 

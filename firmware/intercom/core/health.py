@@ -2,7 +2,8 @@
 """One health out of many conditions; only a change is told: once when it begins, once when it ends."""
 
 from intercom.core.commands import Command, Kind, Report
-from intercom.core.state import State, conditions
+from intercom.core.levels import conditions
+from intercom.core.state import State
 
 
 def changes(before: State, after: State, now: float) -> list[Command]:

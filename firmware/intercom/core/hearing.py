@@ -3,7 +3,8 @@
 
 from intercom.core.commands import Kind
 from intercom.core.events import EchoStays, SoundMeasured, StreamMeasured
-from intercom.core.state import PHASES, State, Visit
+from intercom.core.phases import PHASES
+from intercom.core.state import State, Visit
 from intercom.core.turn import Turn
 
 HEARERS = {"in": "the visitor", "out": "the house"}

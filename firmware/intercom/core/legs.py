@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from intercom.core.commands import HangUp, PlaceCall
 from intercom.core.events import IN_BAND
-from intercom.core.state import Leg, LinePhase, Phase, Unheard, line_up
+from intercom.core.levels import line_up
+from intercom.core.phases import Phase
+from intercom.core.state import Leg, LinePhase, Unheard
 from intercom.core.turn import Turn
 
 DIRECT = "direct"

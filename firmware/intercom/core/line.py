@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from intercom.core.commands import Kind, Probe, RefreshNetwork, Register, TellOutage, UseServer
 from intercom.core.events import LineLost, LineUp
-from intercom.core.state import Line, LinePhase, line_up
+from intercom.core.levels import line_up
+from intercom.core.state import Line, LinePhase
 from intercom.core.turn import Turn
 
 

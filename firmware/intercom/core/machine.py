@@ -85,8 +85,9 @@ from intercom.core.events import (
     TrialWanted,
     VisitRestored,
 )
+from intercom.core.levels import Levels, levels, refuses, reminds
 from intercom.core.rules import Rules
-from intercom.core.state import Levels, State, levels, new, refuses, reminds
+from intercom.core.state import State, new
 from intercom.core.turn import Turn
 
 

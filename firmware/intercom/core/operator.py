@@ -3,8 +3,9 @@
 
 from intercom.core import visit
 from intercom.core.commands import Kind
+from intercom.core.entering import go
 from intercom.core.pending import Stage
-from intercom.core.state import NEXT, PHASES, Phase, Signal
+from intercom.core.phases import NEXT, PHASES, Phase, Signal
 from intercom.core.turn import Turn
 
 OPERATOR = "operator"
@@ -17,7 +18,7 @@ def hangs_up(turn: Turn, by: str) -> None:
     signal = Signal.GONE if PHASES[turn.state.phase].talk else Signal.STOPPED
     if signal in NEXT[turn.state.phase]:
         turn.tell(Kind.HUNG_UP, by=by)
-        visit.go(turn, signal)
+        go(turn, signal)
 
 
 def calls(turn: Turn, target: str, by: str) -> None:

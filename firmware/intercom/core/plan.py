@@ -2,8 +2,9 @@
 """Who is called when a button is pressed, in which order, and what it means when nobody was reached."""
 
 from intercom.core.pending import Stage
+from intercom.core.phases import Outcome
 from intercom.core.rules import Rules
-from intercom.core.state import Line, Outcome
+from intercom.core.state import Line
 
 _BY_CODE = {
     403: Outcome.DECLINED,

@@ -8,7 +8,8 @@ only from users who are named; there is no "anybody" here. Nothing that somebody
 from intercom.core import codes
 from intercom.core.commands import Kind, SendText, TellUnanswered
 from intercom.core.events import TextAnswered, TextArrived
-from intercom.core.state import Outcome, line_up, status
+from intercom.core.levels import line_up, status
+from intercom.core.phases import Outcome
 from intercom.core.turn import Turn
 
 UNANSWERED = (Outcome.NO_ANSWER, Outcome.BUSY, Outcome.DECLINED, Outcome.NOT_FOUND)

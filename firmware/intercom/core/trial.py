@@ -9,10 +9,12 @@ from dataclasses import replace
 
 from intercom.core import acoustics
 from intercom.core.commands import KeepReference, Kind, PlayFile, Sweep
+from intercom.core.entering import go
 from intercom.core.events import SweepHeard, TrialKind, TrialWanted
-from intercom.core.state import Phase, Signal, State, Trial, refuses, reminds
+from intercom.core.levels import refuses, reminds
+from intercom.core.phases import Phase, Signal
+from intercom.core.state import State, Trial
 from intercom.core.turn import Turn
-from intercom.core.visit import go
 
 METER_S = 3.0
 """The meter is read on, or it stops: nobody forgets an open microphone."""

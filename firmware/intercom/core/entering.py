@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What happens once, on entering each phase of a visit.
+
+`go` is the only place that changes the phase, and `_enter_closing` the only one that ends a visit: there every press
+gets its one outcome and its one final record.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from intercom.core import ending, legs, plan, texts
+from intercom.core.commands import AnswerCall, HangUp, PlayTone, Tone
+from intercom.core.levels import line_up
+from intercom.core.phases import NEXT, OUTCOME_TONES, PHASES, Outcome, Phase, Signal
+from intercom.core.turn import Turn
+
+MISSED_KEPT = 20
+"""Presses remembered for the text after an outage."""
+
+
+def go(turn: Turn, signal: Signal) -> None:
+    """Follow the table, and do what entering the new phase asks for. A signal without a row changes nothing."""
+    left = turn.state.phase
+    entered = NEXT[left].get(signal)
+    if entered is None:
+        return
+    if entered is Phase.IDLE:
+        turn.set(phase=entered, visit=None)
+        return
+    turn.set(phase=entered)
+    if entered is Phase.TESTING:
+        return
+    turn.set_visit(phase_until=turn.now + _lasts(turn, entered), silent_until=None)
+    if entered is Phase.CLOSING:
+        _enter_closing(turn, left, signal)
+    elif entered in _ON_ENTER:
+        _ON_ENTER[entered](turn)
+
+
+def _enter_waiting(turn: Turn) -> None:
+    until = turn.visit.patient_until or turn.visit.phase_until
+    turn.set_visit(phase_until=until, patient_until=until)
+    if not turn.visit.dialled:
+        turn.order(PlayTone(Tone.NO_LINE))
+
+
+def _lasts(turn: Turn, phase: Phase) -> float:
+    """Return how long a phase may last; phones ring as long as their stage says."""
+    if phase in (Phase.DIALLING, Phase.RINGING) and turn.visit.stages:
+        return turn.visit.stages[0].ring_s
+    lasts = PHASES[phase].lasts
+    assert lasts is not None  # only IDLE has no end, and it has no visit
+    return lasts(turn.rules)
+
+
+def _enter_dialling(turn: Turn) -> None:
+    line = line_up(turn.state)
+    stages = plan.from_callable(turn.visit.stages, turn.rules, line)
+    first = not turn.visit.dialled
+    turn.set_visit(stages=stages, failures=(), doubted="", account=line.name if line else legs.DIRECT)
+    for target in plan.callable_now(stages[0], turn.rules, line):
+        legs.place(turn, target, legs.DIRECT if line is None or target in turn.rules.direct else line.name)
+    turn.set_visit(phase_until=turn.now + stages[0].ring_s, silent_until=turn.now + turn.rules.silent_s)
+    if first:
+        turn.order(PlayTone(Tone.CHIME))
+
+
+def _enter_announcing(turn: Turn) -> None:
+    turn.order(PlayTone(Tone.LISTENING))
+
+
+def _enter_answering(turn: Turn) -> None:
+    turn.order(*(AnswerCall(leg.name) for leg in turn.visit.legs))
+
+
+def _enter_talking(turn: Turn) -> None:
+    talker = turn.visit.talker
+    turn.order(*(HangUp(leg.name, elsewhere=True) for leg in turn.visit.legs if leg.name != talker))
+    stays = tuple(replace(leg, moved=False) for leg in turn.visit.legs if leg.name == talker)
+    turn.set_visit(legs=stays, early="", patient_until=None)
+
+
+def _enter_warned(turn: Turn) -> None:
+    turn.order(PlayTone(Tone.WARNING))
+
+
+_ON_ENTER: Mapping[Phase, Callable[[Turn], None]] = {
+    Phase.WAITING: _enter_waiting,
+    Phase.DIALLING: _enter_dialling,
+    Phase.ANNOUNCING: _enter_announcing,
+    Phase.ANSWERING: _enter_answering,
+    Phase.TALKING: _enter_talking,
+    Phase.WARNED: _enter_warned,
+}
+
+
+def _enter_closing(turn: Turn, left: Phase, signal: Signal) -> None:
+    outcome = ending.outcome(turn.visit, left, signal)
+    ending.tell(turn, outcome, signal)
+    turn.order(*(HangUp(leg.name) for leg in turn.visit.legs))
+    if turn.visit.button and outcome in (Outcome.UNREACHABLE, Outcome.CUT):
+        turn.set(missed=(*turn.state.missed, (turn.visit.button, turn.visit.began_at))[-MISSED_KEPT:])
+    turn.set_visit(outcome=outcome, legs=(), early="", patient_until=None, doubted="")
+    texts.unanswered(turn, outcome)
+    if outcome in OUTCOME_TONES:
+        turn.order(PlayTone(OUTCOME_TONES[outcome]))

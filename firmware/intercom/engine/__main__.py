@@ -8,6 +8,7 @@ in and events go out until the daemon says stop or is gone.
 import contextlib
 import ctypes
 import gc
+import math
 import os
 import select
 import signal
@@ -19,6 +20,7 @@ from collections import deque
 from intercom.core.commands import (
     AnswerCall,
     AskToConfirm,
+    Audio,
     HangUp,
     ListCards,
     PlaceCall,
@@ -47,7 +49,7 @@ from intercom.written import own_bytes
 
 BEAT_S = 1.0
 TICK_MS = 100
-"""PJSIP's timers have no file descriptor: this is how late they may be (RFC 3261's shortest is T1, 500 ms)."""
+"""In a call PJSIP's timers may be this late: its other threads start some (RFC 3261's shortest is T1, 500 ms)."""
 SWEEP_S = 60.0
 GOODBYE_S = 1.5
 STUCK_S = 5.0
@@ -87,6 +89,7 @@ class Engine:
 
     def __init__(self, link: socket.socket, settings: wire.EngineSettings) -> None:
         self._link, self._lines, self._stopping = link, wire.Lines(), False
+        self._silent = True
         self._outbox = Outbox(link)
         self._phone = sip.Telephone(settings, self._outbox.post)
         self._phone.start()
@@ -119,7 +122,7 @@ class Engine:
         while not self._stopping:
             full = self._outbox.flush()
             poll.register(self._link, select.POLLIN | (select.POLLOUT if full else 0))
-            ready = {fd for fd, _ in poll.poll(TICK_MS)}
+            ready = {fd for fd, _ in poll.poll(self._rest_ms(beat_at))}
             if self._outbox.wake_fd in ready:
                 os.eventfd_read(self._outbox.wake_fd)
             if self._link.fileno() in ready:
@@ -139,6 +142,13 @@ class Engine:
                     sweep_at = now + SWEEP_S
         self._phone.stop(GOODBYE_S)
         self._sound.close()
+
+    def _rest_ms(self, beat_at: float) -> int:
+        """Return how long nothing happens by itself. Without calls and sound all of PJSIP's timers are this thread's."""
+        if self._phone.calls or not self._silent:
+            return TICK_MS
+        # Rounded up: woken a moment too early it would have to go round twice.
+        return self._phone.rest_ms(max(math.ceil(1000 * (beat_at - time.monotonic())), 0))
 
     def _beat(self) -> None:
         """Tell that this loop and the audio clock go on. Without it the daemon kills this process."""
@@ -188,6 +198,7 @@ class Engine:
             case Sweep():
                 self._sound.sweep()
             case SetAudio(audio):
+                self._silent = audio == Audio()
                 self._sound.set(audio)
                 self._sound.listen_for_keys(audio.speak if self._phone.keys_in_band(audio.speak) else "")
                 self._phone.set_audio(audio)

@@ -8,7 +8,7 @@ does not answer holds up every call, every registration and the watchdog for man
 import ctypes
 import sys
 from collections.abc import Callable
-from ctypes import POINTER, addressof, byref, c_char_p, c_int, c_ssize_t, c_uint, c_ulong, c_void_p
+from ctypes import POINTER, addressof, byref, c_char_p, c_int, c_long, c_ssize_t, c_uint, c_ulong, c_void_p
 from typing import Any
 
 from intercom.engine.words import Place, describe
@@ -41,6 +41,17 @@ class Host(ctypes.Structure):
     """pjsip_host_info of pjsip/sip_types.h: what has to be resolved."""
 
     _fields_ = (("flag", c_uint), ("type", c_int), ("host", Text), ("port", c_int))
+
+
+class Span(ctypes.Structure):
+    """pj_time_val of pj/types.h."""
+
+    _fields_ = (("sec", c_long), ("msec", c_long))
+
+    @property
+    def ms(self) -> int:
+        """All of it."""
+        return int(self.sec * 1000 + self.msec)
 
 
 _RESOLVE = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, POINTER(Host), c_void_p, c_void_p)
@@ -79,7 +90,9 @@ class Library:
     def __init__(self, file: str) -> None:
         """`file` is the extension module of `pjsua2`, which exports PJSIP's functions."""
         self._c = ctypes.CDLL(file)
-        for name in ("pjsua_get_pjsip_endpt", "pjsua_pool_create", "pj_pool_alloc"):
+        for name in (
+            "pjsua_get_pjsip_endpt", "pjsip_endpt_get_timer_heap", "pjsua_pool_create", "pj_pool_alloc"
+        ):  # fmt: skip
             getattr(self._c, name).restype = c_void_p
         self._c.pj_gethostname.restype = POINTER(Text)
         self._c.OpenSSL_version.restype = c_char_p
@@ -87,6 +100,7 @@ class Library:
         self._from, self._what = c_char_p(), c_char_p()
         self._c.pjsip_resolve.restype = None
         self._own = c_void_p()
+        self._due, self._tick = Span(), Span()
         self._kept: Any = None
 
     def talk(self, level: int) -> None:
@@ -122,6 +136,17 @@ class Library:
     def trust(self, address: str) -> None:
         """Let an IP address in as a server's; a name changes nothing."""
         self._c.gate_trust(address.encode())
+
+    def rest_ms(self, most: int) -> int:
+        """Return how long PJSIP has nothing to do unless something arrives: until its next timer, at most `most`.
+
+        Its timers have no file descriptor. Only the thread that starts them all may go by this. After libInit.
+        """
+        heap = c_void_p(self._c.pjsip_endpt_get_timer_heap(c_void_p(self._c.pjsua_get_pjsip_endpt())))
+        if self._c.pj_timer_heap_earliest_time(heap, byref(self._due)):
+            return most
+        self._c.pj_gettickcount(byref(self._tick))
+        return min(max(self._due.ms - self._tick.ms, 0), most)
 
     def refused(self) -> tuple[int, str, str]:
         """Return how much of strangers' was dropped so far, who sent the last of it, and what ("INVITE", or "")."""

@@ -111,6 +111,10 @@ class Telephone:
         """File descriptor that is readable when `pump` has something to do."""
         return self._events.fileno()
 
+    def rest_ms(self, most: int) -> int:
+        """Return how long `pump` need not be called as long as `event_fd` is not readable, at most `most`."""
+        return self._library.rest_ms(most)
+
     @property
     def calls(self) -> int:
         """Legs that are not over."""

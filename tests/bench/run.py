@@ -8,7 +8,6 @@ in a folder.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import json
 import os
@@ -19,19 +18,24 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.side import table
-from bench.side.contestants import USERS, GpioBaresip, Intercom, Loop
+from bench.side import many, table, trouble
+from bench.side.calls import Calls, never_still
+from bench.side.contestants import USERS, GpioBaresip, Intercom, Loop, dark
 from bench.side.figures import BARESIP, LOOP, OURS, Results, worse
 from bench.side.rounds import Book, Rounds
-from bench.side.rows import ROWS
+from bench.side.rows import MANY, ROWS
+from bench.side.wire import Wire
 
 from lab import namespace, processes
+from lab.house import House, stopping
 
 README = Path(__file__).parents[1] / "README.md"
 PLOTS = Path(__file__).parent / "plots"
 BEGIN, END = "<!-- side by side -->", "<!-- end of side by side -->"
+PARTS = ("rounds", "calls", "buttons")
 EXAMPLES = """examples:
   sudo ./setup.sh bench run --quick                        two minutes, to see whether it works
   sudo ./setup.sh bench run --folder before                ten minutes; then change something, and
@@ -45,17 +49,28 @@ def say(text: str) -> None:
     print(f"\033[2m{text}\033[0m" if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
 
 
-def run(options: argparse.Namespace, folder: Path) -> Book:
+@dataclass(frozen=True)
+class Extent:
+    """How much of everything."""
+
+    rounds: int = 3
+    presses: int = 40
+    idle_s: float = 20.0
+    calls: int = 5
+    call_s: float = 12.0
+
+
+QUICK = Extent(rounds=1, presses=8, idle_s=8.0, calls=2, call_s=6.0)
+
+
+def run(extent: Extent, parts: Sequence[str], folder: Path) -> Book:
     """Measure; return all samples."""
-    from bench.side.wire import Wire
-
-    from lab.house import House
-
-    house = House(folder / "house", more=USERS)
+    house = House(folder / "house", more={**USERS, **many.USERS})
+    # As rooms have it; in one without any echo WebRTC's canceller waits for one.
+    house.room.echo(delay_ms=20, gain_db=-12)
     book: Book = defaultdict(dict)
-    rounds, presses, idle_s = (1, 8, 8.0) if options.quick else (3, 40, 20.0)
     wire = Wire()
-    for number in range(options.rounds or rounds):
+    for number in range(extent.rounds if "rounds" in parts else 0):
         place = folder / f"round-{number + 1}"
         contestants = [
             Intercom(house, place / "intercom"),
@@ -65,28 +80,52 @@ def run(options: argparse.Namespace, folder: Path) -> Book:
         # Another one is first in each round.
         turn = number % len(contestants)
         measuring = Rounds(wire, contestants[turn:] + contestants[:turn], book, say)
-        say(f"round {number + 1}")
+        say(f"round {number + 1} of {extent.rounds}")
         for who in measuring.contestants:
             say(f"  {who.name}, alone")
             measuring.alone(who)
-        with contextlib.closing(Stopping(house.phone())) as phone:
+        with stopping(house.phone()) as phone:
             try:
-                measuring.together(phone.peer, idle_s, presses)
+                measuring.together(phone, extent.idle_s, extent.presses)
+                say("  SIGKILL")
+                for who in measuring.contestants:
+                    trouble.kill(wire, who, book)
+                if number == extent.rounds - 1:
+                    say("  the SIP service goes, and comes back")
+                    trouble.leave(wire, house.registrar, measuring.contestants, book)
             finally:
                 measuring.stop()
+    if "calls" in parts:
+        converse(wire, house, book, extent, folder)
+    if "buttons" in parts:
+        say("1, 2, 4, 8 buttons")
+        with stopping(house.phone()) as phone:
+            many.measure(wire, house, phone, book, folder, extent.idle_s / 2, extent.presses // 4)
     house.close()
     return book
 
 
-class Stopping:
-    """A peer that is stopped by `close`."""
-
-    def __init__(self, peer: object) -> None:
-        self.peer = peer
-
-    def close(self) -> None:
-        """Stop it."""
-        self.peer.stop()
+def converse(wire: Wire, house: House, book: Book, extent: Extent, folder: Path) -> None:
+    """Conversations: ours, baresip's, and ours without what takes the echo and the noise out."""
+    with stopping(house.phone(codecs=("pcmu",), voice=never_still(120))) as phone:
+        bare = Intercom(
+            house, folder / "bare", edit=lambda text: dark(text).replace("[sound]", "[sound]\necho_cancelling = false")
+        )
+        baresip = GpioBaresip(house, folder / "baresip")
+        for who in (Intercom(house, folder / "calls"), baresip, bare):
+            say(f"  conversations of {who.name}")
+            began = time.monotonic()
+            who.begin()
+            wire.registered(who.ip, began, 20)
+            time.sleep(1)
+            kept: Book = defaultdict(dict)
+            Calls(wire, house, phone, kept).answers(who, extent.calls, extent.call_s)
+            who.stop()
+            if who is bare:
+                book["call-cpu-bare"] = {OURS: kept["call-cpu"][OURS], BARESIP: book["call-cpu"][BARESIP]}
+            else:
+                for key, figures in kept.items():
+                    book[key].update(figures)
 
 
 def versions() -> str:
@@ -144,12 +183,15 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path("bench-run"), help="where table, plots and samples go")
     parser.add_argument("--quick", action="store_true", help="once, and few presses")
     parser.add_argument("--rounds", type=int, default=0, help="how often everything is begun anew (3, or 1)")
+    parser.add_argument("--part", choices=PARTS, action="append", help="measure no more than this")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="results.json of an earlier run")
     parser.add_argument("--write", action="store_true", help="put the run into tests/README.md")
     parser.add_argument(
         "--first", action="store_true", help="run before everything else on this machine, if it is busy"
     )
     options = parser.parse_args()
+    extent = QUICK if options.quick else Extent()
+    extent = replace(extent, rounds=options.rounds or extent.rounds)
     earlier = load(options.compare) if options.compare else None
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -161,7 +203,7 @@ def main() -> int:
     try:
         namespace.enter()
         with tempfile.TemporaryDirectory(prefix="bench-") as place:
-            book = run(options, Path(place))
+            book = run(extent, options.part or PARTS, Path(place))
     except processes.LabError as error:
         print(f"broken off: {error}", file=sys.stderr)
         return 1
@@ -174,7 +216,8 @@ def main() -> int:
     footer = f"From a run on {now}, {took}: {versions()}."
     plots = {figure.key: table.plot(results, figure) for figure in ROWS if figure.plot and book.get(figure.key)}
     pictures = [f"![{name}](bench/plots/{name}.svg)" for name in plots]
-    lines = [*table.table(results, ROWS), "", footer, "", *pictures]
+    several = table.many(results, many.NUMBERS, MANY)
+    lines = [*table.table(results, ROWS), "", *several, "", footer, "", *pictures]
     (folder / "results.json").write_text(json.dumps({"told": footer, "samples": book}, indent=1))
     (folder / "table.md").write_text("\n".join(lines) + "\n")
     for name, plot in plots.items():

@@ -13,7 +13,7 @@ from bench.side.figures import BARESIP, LOOP, OURS
 
 from intercom.cli.client import ask
 from lab.baresip import MODULES
-from lab.house import BUTTON, DOOR_IP, REGISTRAR_IP, Door, House
+from lab.house import BUTTON, DOOR_IP, LAMP, REGISTRAR_IP, Door, House
 from lab.pins import Pins
 from lab.processes import LabError, Process, start, wait_until
 
@@ -49,12 +49,15 @@ class Contestant(Protocol):
 
 
 class Intercom:
-    """The product: the daemon and its voice engine, with the configuration of the visit tests."""
+    """The product: the daemon and its voice engine, with the configuration of the visit tests, but without a lamp.
+
+    The others have none; and a laboratory's clock is not set, so that it would blink for that all the time.
+    """
 
     name, ip = OURS, DOOR_IP
 
     def __init__(self, house: House, folder: Path, **config: object) -> None:
-        self._house, self._folder, self._config = house, folder, config
+        self._house, self._folder, self._config = house, folder, {"edit": dark, **config}
         self._door: Door | None = None
         self.buttons: Sequence[int] = (BUTTON,)
 
@@ -80,6 +83,8 @@ class Intercom:
         # The engine goes with its daemon.
         self.door.process.popen.kill()
         self.door.process.wait(5)
+        # A door that lives is older than a minute; one that dies younger is made to wait.
+        (self._folder / "starts").unlink(missing_ok=True)
 
     def stop(self) -> None:
         self.door.stop()
@@ -91,6 +96,11 @@ class Intercom:
         if self._door is None:
             raise LabError("the intercom was not started")
         return self._door
+
+
+def dark(configuration: str) -> str:
+    """Take the lamp out of a configuration."""
+    return configuration.replace(f"[lamp]\npin = {LAMP}\n", "")
 
 
 class _Peer:

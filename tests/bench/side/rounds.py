@@ -20,6 +20,11 @@ Book = defaultdict[str, dict[str, list[float]]]
 Say = Callable[[str], None]
 
 
+def enter(book: Book, key: str, name: str, value: float) -> None:
+    """Add a sample."""
+    book[key].setdefault(name, []).append(value)
+
+
 class Rounds:
     """Measures, and enters what it measured."""
 
@@ -28,17 +33,7 @@ class Rounds:
 
     def enter(self, key: str, who: Contestant, value: float) -> None:
         """Add a sample."""
-        self.book[key].setdefault(who.name, []).append(value)
-
-    def registered(self, who: Contestant, since: float, seconds: float) -> float:
-        """Await that a REGISTER of it is accepted; return when."""
-        accepted = self.wire.await_(
-            lambda packet: packet.target == who.ip and packet.is_("SIP/2.0 200", "REGISTER"),
-            seconds,
-            since,
-            f"{who.name} registered",
-        )
-        return accepted.at
+        enter(self.book, key, who.name, value)
 
     def start(self, who: Contestant) -> None:
         """Start it, and see it register."""
@@ -48,7 +43,7 @@ class Rounds:
             lambda packet: packet.source == who.ip and packet.is_("REGISTER"), 20, began, f"{who.name}: REGISTER"
         )
         self.enter("start-register", who, asked.at - began)
-        self.enter("start-registered", who, self.registered(who, began, 10) - began)
+        self.enter("start-registered", who, self.wire.registered(who.ip, began, 10) - began)
 
     def alone(self, who: Contestant) -> None:
         """Its start, and its memory: nothing else of the kind runs."""
@@ -111,7 +106,7 @@ class Rounds:
             self.wire.forget()
             began = time.monotonic()
             who.begin()
-            self.registered(who, began, 20)
+            self.wire.registered(who.ip, began, 20)
         time.sleep(REST_S)
         self.say(f"  idle, {idle_s:g} s")
         self.idle(idle_s)

@@ -11,6 +11,10 @@ def _at_most(key: str, most: float) -> Callable[[Results], bool]:
     return lambda results: results.median(key) <= most
 
 
+def _of(key: str) -> Callable[[Results], bool]:
+    return lambda results: results.ratio(key, BARESIP) <= 0.8
+
+
 def _press(results: Results) -> bool:
     ours = results.median("press-invite")
     beyond = ours - results.median("press-invite", BARESIP)
@@ -44,4 +48,37 @@ ROWS = (
     Figure("idle-cpu", "idle: processor", "% of a core", "0.2", _at_most("idle-cpu", 0.2)),
     Figure("idle-wakeups", "idle: wake-ups", "a second", "5", _at_most("idle-wakeups", 5), plot=True),
     Figure("idle-memory", "idle: memory of all its processes", "MB", "55", _at_most("idle-memory", 55), plot=True),
+    Figure(
+        "killed-registered",
+        "SIGKILL to registered again, of which a second is RestartSec",
+        "s",
+        "2",
+        _at_most("killed-registered", 2),
+        plot=True,
+    ),
+    Figure(
+        "back-registered",
+        "the SIP service is back, knowing nobody, to registered again",
+        "s",
+        "2",
+        _at_most("back-registered", 2),
+    ),
+    Figure("answer-out", "answer to the visitor's voice on the wire", "ms", "0.8 of baresip", _of("answer-out"), True),
+    Figure("answer-in", "answer to the house's voice at the door", "ms", "0.8 of baresip", _of("answer-in"), True),
+    Figure("call-cpu", "in a call (PCMU): processor", "% of a core"),
+    Figure(
+        "call-cpu-bare",
+        "in a call, ours without canceller and suppressor: processor",
+        "% of a core",
+        "1.5 of baresip",
+        lambda results: results.ratio("call-cpu-bare", BARESIP) <= 1.5,
+    ),
+    Figure("call-memory", "in a call: memory (RSS)", "MB"),
 )
+MANY = (
+    ("press", "edge to INVITE, ms"),
+    ("cpu", "idle: processor, % of a core"),
+    ("wakeups", "idle: wake-ups a second"),
+    ("memory", "idle: memory, MB"),
+)
+"""What is measured with several buttons: the end of its figures' keys, and what it is."""

@@ -52,6 +52,18 @@ def table(results: Results, rows: Sequence[Figure]) -> list[str]:
     return lines
 
 
+def many(results: Results, numbers: Sequence[int], columns: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the table of what several buttons cost; nothing where that was not measured."""
+    if f"buttons-{numbers[0]}-{columns[0][0]}" not in results.samples:
+        return []
+    lines = [f"| buttons, targets, accounts | {' | '.join(text for _, text in columns)} |"]
+    lines.append(f"|{' --- |' * (len(columns) + 1)}")
+    for number_ in numbers:
+        cells = [number(results.median(f"buttons-{number_}-{key}")) for key, _ in columns]
+        lines.append(f"| {number_} | {' | '.join(cells)} |")
+    return lines
+
+
 def plot(results: Results, figure: Figure) -> str:
     """Return every sample as a mark in its contestant's strip, and a bar at the median; the scale is logarithmic."""
     samples = results.samples[figure.key]

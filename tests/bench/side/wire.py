@@ -69,6 +69,13 @@ class Wire:
                     raise LabError(f"not on the wire within {seconds:g} s: {told}")
                 self._news.wait(left)
 
+    def registered(self, ip: str, since: float, seconds: float) -> float:
+        """Await that a REGISTER from an address is accepted; return when."""
+        accepted = self.await_(
+            lambda packet: packet.target == ip and packet.is_("SIP/2.0 200", "REGISTER"), seconds, since, f"{ip}: 200"
+        )
+        return accepted.at
+
     def last(self, what: Callable[[Packet], bool], until: float) -> float:
         """Return when the last packet of this kind before `until` went; NaN without any."""
         with self._news:

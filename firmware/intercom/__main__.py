@@ -19,6 +19,10 @@ COMMANDS = (
 def main(argv: list[str] | None = None) -> int:
     """Do what the command line says and return the exit status."""
     words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["run"] and not {"-h", "--help"} & set(words):
+        from intercom import early  # noqa: PLC0415  (no other command needs an engine)
+
+        early.begin_first()
     try:
         arguments = parser(words[0] if words else "").parse_args(words)
     except SystemExit as done:  # argparse has said what there is to say

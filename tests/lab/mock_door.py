@@ -15,6 +15,12 @@ import threading
 import time
 from typing import Any
 
+if __name__ == "__main__" and "run" in sys.argv:
+    # As the daemon itself does first of all; gpiozero is among what it reads meanwhile.
+    from intercom import early
+
+    early.begin_first()
+
 from gpiozero import Device
 from gpiozero.pins.mock import MockFactory, MockPin, MockPWMPin
 

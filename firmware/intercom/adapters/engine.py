@@ -6,14 +6,12 @@ is translated here.
 """
 
 import asyncio
-import contextlib
 import os
 import signal
-import socket
-import sys
 import time
 from collections.abc import Callable
 
+from intercom import early
 from intercom.core.commands import EngineCommand, StopEngine
 from intercom.core.events import EngineBeat, EngineLost, EngineStarted, Event
 from intercom.engine import wire
@@ -85,25 +83,21 @@ class VoiceEngine:
 
     async def _live(self) -> str:
         """Run one engine to its end; return why it ended."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "intercom.engine", str(theirs.fileno()), pass_fds=(theirs.fileno(),)
-            )
-        self.pid, self.starts = process.pid, self.starts + 1
-        reader, writer = await asyncio.open_unix_connection(sock=ours, limit=wire.LONGEST)
+        begun = early.take()
+        self.pid, self.starts = begun.pid, self.starts + 1
+        ended = _end_of(begun.pid)
+        reader, writer = await asyncio.open_unix_connection(sock=begun.link, limit=wire.LONGEST)
         writer.write(wire.encode(self._settings))
         self._writer = writer
         try:
             reason = await self._listen(reader)
         finally:
             self._writer = None
-            with contextlib.suppress(ProcessLookupError):
-                # Whatever it was doing: it is not trusted any more, and must not hold the card. Not by `process.kill`,
-                # which polls first and may so take the exit status away from asyncio.
-                os.kill(process.pid, signal.SIGKILL)
+            if not ended.done():  # else its number may be another's by now
+                # Whatever it was doing: it is not trusted any more, and must not hold the card.
+                os.kill(begun.pid, signal.SIGKILL)
             writer.close()
-        return reason or _cause(await process.wait())
+        return reason or _cause(await ended)
 
     async def _listen(self, reader: asyncio.StreamReader) -> str:
         """Hand on what the engine tells; return why it is given up, or nothing when it ended by itself.
@@ -133,6 +127,23 @@ class VoiceEngine:
             if isinstance(event, EngineStarted):
                 self.versions = event.versions
             self._post(event, at)
+
+
+def _end_of(pid: int) -> asyncio.Future[int]:
+    """Return what will be the exit status of a child. It is taken from the kernel whether anybody awaits it or not."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[int] = loop.create_future()
+    watch = os.pidfd_open(pid)
+
+    def take() -> None:
+        loop.remove_reader(watch)
+        os.close(watch)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if not ended.done():
+            ended.set_result(status)
+
+    loop.add_reader(watch, take)
+    return ended
 
 
 def _cause(status: int) -> str:

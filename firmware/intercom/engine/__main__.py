@@ -144,7 +144,7 @@ class Engine:
         self._sound.close()
 
     def _rest_ms(self, beat_at: float) -> int:
-        """Return how long nothing happens by itself. Without calls and sound all of PJSIP's timers are this thread's."""
+        """Return how long nothing happens by itself. Without calls and sound PJSIP's timers are all this thread's."""
         if self._phone.calls or not self._silent:
             return TICK_MS
         # Rounded up: woken a moment too early it would have to go round twice.
@@ -234,7 +234,10 @@ def main(argv: list[str]) -> int:
 
 def _settings(link: socket.socket) -> wire.EngineSettings:
     with link.makefile("rb", buffering=0) as lines:
-        _, settings = wire.decode(lines.readline())
+        line = lines.readline()
+    if not line:
+        os._exit(0)  # the daemon has ended before it had any: it was started with a mistake in its configuration
+    _, settings = wire.decode(line)
     if not isinstance(settings, wire.EngineSettings):
         raise WireError("the first line must be the settings")
     return settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.side import counters
@@ -33,9 +33,19 @@ def _with(number: int) -> Callable[[str], str]:
     return edit
 
 
-def measure(wire: Wire, house: House, phone: Phone, book: Book, folder: Path, idle_s: float, times: int) -> None:
+def measure(
+    wire: Wire,
+    house: House,
+    phone: Phone,
+    book: Book,
+    folder: Path,
+    *,
+    numbers: Sequence[int],
+    idle_s: float,
+    times: int,
+) -> None:
     """Enter what each costs, and how long a press of its last button takes."""
-    for number in NUMBERS:
+    for number in numbers:
         door = Intercom(house, folder / f"{number}-buttons", edit=_with(number))
         door.buttons = (BUTTON, *PINS[: number - 1])
         wire.forget()

@@ -58,7 +58,7 @@ ROWS = (
     ),
     Figure(
         "back-registered",
-        "the SIP service is back, knowing nobody, to registered again",
+        "the SIP service is back after 30 s and knows nobody, to registered again (never: not in 30 s)",
         "s",
         "2",
         _at_most("back-registered", 2),

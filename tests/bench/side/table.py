@@ -54,7 +54,8 @@ def table(results: Results, rows: Sequence[Figure]) -> list[str]:
 
 def many(results: Results, numbers: Sequence[int], columns: Sequence[tuple[str, str]]) -> list[str]:
     """Return the table of what several buttons cost; nothing where that was not measured."""
-    if f"buttons-{numbers[0]}-{columns[0][0]}" not in results.samples:
+    numbers = [number_ for number_ in numbers if f"buttons-{number_}-{columns[0][0]}" in results.samples]
+    if not numbers:
         return []
     lines = [f"| buttons, targets, accounts | {' | '.join(text for _, text in columns)} |"]
     lines.append(f"|{' --- |' * (len(columns) + 1)}")

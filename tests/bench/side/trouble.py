@@ -15,9 +15,10 @@ from lab.processes import LabError
 
 RESTART_S = 1.0
 """RestartSec of ../systemd/intercom.service; whoever starts the others again waits as long."""
-AWAY_S = 15.0
-"""Long enough for the door to notice: it asks its server every ten seconds."""
-PATIENCE_S = 60.0
+AWAY_S = 30.0
+"""Long enough for the door to notice: it asks its server every twenty seconds, and waits five for an answer."""
+PATIENCE_S = 30.0
+"""What has not registered by then never does."""
 
 
 def kill(wire: Wire, who: Contestant, book: Book) -> None:

@@ -54,9 +54,9 @@ class Extent:
     """How much of everything."""
 
     rounds: int = 3
-    presses: int = 40
-    idle_s: float = 20.0
-    calls: int = 5
+    presses: int = 34
+    idle_s: float = 15.0
+    calls: int = 4
     call_s: float = 12.0
     skip: int = 1
     """Of the numbers of buttons every n-th is measured."""

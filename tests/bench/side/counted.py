@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from socket import socketpair
+from socket import SHUT_RDWR, socketpair
 
 from contract.sip_peers import Peer, account
 
@@ -75,7 +75,7 @@ def engine(folder: Path, beats: int, calls: int) -> int:
         news.wait(CallEnded)
     for _ in range(beats):
         news.wait(EngineBeat)
-    ours.close()
+    ours.shutdown(SHUT_RDWR)
     process.wait(PATIENCE_S)
     peer.close()
     log.seek(0)

@@ -1,5 +1,6 @@
 """The door's pins on a chip of the kernel's own: the button, the strike, through gpiozero and lgpio as on a Pi."""
 
+import re
 import time
 
 import seen
@@ -10,6 +11,7 @@ from lab.house import BUTTON, CODE, STRIKE
 
 LOCKED, RELEASED = 1, 0
 """The relay releases on low."""
+TRACE = "/sys/kernel/tracing"
 SLOW_S = 120
 """An emulated processor under load."""
 
@@ -36,3 +38,25 @@ def test_a_press_on_the_chip_rings_a_phone_and_its_code_moves_the_strike(device:
     assert before == LOCKED
     assert released["INTERCOM_CODE_NAME"] == "family"
     assert ended["INTERCOM_OUTCOME"] == "talked"
+
+
+def test_the_strike_never_twitches_when_the_daemon_comes_and_goes(device: Device) -> None:
+    """Each level that the kernel gives the line while the door is stopped, started and killed: it stays locked."""
+    device(f"mount -t tracefs tracefs {TRACE} 2>/dev/null; echo 1 >{TRACE}/events/gpio/enable; echo >{TRACE}/trace")
+    for way in ("systemctl restart intercom", "systemctl kill -s KILL --kill-whom=main intercom"):
+        mark = device.mark()
+        device(way)
+        device.await_record("line-up", SLOW_S, after=mark)
+    number = _line_number(device, STRIKE)
+    told = [line for line in device(f"cat {TRACE}/trace").splitlines() if re.search(rf"gpio_\w+: {number}\b", line)]
+    levels = [int(found[1]) for line in told if (found := re.search(r"\bset (\d)", line))]
+
+    seen.add("levels that the kernel gave the strike's line while the daemon was restarted, and killed", "locked alone")
+    assert len(levels) >= 3, told
+    assert set(levels) == {LOCKED}, "\n".join(told)
+    assert device.level(STRIKE) == LOCKED
+
+
+def _line_number(device: Device, pin: int) -> int:
+    """How the kernel's trace calls a line: by its number among all lines of all chips."""
+    return int(device("cat /sys/class/gpio/gpiochip*/base").split()[0]) + pin

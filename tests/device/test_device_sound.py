@@ -1,8 +1,9 @@
-"""ALSA as the kernel has it: voice both ways."""
+"""ALSA as the kernel has it: voice both ways, and a USB card that is pulled out in a call."""
 
 from pathlib import Path
 
 import seen
+from conftest import door_configuration
 
 from lab.baresip import Phone
 from lab.device import Device
@@ -42,4 +43,34 @@ def test_both_hear_each_other_through_alsa(device: Device, phone: Phone, tmp_pat
     )
     assert at_the_door.heard, at_the_door
     assert in_the_house.heard, in_the_house
+    assert ended["INTERCOM_OUTCOME"] == "talked"
+
+
+def test_a_usb_card_is_pulled_out_in_a_call_and_put_back(device: Device, phone: Phone) -> None:
+    """The call goes on, the loss is told once, and the card is found again when it is back."""
+    device.emulator.plug_card()
+    device.await_command("grep -q USB-Audio /proc/asound/cards", SLOW_S)
+    text = door_configuration().replace('output = "Loopback"', 'output = "USB-Audio"')
+    device.put("/etc/intercom/intercom.toml", text, 0o640)
+    mark = device.mark()
+    device("chgrp intercom /etc/intercom/intercom.toml && systemctl reload intercom")
+    device.await_record("line-up", SLOW_S, after=mark)
+    device.press(BUTTON)
+    phone.await_event("CALL_INCOMING", SLOW_S)
+    phone.answer()
+    opened = device.await_record("card-opened", SLOW_S, after=mark)
+    device.await_record("call-answered", SLOW_S, after=mark)
+    device("sleep 3")  # a sentence
+    mark = device.mark()
+    device.emulator.pull_card()
+    lost = device.await_record("condition-began", SLOW_S, after=mark, condition="sound card")
+    still_there = phone.busy()
+    device.emulator.plug_card()
+    device.await_record("condition-ended", SLOW_S, after=mark, condition="sound card")
+    phone.hang_up()
+    ended = device.await_record("visit-ended", SLOW_S, after=mark)
+
+    seen.add("USB card pulled out in a call", f"{lost['INTERCOM_DETAIL']}; the call goes on, and it is found again")
+    assert "Audio" in opened["INTERCOM_CARD"]
+    assert still_there
     assert ended["INTERCOM_OUTCOME"] == "talked"

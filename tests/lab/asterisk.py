@@ -104,7 +104,7 @@ class Asterisk:
     def await_event(
         self,
         kind: str,
-        seconds: float = 5.0,
+        seconds: float = 15.0,
         since: float = 0.0,
         where: Callable[[dict[str, str]], object] = lambda fields: True,
     ) -> Event:

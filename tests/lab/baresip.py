@@ -214,7 +214,7 @@ snd_path {self.folder}
     def await_event(
         self,
         kind: str,
-        seconds: float = 5.0,
+        seconds: float = 15.0,
         since: float = 0.0,
         where: Callable[[Event], object] = lambda event: True,
     ) -> Event:

@@ -63,13 +63,13 @@ class DeskPhone:
         """Have a lamp for somebody's state: SUBSCRIBE to it; `await_lamp` tells how it is."""
         self._ask("SUBSCRIBE", whom, [f"Event: {event}", f"Accept: {ACCEPTED[event]}", "Expires: 300"], "", self.user)
 
-    def await_text(self, pattern: str, seconds: float = 5, since: float = 0) -> str:
+    def await_text(self, pattern: str, seconds: float = 15, since: float = 0) -> str:
         """A text in which the regular expression is found, past or still to come."""
         return self._await(
             lambda message: message.first.startswith("MESSAGE") and re.search(pattern, message.body), seconds, since
         ).body
 
-    def await_lamp(self, pattern: str, seconds: float = 5, since: float = 0) -> Message:
+    def await_lamp(self, pattern: str, seconds: float = 15, since: float = 0) -> Message:
         """A NOTIFY in whose body the regular expression is found, past or still to come."""
         return self._await(
             lambda message: message.first.startswith("NOTIFY") and re.search(pattern, message.body), seconds, since

@@ -137,15 +137,15 @@ class Kamailio:
         """The log's position now; see `await_registered`."""
         return self.running().mark()
 
-    def await_registered(self, user: str, seconds: float = 5.0, after: int = 0) -> None:
+    def await_registered(self, user: str, seconds: float = 15.0, after: int = 0) -> None:
         """Await a REGISTER of this user that was accepted (after a `mark()`)."""
         self.running().await_line(rf"REGISTERED user={re.escape(user)} ", seconds, after)
 
-    def await_unregistered(self, user: str, seconds: float = 5.0, after: int = 0) -> None:
+    def await_unregistered(self, user: str, seconds: float = 15.0, after: int = 0) -> None:
         """Await that this user's registration was taken back (after a `mark()`)."""
         self.running().await_line(rf"REGISTERED user={re.escape(user)} expires=0 ", seconds, after)
 
-    def await_request(self, method: str, user: str, seconds: float = 5.0, after: int = 0) -> str:
+    def await_request(self, method: str, user: str, seconds: float = 15.0, after: int = 0) -> str:
         """Await a request from this user, authenticated or not; the line that tells of it."""
         pattern = rf"REQUEST {method} from={re.escape(user)} .*"
         return self.running().await_line(pattern, seconds, after).group()

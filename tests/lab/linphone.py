@@ -148,7 +148,7 @@ class Linphone:
         """Return the position in its news; see `await_news`."""
         return self.process.mark()
 
-    def await_news(self, pattern: str, seconds: float = 5, after: int = 0) -> str:
+    def await_news(self, pattern: str, seconds: float = 15, after: int = 0) -> str:
         """Await a line of its console; return it."""
         return self.process.await_line(pattern, seconds, after).string
 

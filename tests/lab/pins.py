@@ -84,7 +84,7 @@ class Pins:
             changes = self._history.get(pin)
             return changes[-1][1] if changes else None
 
-    def await_level(self, pin: int, level: float, seconds: float = 5.0, since: float | None = None) -> float:
+    def await_level(self, pin: int, level: float, seconds: float = 15.0, since: float | None = None) -> float:
         """Await a level; the monotonic time of the change to it.
 
         Without `since` the present level will do; with it, only a change at or after that time.

@@ -61,7 +61,7 @@ class Process:
         with self._news:
             return self._lines[after:]
 
-    def await_line(self, pattern: str, seconds: float = 5.0, after: int = 0) -> re.Match[str]:
+    def await_line(self, pattern: str, seconds: float = 20.0, after: int = 0) -> re.Match[str]:
         """The first printed line in which the regular expression is found."""
         wanted, seen, deadline = re.compile(pattern), after, time.monotonic() + seconds
         with self._news:

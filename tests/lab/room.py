@@ -106,7 +106,7 @@ class Room:
         with self._news:
             return list(self._history)
 
-    def await_ports(self, open: bool, seconds: float = 5.0) -> float:
+    def await_ports(self, open: bool, seconds: float = 15.0) -> float:
         """Await that the card is open, or closed; the monotonic time of the change (or now, if it was so)."""
         deadline = time.monotonic() + seconds
         if self.ports_open() == open:

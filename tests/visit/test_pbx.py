@@ -55,7 +55,7 @@ def visitor_speaks(pbx: Pbx) -> None:
     pbx.house.room.say(speech_tone(VISITOR_HZ, 4), loop=True)
 
 
-def pick_up(phone: Phone, since: float, seconds: float = 5) -> None:
+def pick_up(phone: Phone, since: float, seconds: float = 15) -> None:
     """Have a phone ring for as long as a hand needs, and answer it."""
     phone.await_event("CALL_INCOMING", seconds, since=since)
     time.sleep(0.8)  # a hand on its way

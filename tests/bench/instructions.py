@@ -45,7 +45,10 @@ def count(folder: Path) -> list[tuple[str, float]]:
         ("start of the engine: its modules", modules),
         (f"the rest of its start, to its first beat: the least of {STARTS}", min(starts) - modules),
         ("the same: the most", max(starts) - modules),
-        ("10 ms of a conversation: bridge, canceller, suppressor", counted.difference(many, few, PERIODS)),
+        (
+            "10 ms of a conversation: Python, canceller, suppressor; without PJSIP's codec",
+            counted.difference(many, few, PERIODS),
+        ),
     ]
 
 

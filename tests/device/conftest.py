@@ -26,7 +26,7 @@ from lab.kamailio import Kamailio
 from lab.machine import CHECKOUT
 
 PHONE_IP = "10.77.0.31"
-DOOR = ["setup.sh", "firmware", "systemd"]
+DOOR = ["setup.sh", "firmware", "systemd", "hardware"]
 INSTALL = (
     "cd /root/intercom && export PIP_NO_INDEX=1 PIP_FIND_LINKS=/root/wheels"
     " PJSUA2_WHEEL=$(echo /root/wheels/pjsua2-*.whl) && ./setup.sh install 2>&1"

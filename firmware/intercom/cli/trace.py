@@ -30,10 +30,10 @@ def trace(socket: Path, path: Path, for_s: float) -> int:
         granted(socket, {"do": "trace", "for_s": for_s})
         closing.callback(ask, socket, {"do": "trace-end"})
         file = sys.stdout.buffer if piped else closing.enter_context(_opened(path))
-        print("Tracing: ring now. It ends with the visit, or with Ctrl-C.", file=told, flush=True)
         count, over = 0, ""
         file.write(pcap.head())
         try:
+            print("Tracing: ring now. It ends with the visit, or with Ctrl-C.", file=told, flush=True)
             while not over:
                 answer = granted(socket, {"do": "trace-read"}, timeout_s=15)
                 count += _written(answer["messages"], file, told)

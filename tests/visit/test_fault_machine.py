@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 
@@ -10,16 +11,26 @@ from healing import rings
 
 from lab.baresip import Phone
 from lab.clock import Clock
-from lab.house import CODE, STRIKE, House
+from lab.house import CODE, STRIKE, Door, House
+from lab.processes import LabError
 
 DAY_S = 86400
+
+
+def dies_of_it(door: Door) -> bool:
+    """Whether the voice engine ends with its card."""
+    with contextlib.suppress(LabError):
+        door.await_record("condition-began", 10, condition="voice engine")
+        return True
+    return False
 
 
 def test_a_card_pulled_out_in_a_call_and_put_back(house: House, phone: Phone) -> None:
     """The visit goes on without sound, the code opens, and the sound comes back by itself.
 
     PortAudio's JACK part aborts when its server is gone (an assertion in CleanUpStream of pa_jack.c), and takes the
-    engine along: so this is also an engine that dies of its card, and the phone is called back once.
+    engine along: so this is mostly also an engine that dies of its card, and the phone is called back once. Now and
+    then PortAudio lets go of it in peace, and the same call goes on.
     """
     with house.door() as door:
         door.press()
@@ -30,11 +41,11 @@ def test_a_card_pulled_out_in_a_call_and_put_back(house: House, phone: Phone) ->
         house.close_card()
         try:
             began = door.await_record("condition-began", 20, condition="sound card")
-            door.await_record("condition-began", 20, condition="voice engine")
-            phone.hang_up()
-            phone.await_event("CALL_INCOMING", 20, since=cut)
-            phone.answer()
-            door.await_records("call-answered", 2)
+            if dies_of_it(door):
+                phone.hang_up()
+                phone.await_event("CALL_INCOMING", 20, since=cut)
+                phone.answer()
+                door.await_records("call-answered", 2)
             phone.press_key(CODE)
             door.pins.await_level(STRIKE, 1)
         finally:

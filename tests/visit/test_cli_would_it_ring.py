@@ -24,7 +24,8 @@ def plain(text: str) -> list[str]:
     text = re.sub(
         r", but there is trouble with clock$|^trouble  clock.*\n|(?<=lamp )(ready|fault)", "", text, flags=re.MULTILINE
     )
-    text = re.sub(r"(?<=^machine  ).*clock (not )?set, .* free$|(?<=^engine   ).*", "...", text, flags=re.MULTILINE)
+    machine = r"(?<=^machine  ).*clock (not )?set, .* free(, \d+ kB written in a day)?$"
+    text = re.sub(rf"{machine}|(?<=^engine   ).*", "...", text, flags=re.MULTILINE)
     return re.sub(r"\d+(\.\d+)*", "N", re.sub(r" {2,}", "  ", text)).splitlines()
 
 

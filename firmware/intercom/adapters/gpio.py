@@ -5,7 +5,6 @@ gpiozero calls back on threads of its own (one per event source); those calls on
 the core does that, where it is tested.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
@@ -144,6 +143,7 @@ class GpioLight:
         self._shown = Lamp.OFF
         self._closing = False
         self._changed = Flag()
+        self._never = Flag()  # time.sleep fails where somebody plays with the clock (libfaketime)
         self._thread = Thread(target=self._walk, name="lamp", daemon=True)
         self._thread.start()
 
@@ -181,7 +181,7 @@ class GpioLight:
             for place in islice(cycle(range(len(pattern))), beginning, None):
                 self._shine(place % 2 == 0, lamp)
                 if pattern[place] <= BLINK_S:
-                    time.sleep(pattern[place])
+                    self._never.wait(pattern[place])
                 if self._changed.wait(0 if pattern[place] <= BLINK_S else pattern[place]):
                     break
         self._shine(False, Lamp.OFF)

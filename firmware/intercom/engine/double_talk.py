@@ -9,6 +9,8 @@ understood: 1.3 -> 1.7 on PESQ's scale (ITU-T P.862.2) in a simulated room. Whil
 import numpy as np
 import numpy.typing as npt
 
+from intercom.engine.loudness import power
+
 Samples = npt.NDArray[np.int16]
 
 SHARE = 0.12
@@ -57,12 +59,8 @@ class RawShare:
 
     def _visitor_speaks(self, microphone: Samples, clean: Samples) -> bool:
         keep = self._period_s / SMOOTH_S
-        self._came += keep * (_power(microphone) - self._came)
-        self._left += keep * (_power(clean) - self._left)
+        self._came += keep * (power(microphone) - self._came)
+        self._left += keep * (power(clean) - self._left)
         speaks = self._left > max(FAINT**2, self._came * 10 ** (LEFT_DB / 10))
         self._held_s = HOLD_S if speaks else max(0.0, self._held_s - self._period_s)
         return self._held_s > 0
-
-
-def _power(frame: Samples) -> float:
-    return float(np.mean(np.square(frame, dtype=np.float64)))

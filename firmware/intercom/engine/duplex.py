@@ -9,6 +9,8 @@ does not silence the house.
 import numpy as np
 import numpy.typing as npt
 
+from intercom.engine.loudness import power
+
 Samples = npt.NDArray[np.int16]
 
 HELD = 10 ** (-40 / 20)
@@ -70,4 +72,4 @@ class Turns:
 
 
 def _rms(frame: Samples) -> float:
-    return float(np.sqrt(np.mean(np.square(frame, dtype=np.float64))))
+    return float(np.sqrt(power(frame)))

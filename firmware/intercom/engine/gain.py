@@ -9,6 +9,8 @@ has learned it keeps, also while both speak: visitor and residue are lifted alik
 import numpy as np
 import numpy.typing as npt
 
+from intercom.engine.loudness import dbfs
+
 Samples = npt.NDArray[np.int16]
 
 SOFT_DBFS, LOUD_DBFS = -26.0, -18.0
@@ -46,9 +48,9 @@ class Gain:
 
     def process(self, clean: Samples, loudspeaker: Samples, speech: float) -> Samples:
         """Return the microphone's period at its loudness. `speech`: how likely it holds a voice, 0 to 1."""
-        self._house_s = 0.0 if _dbfs(loudspeaker) > HOUSE_DBFS else self._house_s + self._period_s
+        self._house_s = 0.0 if dbfs(loudspeaker) > HOUSE_DBFS else self._house_s + self._period_s
         if self._house_s >= HOUSE_S:
-            self._learn(_dbfs(clean), speech)
+            self._learn(dbfs(clean), speech)
         wanted = 10 ** (self.gain_db / 20)
         peak = float(np.abs(clean.astype(np.int32)).max(initial=1)) * wanted
         now = wanted * min(1.0, PEAK / peak)
@@ -73,7 +75,3 @@ class Gain:
         goal = min(most, max(LEAST_DB, wanted))
         step = goal - self.gain_db
         self.gain_db += min(UP_DB_S * self._period_s, max(-DOWN_DB_S * self._period_s, step))
-
-
-def _dbfs(frame: Samples) -> float:
-    return 10 * float(np.log10(np.mean(np.square(frame, dtype=np.float64)) / 32768**2 + 1e-10))

@@ -58,23 +58,9 @@ def test_a_distorting_loudspeaker_does_not_count_as_louder_or_weaker() -> None:
 # ---- on a card ----
 
 
-@pytest.fixture(scope="module")
-def card(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jackd]:
-    card = Jackd(tmp_path_factory.mktemp("card"))
-    yield card
-    card.stop()
-
-
-@pytest.fixture(scope="module")
-def shared_room(card: Jackd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    room = Room(card, tmp_path_factory.mktemp("room"))
-    yield room
-    room.stop()
-
-
 @pytest.fixture
-def room(card: Jackd, shared_room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", card.name)
+def room(shared_jackd: Jackd, shared_room: Room, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", shared_jackd.name)
     shared_room.echo(delay_ms=20, gain_db=-12)
     shared_room.noise(-70)
     yield shared_room

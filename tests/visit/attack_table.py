@@ -6,11 +6,12 @@ replaced, the others stay.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+import marked_table
 
 from lab.baresip import Phone
 from lab.house import Door
@@ -63,16 +64,7 @@ def finish() -> None:
     """Put the rows into tests/README.md where that was asked for; several files of tests may end at once."""
     if os.environ.get(WRITE) != "write" or not ROWS:
         return
-    with README.open("r+", encoding="utf-8") as page:
-        fcntl.flock(page, fcntl.LOCK_EX)
-        before, _, rest = page.read().partition(BEGIN)
-        inside, _, after = rest.partition(END)
-        table = [line for line in inside.splitlines() if line.startswith("| ") and line not in HEAD]
-        words = "\n".join(line for line in inside.splitlines() if not line.startswith("| ")).strip()
-        rows = {line.split(" | ")[0]: line for line in (*table, *map(_line, ROWS))}
-        page.seek(0)
-        page.truncate()
-        page.write("\n".join([f"{before}{BEGIN}", "", *HEAD, *rows.values(), "", words, "", f"{END}{after}"]))
+    marked_table.put(README, BEGIN, END, HEAD, map(_line, ROWS))
 
 
 def _line(row: Row) -> str:

@@ -84,6 +84,6 @@ run_bench() {
     if [[ -r $ROOT/tests/bench/$name.sh ]]; then . "$ROOT/tests/bench/$name.sh"; fi
     read -ra packages <<<"$(bench_packages)"
     prepare_lab "${packages[@]}"
-    bench_prepare
+    bench_prepare "$@"
     enter_lab "$ROOT/tests/bench/$name.py" "$@"
 }

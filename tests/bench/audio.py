@@ -19,16 +19,16 @@ from pathlib import Path
 
 import numpy as np
 from bench.sound import measure, speech
-from bench.sound.engines import Baresip, Door, Ours, Pjsip, cpu_seconds
+from bench.sound.engines import Baresip, Ours, Pjsip, cpu_seconds
 from bench.sound.far_end import FarEnd, Weather
 from bench.sound.measure import RATE, Track, level
+from bench.sound.round_trip import Call, await_sound
+from bench.sound.round_trip import trips as round_trips
 
 from lab import namespace, processes
 from lab.jackd import Jackd
 from lab.room import Room
-from lab.tones import chirp
 
-Call = Callable[[str], Door]
 Results = dict[str, dict[str, str]]
 SINGLE_S, ALONE_S, DOUBLE_S = 12.0, 7.0, 12.0
 """Of the conversation: the house alone, the visitor alone, both at once."""
@@ -49,35 +49,10 @@ def say(text: str) -> None:
     print(f"\033[2m{text}\033[0m" if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
 
 
-def await_sound(far: FarEnd) -> None:
-    """Await the first packet of the door."""
-    deadline = time.monotonic() + 10
-    while not far.in_call():
-        if time.monotonic() > deadline:
-            raise processes.LabError("no sound comes from the door")
-        time.sleep(0.02)
-    time.sleep(0.5)
-
-
 def round_trip(room: Room, call: Call) -> dict[str, str]:
     """Microphone, network, far end, network, loudspeaker: 12 chirps that the far end sends back at once."""
-    far = FarEnd("pcmu")
-    far.echo()
-    room.echo(gain_db=None)
-    door = call("pcmu")
-    await_sound(far)
-    short, seconds = chirp(), 12
-    signal = np.zeros((seconds + 1) * RATE, np.float32)
-    for second in range(seconds):
-        signal[second * RATE : second * RATE + len(short)] = short
-    began = room.say(signal)
-    time.sleep(seconds + 1)
-    heard = room.heard(began)
-    door.hang_up()
-    far.stop()
-    trips = measure.round_trips(heard, short, [float(second) for second in range(2, seconds)])
-    told = f"{np.median(trips):.0f}; {min(trips):.0f} to {max(trips):.0f}" if trips else "not heard"
-    return {"round trip, ms (median; least to most)": told}
+    trips = round_trips(room, call, 12)
+    return {"round trip, ms (median; least to most)": f"{np.median(trips):.0f}; {min(trips):.0f} to {max(trips):.0f}"}
 
 
 def conversation(room: Room, call: Call, distortion: float, folder: Path) -> dict[str, str]:

@@ -2,190 +2,104 @@
 
 The intercom, a gpiozero script that has baresip dial, and a loop around pjsua2 that looks every 50 ms: on the same
 machine, SIP service, phone and card, in turn, several times. Prints a table, and leaves it with plots and all samples
-in a folder.
+in a folder. A part that breaks off is tried once more; Ctrl-C keeps what was finished.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import os
-import platform
-import subprocess
+import signal
 import sys
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from bench.side import many, table, trouble
-from bench.side.calls import Calls, never_still
-from bench.side.contestants import USERS, GpioBaresip, Intercom, Loop, dark
-from bench.side.figures import BARESIP, LOOP, OURS, Results, worse
-from bench.side.rounds import Book, Rounds
-from bench.side.rows import MANY, ROWS
+from bench.side import many, report
+from bench.side.contestants import USERS
+from bench.side.extent import QUICK, Extent
+from bench.side.figures import worse
+from bench.side.parts import PARTS, warm_up
+from bench.side.progress import Progress
+from bench.side.rounds import Book
+from bench.side.site import Site
 from bench.side.wire import Wire
 
 from lab import namespace, processes
-from lab.house import House, stopping
+from lab.house import House
 
-README = Path(__file__).parents[1] / "README.md"
-PLOTS = Path(__file__).parent / "plots"
-BEGIN, END = "<!-- side by side -->", "<!-- end of side by side -->"
-PARTS = ("rounds", "calls", "buttons")
+WARM_UP_S = 20.0
+TRIES = 2
+Step = tuple[str, int]
+"""A part, and which time it is measured."""
 EXAMPLES = """examples:
-  sudo ./setup.sh bench run --quick                        two minutes, to see whether it works
-  sudo ./setup.sh bench run --folder before                ten minutes; then change something, and
+  sudo ./setup.sh bench run --quick                        five minutes, to see whether it works
+  sudo ./setup.sh bench run --folder before                a quarter of an hour; then change something, and
   sudo ./setup.sh bench run --compare before/results.json  every ratio that is worse by a quarter
+  sudo ./setup.sh bench run --part visits --part trips     a few minutes, and no more than this
   sudo ./setup.sh bench run --write                        and put the table and the plots into tests/README.md
 """
 
 
-def say(text: str) -> None:
-    """Show how far it is."""
-    print(f"\033[2m{text}\033[0m" if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
+class Run:
+    """A run: its steps, what they have measured, what broke off."""
 
+    def __init__(self, extent: Extent, parts: Sequence[str], place: Path) -> None:
+        self.extent, self.place = extent, place
+        self.steps: list[Step] = [(name, turn) for name in parts for turn in range(PARTS[name].times(extent))]
+        self.book: Book = defaultdict(dict)
+        self.broken: list[str] = []
+        names = [self._name(*step) for step in self.steps]
+        times = [PARTS[name].seconds(extent) for name, _ in self.steps]
+        self.progress = Progress([("everybody starts once", WARM_UP_S), *zip(names, times, strict=True)])
+        self._houses = 0
 
-@dataclass(frozen=True)
-class Extent:
-    """How much of everything."""
-
-    rounds: int = 3
-    presses: int = 34
-    idle_s: float = 15.0
-    calls: int = 4
-    call_s: float = 12.0
-    skip: int = 1
-    """Of the numbers of buttons every n-th is measured."""
-    service: bool = True
-    """Whether the SIP service goes away."""
-
-
-QUICK = Extent(rounds=1, presses=8, idle_s=5.0, calls=1, call_s=6.0, skip=3, service=False)
-
-
-def run(extent: Extent, parts: Sequence[str], folder: Path) -> Book:
-    """Measure; return all samples."""
-    house = House(folder / "house", more={**USERS, **many.USERS})
-    # As rooms have it; in one without any echo WebRTC's canceller waits for one.
-    house.room.echo(delay_ms=20, gain_db=-12)
-    book: Book = defaultdict(dict)
-    wire = Wire()
-    for who in (
-        Intercom(house, folder / "first"),
-        GpioBaresip(house, folder / "first-b"),
-        Loop(house, folder / "first-l"),
-    ):
-        # Uncounted: whoever comes first after a change has Python compile it.
-        Rounds(wire, [who], defaultdict(dict), say).alone(who)
-    for number in range(extent.rounds if "rounds" in parts else 0):
-        place = folder / f"round-{number + 1}"
-        contestants = [
-            Intercom(house, place / "intercom"),
-            GpioBaresip(house, place / "baresip"),
-            Loop(house, place / "loop"),
-        ]
-        # Another one is first in each round.
-        turn = number % len(contestants)
-        measuring = Rounds(wire, contestants[turn:] + contestants[:turn], book, say)
-        say(f"round {number + 1} of {extent.rounds}")
-        for who in measuring.contestants:
-            say(f"  {who.name}, alone")
-            measuring.alone(who)
-        with stopping(house.phone()) as phone:
-            try:
-                measuring.together(phone, extent.idle_s, extent.presses)
-                say("  SIGKILL")
-                for who in measuring.contestants:
-                    trouble.kill(wire, who, book)
-                if extent.service and number == extent.rounds - 1:
-                    say("  the SIP service goes, and comes back")
-                    trouble.leave(wire, house.registrar, measuring.contestants, book)
-            finally:
-                measuring.stop()
-    if "calls" in parts:
-        converse(wire, house, book, extent, folder)
-    if "buttons" in parts:
-        say("1, 2, 4, 8 buttons")
-        with stopping(house.phone()) as phone:
-            numbers, idle_s = many.NUMBERS[:: extent.skip], extent.idle_s / 2
-            many.measure(wire, house, phone, book, folder, numbers=numbers, idle_s=idle_s, times=extent.presses // 4)
-    house.close()
-    return book
-
-
-def converse(wire: Wire, house: House, book: Book, extent: Extent, folder: Path) -> None:
-    """Conversations: ours, baresip's, and ours without what takes the echo and the noise out."""
-    with stopping(house.phone(codecs=("pcmu",), voice=never_still(120))) as phone:
-        bare = Intercom(
-            house, folder / "bare", edit=lambda text: dark(text).replace("[sound]", "[sound]\necho_cancelling = false")
-        )
-        baresip = GpioBaresip(house, folder / "baresip")
-        for who in (Intercom(house, folder / "calls"), baresip, bare):
-            say(f"  conversations of {who.name}")
-            began = time.monotonic()
-            who.begin()
-            wire.registered(who.ip, began, 20)
-            time.sleep(1)
-            kept: Book = defaultdict(dict)
-            Calls(wire, house, phone, kept).answers(who, extent.calls, extent.call_s)
-            who.stop()
-            if who is bare:
-                book["call-cpu-bare"] = {OURS: kept["call-cpu"][OURS], BARESIP: book["call-cpu"][BARESIP]}
+    def measure(self) -> None:
+        """Go through all steps."""
+        wire, house = Wire(), self._house()
+        self.progress.next()
+        warm_up(self._site(wire, house, "warm-up"))
+        for step in self.steps:
+            self.progress.next()
+            for left in reversed(range(TRIES)):
+                site = self._site(wire, house, f"{step[0]}-{step[1]}-{left}")
+                try:
+                    PARTS[step[0]].measure(site, step[1])
+                    self._enter(site.book)
+                    break
+                except (processes.LabError, AssertionError, OSError) as error:
+                    self.progress.say(f"broken off: {error}{'; once more' if left else ''}")
+                    # Whatever it was, it may have spoilt more than itself.
+                    processes.stop_all()
+                    house = self._house()
             else:
-                for key, figures in kept.items():
-                    book[key].update(figures)
+                self.broken.append(self._name(*step))
+        house.close()
+
+    def _name(self, part: str, turn: int) -> str:
+        of = PARTS[part].times(self.extent)
+        return PARTS[part].text + (f", {turn + 1} of {of}" if of > 1 else "")
+
+    def _house(self) -> House:
+        self._houses += 1
+        return House(self.place / f"house-{self._houses}", more={**USERS, **many.USERS})
+
+    def _site(self, wire: Wire, house: House, name: str) -> Site:
+        return Site(wire, house, defaultdict(dict), self.extent, self.place / name, self.progress.say)
+
+    def _enter(self, book: Book) -> None:
+        """Add the samples of a step that came to its end."""
+        for key, figures in book.items():
+            for who, values in figures.items():
+                self.book[key].setdefault(who, []).extend(values)
 
 
-def versions() -> str:
-    """Return what was measured, and on what."""
-    from importlib.metadata import version
-
-    def first(*argv: str) -> str:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        return (done.stdout + done.stderr).strip().splitlines()[0]
-
-    release = platform.freedesktop_os_release()["PRETTY_NAME"]
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
-    service = first("kamailio", "-v").split(" (")[0].removeprefix("version: ")
-    phone = first("baresip", "-h").split(" Copyright")[0]
-    return (
-        f"{os.cpu_count()} cores ({model}), {release}, Python {platform.python_version()}, {service}, {phone}, "
-        f"pjsua2 {version('pjsua2')}, gpiozero {version('gpiozero')}"
-    )
-
-
-def load(path: Path) -> Results:
-    """Return what an earlier run has left."""
-    kept = json.loads(path.read_text())
-    return Results(kept["samples"], OURS, (BARESIP, LOOP))
-
-
-def write(lines: Sequence[str], plots: dict[str, str]) -> None:
-    """Put a run into the page."""
-    PLOTS.mkdir(exist_ok=True)
-    for old in PLOTS.glob("*.svg"):
-        old.unlink()
-    for name, plot in plots.items():
-        (PLOTS / f"{name}.svg").write_text(plot)
-    text = README.read_text()
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    README.write_text(f"{before}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{after}")
-
-
-def main() -> int:
-    """Measure, show, keep, compare. Returns 1 when a ratio became worse."""
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="./setup.sh bench run",
         description=__doc__.partition("\n\n")[2],
@@ -195,54 +109,88 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path("bench-run"), help="where table, plots and samples go")
     parser.add_argument("--quick", action="store_true", help="once, and few presses")
     parser.add_argument("--rounds", type=int, default=0, help="how often everything is begun anew (3, or 1)")
-    parser.add_argument("--part", choices=PARTS, action="append", help="measure no more than this")
+    parser.add_argument("--part", choices=PARTS, action="append", help="measure no more than this; may come again")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="results.json of an earlier run")
     parser.add_argument("--write", action="store_true", help="put the run into tests/README.md")
     parser.add_argument(
         "--first", action="store_true", help="run before everything else on this machine, if it is busy"
     )
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def chosen(asked: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """Return the parts that can be measured, and a sentence for each of the others.
+
+    Raises LabError when one was asked for by name and cannot be had.
+    """
+    wanted = [name for name in PARTS if name in (asked or PARTS)]
+    lacking = {name: why for name in wanted if (why := PARTS[name].lacks(os.environ))}
+    if asked and lacking:
+        raise processes.LabError("; ".join(f"--part {name}: {why}" for name, why in lacking.items()))
+    sentences = [f"left out: {PARTS[name].text}, because {why}" for name, why in lacking.items()]
+    return [name for name in wanted if name not in lacking], sentences
+
+
+def footer(began: float, busy: float, run: Run, *, first: bool, left_out: Sequence[str]) -> str:
+    """Return when, where and how it was measured, and what is missing."""
+    now = f"{datetime.datetime.now().astimezone():%Y-%m-%d}"
+    priority = ", everything of it before all else (SCHED_RR)" if first else ""
+    took = f"{(time.monotonic() - began) / 60:.0f} minutes, load before it {busy:.1f}{priority}"
+    missing = [*left_out, *(f"broke off twice: {name}" for name in run.broken)]
+    return f"From a run on {now}, {took}: {report.versions()}." + "".join(f" {sentence}." for sentence in missing)
+
+
+def interrupted(*_: object) -> None:
+    """End as with Ctrl-C when told to terminate."""
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    """Measure, show, keep, compare. Returns 1 when a ratio became worse or a part broke off, 130 after Ctrl-C."""
+    options = arguments()
     extent = QUICK if options.quick else Extent()
     extent = replace(extent, rounds=options.rounds or extent.rounds)
-    earlier = load(options.compare) if options.compare else None
-    folder = options.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder: Path = options.folder.resolve()
     os.environ["PATH"] += ":/usr/sbin:/sbin"
-    began, busy = time.monotonic(), os.getloadavg()[0]
+    began, busy, stopped = time.monotonic(), os.getloadavg()[0], False
+    signal.signal(signal.SIGTERM, interrupted)
     if options.first:
         # All that is started inherits it.
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(5))
-    try:
-        namespace.enter()
-        with tempfile.TemporaryDirectory(prefix="bench-") as place:
-            book = run(extent, options.part or PARTS, Path(place))
-    except processes.LabError as error:
-        print(f"broken off: {error}", file=sys.stderr)
-        return 1
-    finally:
-        processes.stop_all()
-    results = Results(book, OURS, (BARESIP, LOOP))
-    now = f"{datetime.datetime.now().astimezone():%Y-%m-%d}"
-    first = ", everything of it before all else (SCHED_RR)" if options.first else ""
-    took = f"{(time.monotonic() - began) / 60:.0f} minutes, load before it {busy:.1f}{first}"
-    footer = f"From a run on {now}, {took}: {versions()}."
-    plots = {figure.key: table.plot(results, figure) for figure in ROWS if figure.plot and book.get(figure.key)}
-    pictures = [f"![{name}](bench/plots/{name}.svg)" for name in plots]
-    several = table.many(results, many.NUMBERS, MANY)
-    lines = [*table.table(results, ROWS), "", *several, "", footer, "", *pictures]
-    (folder / "results.json").write_text(json.dumps({"told": footer, "samples": book}, indent=1))
-    (folder / "table.md").write_text("\n".join(lines) + "\n")
-    for name, plot in plots.items():
-        (folder / f"{name}.svg").write_text(plot)
+    with tempfile.TemporaryDirectory(prefix="bench-") as place:
+        try:
+            earlier = report.load(options.compare) if options.compare else None
+            folder.mkdir(parents=True, exist_ok=True)
+            parts, left_out = chosen(options.part)
+            namespace.enter()
+            run = Run(extent, parts, Path(place))
+            for sentence in left_out:
+                run.progress.say(sentence)
+            run.measure()
+        except (processes.LabError, OSError, ValueError) as error:
+            print(f"broken off: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            stopped = True
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            processes.stop_all()
+    if stopped:
+        print(f"stopped; {'what was finished is in ' + str(folder) if run.book else 'nothing was finished'}")
+    if not run.book:
+        return 130 if stopped else 1
+    results = report.results_of(run.book)
+    told = footer(began, busy, run, first=options.first, left_out=[*left_out, *(["stopped before its end"] * stopped)])
+    lines = report.keep(folder, results, told)
     print("\n".join(lines), flush=True)
-    if options.write:
-        write(lines, plots)
-    told = worse(earlier, results) if earlier else []
-    for sentence in told:
+    if options.write and not stopped:
+        report.write(lines, results)
+    sentences = worse(earlier, results) if earlier else []
+    for sentence in sentences:
         print(f"worse by a quarter: {sentence}")
-    if earlier and not told:
+    if earlier and not sentences:
         print("no ratio is worse by a quarter")
-    return 1 if told else 0
+    return 130 if stopped else 1 if sentences or run.broken else 0
 
 
 if __name__ == "__main__":

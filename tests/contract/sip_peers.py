@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 from intercom.core.commands import EngineCommand
 from intercom.core.events import EngineBeat, EngineStarted, Event
 from intercom.engine import wire
-from intercom.engine.wire import AccountSettings, EngineSettings
+from intercom.engine.wire import AccountSettings
+from lab.engine_settings import engine_settings
 
 E = TypeVar("E", bound=Event)
 LIMIT_S = 10.0
@@ -154,23 +155,9 @@ def account(peer: Peer | None, name: str = "house", **changes: Any) -> AccountSe
 class Engine:
     """A real voice engine in a process of its own, without a sound card."""
 
-    def __init__(self, *accounts: AccountSettings, argv: tuple[str, ...] = (), **changes: Any) -> None:
-        settings: dict[str, Any] = {
-            "accounts": accounts,
-            "codecs": ("pcma",),
-            "bind": "127.0.0.1",
-            "port": 0,
-            "card_in": "none such",
-            "card_out": "none such",
-            "microphone_db": 0.0,
-            "loudspeaker_db": 0.0,
-            "rate_hz": 16000,
-            "period_ms": 10,
-            "echo": False,
-            "country": "eu",
-            "tone_files": (),
-            "user_agent": "intercom/test",
-        }
+    def __init__(
+        self, *accounts: AccountSettings, argv: tuple[str, ...] = (), patience_s: float = 20, **changes: Any
+    ) -> None:
         self._link, theirs = socket.socketpair()
         command = [*argv, sys.executable, "-P", "-m", "intercom.engine", str(theirs.fileno())]
         with theirs:
@@ -180,8 +167,8 @@ class Engine:
         self.events: list[tuple[float, Event]] = []
         self._news, self._taken = threading.Condition(), 0
         threading.Thread(target=self._listen, daemon=True).start()
-        self._link.sendall(wire.encode(EngineSettings(**(settings | changes))))
-        self.wait(EngineStarted, seconds=20)
+        self._link.sendall(wire.encode(engine_settings(**{"accounts": accounts, "codecs": ("pcma",), **changes})))
+        self.wait(EngineStarted, seconds=patience_s)
 
     def _drain(self) -> None:
         assert self.process.stderr

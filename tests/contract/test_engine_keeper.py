@@ -17,25 +17,11 @@ from intercom.adapters.engine import VoiceEngine
 from intercom.core.commands import Audio, HangUp, PlayTone, SetAudio, StopEngine, Tone
 from intercom.core.events import CardLost, EngineBeat, EngineLost, EngineStarted, Event
 from intercom.engine.wire import EngineSettings
+from lab.engine_settings import engine_settings
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
 
-SETTINGS = EngineSettings(
-    accounts=(),
-    codecs=("opus", "g722", "pcma", "pcmu"),
-    bind="127.0.0.1",
-    port=0,
-    card_in="none such",
-    card_out="none such",
-    microphone_db=0.0,
-    loudspeaker_db=0.0,
-    rate_hz=16000,
-    period_ms=10,
-    echo=False,
-    country="eu",
-    tone_files=(),
-    user_agent="intercom/test",
-)
+SETTINGS = engine_settings()
 SILENCE_S = 2.0
 """An engine beats every second."""
 

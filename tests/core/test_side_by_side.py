@@ -3,9 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 
+import pytest
+from bench.run import chosen
 from bench.side import table
+from bench.side.extent import QUICK, Extent
 from bench.side.figures import BARESIP, LOOP, OURS, Results, worse
-from bench.side.rows import ROWS
+from bench.side.parts import PARTS
+from bench.side.progress import Progress
+from bench.side.rows import ROWS, VISITS
+
+from lab.processes import LabError
 
 RIVALS = (BARESIP, LOOP)
 
@@ -90,3 +97,64 @@ def test_a_plot_has_a_mark_for_every_sample() -> None:
 
     assert plot.count("<circle") == 5
     assert max(float(part.split('"')[0]) for part in plot.split('cx="')[1:]) <= table.WIDTH
+
+
+def test_every_part_fills_rows_of_the_table() -> None:
+    """A figure that no row shows, or a plot that cannot be told from another, would be measured for nothing."""
+    keys = [figure.key for figure in ROWS]
+
+    assert len(set(keys)) == len(keys)
+    assert len({figure.text for figure in ROWS}) == len(ROWS)
+
+
+def test_a_whole_run_takes_less_than_twenty_minutes() -> None:
+    """By the estimates that the progress is told with; a quick one takes less than six."""
+    whole, quick = (
+        sum(part.seconds(extent) * part.times(extent) for part in PARTS.values()) for extent in (Extent(), QUICK)
+    )
+
+    assert whole < 20 * 60
+    assert quick < 6 * 60
+
+
+def test_what_is_left_is_told_by_the_pace_so_far() -> None:
+    """The first step took twice its estimate here, so the others may, too; a step that goes on has nothing left."""
+    now = 0.0
+    progress = Progress([("one", 10), ("two", 10), ("three", 30)], lambda: now)
+    progress.next()
+    assert progress.left_s() == 50
+    now = 20.0
+    progress.next()
+    assert progress.left_s() == 80
+    now = 25.0
+    assert progress.left_s() == 75
+    now = 60.0
+    assert progress.left_s() == 60
+
+
+def test_a_part_that_cannot_be_had_is_left_out_with_a_sentence_or_refused_when_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody waits for a quarter of an hour to learn that Asterisk was never there."""
+    monkeypatch.delenv("INTERCOM_ASTERISK", raising=False)
+    monkeypatch.setenv("INTERCOM_REFERENCE", "/somewhere")
+
+    parts, sentences = chosen(None)
+
+    assert parts == [name for name in PARTS if name != "asterisk"]
+    assert len(sentences) == 1
+    assert sentences[0].startswith("left out: presses through Asterisk, because no package mirror of this machine")
+    assert chosen(["visits", "rounds"]) == (["rounds", "visits"], [])
+    with pytest.raises(LabError, match="--part asterisk: no package mirror"):
+        chosen(["asterisk"])
+
+
+def test_visits_in_a_row_are_shown_early_and_late() -> None:
+    """What was flat can be read off, not only that it was."""
+    samples = {
+        f"visits-{end}-{key}": {OURS: [value]} for end, value in (("first", 1.0), ("last", 2.0)) for key, _ in VISITS
+    }
+    shown = table.visits(Results({**samples, "visits-number": {OURS: [1000]}}, OURS, RIVALS), VISITS)
+
+    assert shown[2:] == ["| the first | 1.00 | 1.00 | 1.00 |", "| the last of 1000 | 2.00 | 2.00 | 2.00 |"]
+    assert table.visits(run(ours=[1]), VISITS) == []

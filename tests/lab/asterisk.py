@@ -14,7 +14,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,15 @@ MANAGER_PORT = 5038
 MUSIC_HZ = 700
 """What is heard on hold."""
 FOLDERS = ("etc", "var/music", "spool", "run", "log")
+EXTENSION = """
+[{name}](extension)
+auth = {name}
+aors = {name}
+[{name}](secret)
+username = {name}
+password = {password}
+[{name}](place)
+"""
 
 
 @dataclass(frozen=True)
@@ -43,8 +52,11 @@ class Asterisk:
 
     ip = PBX_IP
 
-    def __init__(self, tree: Path, folder: Path) -> None:
-        """Start it. `tree` is what debian-tree.sh made; needs `namespace.enter()`."""
+    def __init__(self, tree: Path, folder: Path, *, more: Mapping[str, str] | None = None) -> None:
+        """Start it. `tree` is what debian-tree.sh made; needs `namespace.enter()`.
+
+        `more` are further extensions, with their passwords.
+        """
         self.folder, self._tree = folder, tree
         for name in FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -52,6 +64,8 @@ class Asterisk:
         for source in CONFIGURATION.glob("*.conf"):
             target = Path(shutil.copy(source, folder / "etc"))
             target.write_text(target.read_text().replace("@MODULES@", f"/{modules.relative_to(tree)}"))
+        with (folder / "etc/pjsip.conf").open("a") as extensions:
+            extensions.writelines(EXTENSION.format(name=name, password=word) for name, word in (more or {}).items())
         write_wav(folder / "var/music/music.wav", speech_tone(MUSIC_HZ, 4, rate=8000), 8000)
         subprocess.run(["mount", "--bind", folder, tree / "lab"], check=True)
         self.version = f"Asterisk {self._version()}"

@@ -108,7 +108,10 @@ class House:
         """Plug the sound card in, and put a room around it. `name` is that of a card that was pulled out."""
         self.jackd = Jackd(self.folder, name=name)
         self.room = Room(self.jackd, self.folder)
-        # As rooms have it. In one without any echo WebRTC's canceller waits for one, and holds a visitor for it.
+        self.usual_room()
+
+    def usual_room(self) -> None:
+        """Have the room as rooms are: without any echo WebRTC's canceller waits for one, and holds a visitor for it."""
         self.room.echo(delay_ms=20, gain_db=-12)
 
     def close_card(self) -> None:

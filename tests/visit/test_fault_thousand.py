@@ -4,36 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
 import fault_table
 
 from intercom.cli.client import ask
 from lab.house import House
+from lab.thousand import EARLY, SOCKETS_S, over_tcp, usage
 
 VISITS = int(os.environ.get("INTERCOM_VISITS", "1000"))
-EARLY = min(50, VISITS // 2)
-SOCKETS_S = 0.03
-"""PJLIB keeps a closed socket's place for half a second, and has 64 of them: so long between two visits."""
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a process holds."""
-
-    kib: int
-    """Resident memory of its own, in KiB: without what it shares with the virtual sound card's server (105 MB)."""
-    files: int
-    threads: int
-
-
-def usage(pid: int) -> Usage:
-    """Return what a process holds now."""
-    process = Path(f"/proc/{pid}")
-    status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line)
-    kib = sum(int(status[name].split()[0]) for name in ("RssAnon", "RssFile"))
-    return Usage(kib, len(list((process / "fd").iterdir())), int(status["Threads"]))
+THIS_EARLY = min(EARLY, VISITS // 2)
 
 
 def test_many_visits_leave_no_trace(house: House) -> None:
@@ -50,7 +29,7 @@ def test_many_visits_leave_no_trace(house: House) -> None:
             ended = ask(door.socket, {"do": "wait", "visit": pressed["visit"]}, 20)
             assert ended["visit"]["outcome"] == "busy"
             time.sleep(SOCKETS_S)
-            if number == EARLY:
+            if number == THIS_EARLY:
                 early = {name: usage(pid) for name, pid in processes.items()}
         late = {name: usage(pid) for name, pid in processes.items()}
 
@@ -61,8 +40,3 @@ def test_many_visits_leave_no_trace(house: House) -> None:
             assert late[name].kib <= early[name].kib * 1.05, name
             assert (late[name].files, late[name].threads) == (early[name].files, early[name].threads), name
         fault_table.add(f"{VISITS} visits in a row", door, None, f"memory: {', '.join(shown)}", None)
-
-
-def over_tcp(text: str) -> str:
-    """Edit a configuration so."""
-    return text.replace('user = "door"\n', 'user = "door"\ntransport = "tcp"\n')

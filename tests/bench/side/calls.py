@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 
 import numpy as np
 from bench.side import counters
-from bench.side.contestants import Contestant
+from bench.side.contestants import Contestant, GpioBaresip, Intercom, Loop, dark
+from bench.side.figures import BARESIP, OURS
 from bench.side.rounds import Book, enter
+from bench.side.site import Site
 from bench.side.wire import Packet, Wire
 
 from lab.baresip import Phone
-from lab.house import House
+from lab.house import House, stopping
 from lab.processes import LabError
 from lab.tones import Samples, chirp
 
@@ -26,6 +29,43 @@ def never_still(seconds: float) -> Samples:
     """Return sweeps without a pause: no suppressor takes them for noise, and no moment of them is silent."""
     one = chirp()
     return np.tile(one, round(seconds * 16000 / len(one)))
+
+
+def measure(site: Site, _: int) -> None:
+    """Conversations: ours, baresip's, ours without what takes the echo and the noise out; the loop's, for its cost."""
+    with stopping(site.house.phone(codecs=("pcmu",), voice=never_still(120))) as phone:
+        bare = Intercom(site.house, site.folder / "bare", edit=without_canceller)
+        loop = Loop(site.house, site.folder / "loop")
+        for who in (
+            Intercom(site.house, site.folder / "intercom"),
+            GpioBaresip(site.house, site.folder / "baresip"),
+            bare,
+            loop,
+        ):
+            site.say(f"  {who.name}{', without canceller' if who is bare else ''}")
+            began = time.monotonic()
+            who.begin()
+            site.wire.registered(who.ip, began, 20)
+            time.sleep(1)
+            kept: Book = defaultdict(dict)
+            calls = Calls(site.wire, site.house, phone, kept)
+            if who is loop:
+                calls.cost(who, site.extent.call_s)
+            else:
+                calls.answers(who, site.extent.calls, site.extent.call_s)
+            who.stop()
+            if who is bare:
+                site.book["call-cpu-bare"] = {OURS: kept["call-cpu"][OURS]}
+            else:
+                for key, figures in kept.items():
+                    site.book[key].update(figures)
+        # The loop has no sound at all, so what it takes says nothing of this.
+        site.book["call-cpu-bare"][BARESIP] = site.book["call-cpu"][BARESIP]
+
+
+def without_canceller(configuration: str) -> str:
+    """Edit a configuration so."""
+    return dark(configuration).replace("[sound]", "[sound]\necho_cancelling = false")
 
 
 class Calls:
@@ -46,7 +86,27 @@ class Calls:
             self.wire.sound = False
             self.house.room.hush()
 
+    def cost(self, who: Contestant, seconds: float) -> None:
+        """Call once, and measure only what it costs: there is no sound of it to wait for."""
+        edge, _ = self._answered(who)
+        time.sleep(TALK_S)
+        self._use(who, seconds)
+        self._end(who, edge)
+
     def _call(self, who: Contestant, seconds: float) -> Heard:
+        edge, answered = self._answered(who)
+        sent = self.wire.await_(
+            lambda packet: packet.source == who.ip and _loud(packet), 5, answered, f"sound of {who.name}"
+        ).at
+        time.sleep(TALK_S)
+        if seconds > TALK_S:
+            self._use(who, seconds - TALK_S)
+        first = self._in(answered, who)
+        self._end(who, edge)
+        return 1000 * (sent - answered), 1000 * (first - answered)
+
+    def _answered(self, who: Contestant) -> tuple[float, float]:
+        """Press, let it ring, answer; return when it was pressed, and when the answer came."""
         who.await_idle()
         self.wire.forget()
         self.wire.sound = True
@@ -54,28 +114,23 @@ class Calls:
         self.phone.await_event("CALL_INCOMING", since=edge)
         time.sleep(RING_S)
         self.phone.answer()
-        answered = self.wire.await_(
+        answer = self.wire.await_(
             lambda packet: packet.target == who.ip and packet.is_("SIP/2.0 200", "INVITE"), 5, edge, "200"
-        ).at
-        sent = self.wire.await_(
-            lambda packet: packet.source == who.ip and _loud(packet),
-            5,
-            answered,
-            f"sound of {who.name}",
-        ).at
-        time.sleep(TALK_S)
-        if seconds > TALK_S:
-            self.wire.sound = False
-            pids = who.pids()
-            before = counters.use(pids)
-            time.sleep(seconds - TALK_S)
-            enter(self.book, "call-cpu", who.name, before.until(counters.use(pids))[0])
-            enter(self.book, "call-memory", who.name, counters.resident_mb(pids))
-        first = self._in(answered, who)
+        )
+        return edge, answer.at
+
+    def _use(self, who: Contestant, seconds: float) -> None:
+        self.wire.sound = False
+        pids = who.pids()
+        before = counters.use(pids)
+        time.sleep(seconds)
+        enter(self.book, "call-cpu", who.name, before.until(counters.use(pids))[0])
+        enter(self.book, "call-memory", who.name, counters.resident_mb(pids))
+
+    def _end(self, who: Contestant, edge: float) -> None:
         self.phone.hang_up()
         self.wire.await_(lambda packet: packet.source == who.ip and packet.is_("SIP/2.0 200", "BYE"), 5, edge, "BYE")
         time.sleep(RING_S)
-        return 1000 * (sent - answered), 1000 * (first - answered)
 
     def _in(self, answered: float, who: Contestant) -> float:
         """Return when the loudspeaker first played the phone's sweeps: by 10 ms, which is the card's period."""

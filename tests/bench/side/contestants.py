@@ -109,9 +109,11 @@ class _Peer:
     name: str
     ip: str
 
-    def __init__(self, house: House, folder: Path) -> None:
+    def __init__(self, house: House, folder: Path, registrar: str = REGISTRAR_IP, prefix: Sequence[str] = ()) -> None:
+        """`prefix` comes before every command line."""
         folder.mkdir(parents=True, exist_ok=True)
         self.house, self.folder = house, folder
+        self.registrar, self.prefix = registrar, prefix
         self.pins = Pins(folder / "pins")
         self.processes: list[Process] = []
 
@@ -120,7 +122,8 @@ class _Peer:
 
     def script(self, module: str, *arguments: str) -> None:
         """Start a script of this folder."""
-        command = [sys.executable, "-m", "bench.side.on_mock_pins", self.pins.path, f"bench.side.{module}", *arguments]
+        script = ["-m", "bench.side.on_mock_pins", self.pins.path, f"bench.side.{module}"]
+        command = [*self.prefix, sys.executable, *script, *arguments]
         self.processes.append(start(module, command, self.folder, {**os.environ, **self.house.jackd.env}))
 
     def press(self, place: int = 0) -> float:
@@ -151,7 +154,7 @@ class GpioBaresip(_Peer):
 
     def begin(self) -> None:
         (self.folder / "accounts").write_text(
-            f"<sip:door-baresip@{REGISTRAR_IP}>;auth_pass=word;regint=600;audio_codecs=opus,G722,PCMA,PCMU\n"
+            f"<sip:door-baresip@{self.registrar}>;auth_pass=word;regint=600;audio_codecs=opus,G722,PCMA,PCMU\n"
         )
         (self.folder / "contacts").write_text("")
         modules = ("opus", "g722", "g711", "auconv", "auresamp", "jack", "plc")
@@ -178,15 +181,15 @@ class GpioBaresip(_Peer):
             f"ctrl_tcp_listen {self.ip}:4444",
         ]
         (self.folder / "config").write_text("\n".join(settings) + "\n")
-        command = ["baresip", "-f", self.folder]
+        command = [*self.prefix, "baresip", "-f", self.folder]
         self.processes.append(start("door-baresip", command, self.folder, {**os.environ, **self.house.jackd.env}))
-        self.script("peer_baresip", self.ip, str(BUTTON), f"sip:{NUMBER}@{REGISTRAR_IP}")
+        self.script("peer_baresip", self.ip, str(BUTTON), f"sip:{NUMBER}@{self.registrar}")
 
 
 class Loop(_Peer):
     """A loop around pjsua2, with our pjsua2."""
 
-    name, ip = LOOP, "127.0.0.11"
+    name, ip = LOOP, "127.0.0.13"  # where no PBX of the laboratory is
 
     def begin(self) -> None:
-        self.script("peer_loop", self.ip, "door-loop", "word", REGISTRAR_IP, str(BUTTON), NUMBER)
+        self.script("peer_loop", self.ip, "door-loop", "word", self.registrar, str(BUTTON), NUMBER)

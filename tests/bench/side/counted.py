@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from socket import SHUT_RDWR, socketpair
 
@@ -14,25 +15,10 @@ from contract.sip_peers import Peer, account
 
 from intercom.core.events import EngineBeat, EngineStarted
 from intercom.engine import wire
-from intercom.engine.wire import EngineSettings
+from lab.engine_settings import engine_settings
 from lab.processes import LabError
 
-SETTINGS = EngineSettings(
-    accounts=(),
-    codecs=("opus", "g722", "pcma", "pcmu"),
-    bind="127.0.0.9",
-    port=0,
-    card_in="none such",
-    card_out="none such",
-    microphone_db=0.0,
-    loudspeaker_db=0.0,
-    rate_hz=16000,
-    period_ms=10,
-    echo=True,
-    country="eu",
-    tone_files=(),
-    user_agent="intercom/bench",
-)
+SETTINGS = engine_settings(bind="127.0.0.9", echo=True, user_agent="intercom/bench")
 PATIENCE_S = 300.0
 _COLLECTED = re.compile(r"Collected : (\d+)")
 
@@ -65,8 +51,7 @@ def engine(folder: Path, beats: int) -> int:
         command = [*valgrind(folder), sys.executable, "-P", "-m", "intercom.engine", str(theirs.fileno())]
         log = (folder / "engine.log").open("w+")
         process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stderr=log)
-    settings = {name: getattr(SETTINGS, name) for name in SETTINGS.__dataclass_fields__}
-    ours.sendall(wire.encode(EngineSettings(**{**settings, "accounts": (account(peer),)})))
+    ours.sendall(wire.encode(replace(SETTINGS, accounts=(account(peer),))))
     news = _News(ours)
     news.wait(EngineStarted)
     for _ in range(beats):

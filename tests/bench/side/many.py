@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 from bench.side import counters
 from bench.side.contestants import DEBOUNCE_MS, NUMBER, OURS, Intercom, dark
-from bench.side.rounds import REST_S, Book, enter
-from bench.side.wire import Wire
+from bench.side.rounds import REST_S, enter
+from bench.side.site import Site
 
 from lab.baresip import Phone
 from lab.buttons import PINS
-from lab.house import BUTTON, DOOR_IP, REGISTRAR_IP, House
+from lab.house import BUTTON, DOOR_IP, REGISTRAR_IP, stopping
 
 NUMBERS = (1, 2, 4, 8)
 USERS = {f"door-{place}": "word" for place in range(1, max(NUMBERS))}
@@ -33,38 +32,36 @@ def _with(number: int) -> Callable[[str], str]:
     return edit
 
 
-def measure(
-    wire: Wire,
-    house: House,
-    phone: Phone,
-    book: Book,
-    folder: Path,
-    *,
-    numbers: Sequence[int],
-    idle_s: float,
-    times: int,
-) -> None:
+def measure(site: Site, _: int) -> None:
     """Enter what each costs, and how long a press of its last button takes."""
-    for number in numbers:
-        door = Intercom(house, folder / f"{number}-buttons", edit=_with(number))
-        door.buttons = (BUTTON, *PINS[: number - 1])
+    with stopping(site.house.phone()) as phone:
+        for number in NUMBERS[:: site.extent.skip]:
+            site.say(f"  {number}")
+            one(site, phone, number)
+
+
+def one(site: Site, phone: Phone, number: int) -> None:
+    """Measure a door with so many buttons."""
+    wire, book = site.wire, site.book
+    door = Intercom(site.house, site.folder / f"{number}-buttons", edit=_with(number))
+    door.buttons = (BUTTON, *PINS[: number - 1])
+    wire.forget()
+    door.begin()
+    door.door.await_records("line-up", number, 20)
+    time.sleep(REST_S)
+    pids = door.pids()
+    before = counters.use(pids)
+    time.sleep(site.extent.idle_s / 2)
+    cpu, wakeups = before.until(counters.use(pids))
+    for what, value in (("cpu", cpu), ("wakeups", wakeups), ("memory", counters.memory_mb(pids))):
+        enter(book, f"buttons-{number}-{what}", OURS, value)
+    for _ in range(site.extent.presses // 4):
+        door.await_idle()
         wire.forget()
-        door.begin()
-        door.door.await_records("line-up", number, 20)
-        time.sleep(REST_S)
-        pids = door.pids()
-        before = counters.use(pids)
-        time.sleep(idle_s)
-        cpu, wakeups = before.until(counters.use(pids))
-        for what, value in (("cpu", cpu), ("wakeups", wakeups), ("memory", counters.memory_mb(pids))):
-            enter(book, f"buttons-{number}-{what}", OURS, value)
-        for _ in range(times):
-            door.await_idle()
-            wire.forget()
-            edge = door.press(number - 1)
-            sent = wire.await_(lambda packet: packet.source == DOOR_IP and packet.is_("INVITE"), 5, edge, "INVITE").at
-            enter(book, f"buttons-{number}-press", OURS, 1000 * (sent - edge) - DEBOUNCE_MS[OURS])
-            phone.await_event("CALL_INCOMING", since=edge)
-            phone.reject()
-            time.sleep(0.3)
-        door.stop()
+        edge = door.press(number - 1)
+        sent = wire.await_(lambda packet: packet.source == DOOR_IP and packet.is_("INVITE"), 5, edge, "INVITE").at
+        enter(book, f"buttons-{number}-press", OURS, 1000 * (sent - edge) - DEBOUNCE_MS[OURS])
+        phone.await_event("CALL_INCOMING", since=edge)
+        phone.reject()
+        time.sleep(0.3)
+    door.stop()

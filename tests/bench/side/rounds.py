@@ -62,8 +62,11 @@ class Rounds:
             self.enter("idle-cpu", who, cpu)
             self.enter("idle-wakeups", who, wakeups)
 
-    def press(self, who: Contestant, phone: Phone) -> None:
-        """One press, until the phone rings; it is refused there, so that the next may come."""
+    def press(self, who: Contestant, phone: Phone, through: str = "") -> None:
+        """One press, until the phone rings; it is refused there, so that the next may come.
+
+        `through` begins the figures' keys, where it goes through another PBX than the usual one.
+        """
         self.wire.forget()
         edge = who.press()
         sent = self._await(who, lambda packet: packet.source == who.ip and packet.is_("INVITE"), edge, "INVITE")
@@ -76,9 +79,9 @@ class Rounds:
         # The one that was not challenged any more is the last before the ringing.
         asked = self.wire.last(lambda packet: packet.source == who.ip and packet.is_("INVITE"), heard)
         beyond = edge + DEBOUNCE_MS[who.name] / 1000
-        self.enter("press-invite", who, 1000 * (sent - beyond))
-        self.enter("press-ringing", who, 1000 * (heard - beyond))
-        self.enter("pbx", who, 1000 * (heard - asked))
+        self.enter(f"{through}press-invite", who, 1000 * (sent - beyond))
+        self.enter(f"{through}press-ringing", who, 1000 * (heard - beyond))
+        self.enter(f"{through}pbx", who, 1000 * (heard - asked))
         phone.await_event("CALL_INCOMING", since=edge)
         phone.reject()
         self._await(
@@ -92,26 +95,30 @@ class Rounds:
     def _await(self, who: Contestant, what: Callable[..., bool], since: float, told: str) -> float:
         return self.wire.await_(what, 10, since, f"{who.name}: {told}").at
 
-    def presses(self, times: int, phone: Phone) -> None:
+    def presses(self, times: int, phone: Phone, through: str = "") -> None:
         """Press them in turn."""
         for turn in range(times):
             for who in self.contestants:
-                self.press(who, phone)
+                self.press(who, phone, through)
             if turn % 10 == 9:
                 self.say(f"    {turn + 1} of {times}")
 
     def together(self, phone: Phone, idle_s: float, times: int) -> None:
         """All of them run: their idleness, then presses in turn."""
+        self.begin()
+        self.say(f"  idle, {idle_s:g} s")
+        self.idle(idle_s)
+        self.say(f"  presses, {times} each")
+        self.presses(times, phone)
+
+    def begin(self) -> None:
+        """Start all of them, and let them come to rest."""
         for who in self.contestants:
             self.wire.forget()
             began = time.monotonic()
             who.begin()
             self.wire.registered(who.ip, began, 20)
         time.sleep(REST_S)
-        self.say(f"  idle, {idle_s:g} s")
-        self.idle(idle_s)
-        self.say(f"  presses, {times} each")
-        self.presses(times, phone)
 
     def stop(self) -> None:
         """End all of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bench.side.figures import BARESIP, LOOP, Figure, Results
 
@@ -11,8 +11,12 @@ def _at_most(key: str, most: float) -> Callable[[Results], bool]:
     return lambda results: results.median(key) <= most
 
 
-def _of(key: str) -> Callable[[Results], bool]:
-    return lambda results: results.ratio(key, BARESIP) <= 0.8
+def _of(key: str, most: float = 0.8, others: Sequence[str] = (BARESIP,)) -> Callable[[Results], bool]:
+    return lambda results: all(results.ratio(key, other) <= most for other in others)
+
+
+def _beyond(through: str) -> Callable[[Results], bool]:
+    return lambda results: results.median(f"{through}press-ringing") - results.median(f"{through}pbx") <= 10
 
 
 def _press(results: Results) -> bool:
@@ -37,10 +41,20 @@ ROWS = (
         "edge to 180, beyond the debounce",
         "ms",
         "10 ms beyond the PBX and the phone",
-        lambda results: results.median("press-ringing") - results.median("pbx") <= 10,
+        _beyond(""),
         plot=True,
     ),
     Figure("pbx", "of that the PBX's and the phone's: INVITE with credentials to 180", "ms"),
+    Figure("asterisk-press-invite", "the same two through Asterisk: edge to INVITE", "ms"),
+    Figure(
+        "asterisk-press-ringing",
+        "through Asterisk: edge to 180, beyond the debounce",
+        "ms",
+        "10 ms beyond the PBX and the phone",
+        _beyond("asterisk-"),
+        plot=True,
+    ),
+    Figure("asterisk-pbx", "of that Asterisk's and the phone's", "ms"),
     Figure("start-register", "start of the process to REGISTER on the wire", "s"),
     Figure(
         "start-registered", "start of the process to registered", "s", "0.6", _at_most("start-registered", 0.6), True
@@ -65,7 +79,31 @@ ROWS = (
     ),
     Figure("answer-out", "answer to the visitor's voice on the wire", "ms", "0.8 of baresip", _of("answer-out"), True),
     Figure("answer-in", "answer to the house's voice at the door", "ms", "0.8 of baresip", _of("answer-in"), True),
-    Figure("call-cpu", "in a call (PCMU): processor", "% of a core"),
+    Figure(
+        "trip",
+        "audio round trip (PCMU), baresip tuned, pjsua2 with PJSIP's own sound device and canceller",
+        "ms",
+        "0.75 of both",
+        _of("trip", 0.75, (BARESIP, LOOP)),
+        plot=True,
+    ),
+    Figure(
+        "trip-bare",
+        "the same, ours without canceller and suppressor",
+        "ms",
+        "0.75 of both",
+        _of("trip-bare", 0.75, (BARESIP, LOOP)),
+    ),
+    Figure(
+        "trip-delivered",
+        "the same, ours with all of it, baresip as it is delivered",
+        "ms",
+        "0.75 of baresip",
+        _of("trip-delivered", 0.75),
+    ),
+    Figure(
+        "call-cpu", "in a call (PCMU; the loop on PJSIP's null device, so without any sound): processor", "% of a core"
+    ),
     Figure(
         "call-cpu-bare",
         "in a call, ours without canceller and suppressor: processor",
@@ -74,6 +112,20 @@ ROWS = (
         lambda results: results.ratio("call-cpu-bare", BARESIP) <= 1.5,
     ),
     Figure("call-memory", "in a call: memory (RSS)", "MB"),
+    Figure(
+        "visits-memory",
+        "memory of daemon and engine after many visits, by that after 50",
+        "times",
+        "flat: 1.05",
+        _at_most("visits-memory", 1.05),
+    ),
+    Figure(
+        "visits-press",
+        "edge to INVITE in the last 100 of them, by that in the first 100",
+        "times",
+        "flat: 1.1",
+        _at_most("visits-press", 1.1),
+    ),
 )
 MANY = (
     ("press", "edge to INVITE, ms"),
@@ -82,3 +134,9 @@ MANY = (
     ("memory", "idle: memory, MB"),
 )
 """What is measured with several buttons: the end of its figures' keys, and what it is."""
+VISITS = (
+    ("daemon", "memory of the daemon, MB"),
+    ("engine", "memory of the engine, MB"),
+    ("press", "edge to INVITE, beyond the debounce, ms"),
+)
+"""What is measured early and late in many visits, likewise."""

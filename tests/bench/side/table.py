@@ -65,6 +65,22 @@ def many(results: Results, numbers: Sequence[int], columns: Sequence[tuple[str, 
     return lines
 
 
+def visits(results: Results, columns: Sequence[tuple[str, str]]) -> list[str]:
+    """Return what the door held early and late in many visits; nothing where that was not measured."""
+    if not results.samples.get("visits-number"):
+        return []
+    lines = [f"| visits in a row | {' | '.join(text for _, text in columns)} |", f"|{' --- |' * (len(columns) + 1)}"]
+    for end, text in (("first", "the first"), ("last", f"the last of {results.median('visits-number'):.0f}")):
+        cells = [number(results.median(f"visits-{end}-{key}")) for key, _ in columns]
+        lines.append(f"| {text} | {' | '.join(cells)} |")
+    return lines
+
+
+def plots(results: Results, rows: Sequence[Figure]) -> dict[str, str]:
+    """Return the plots of what was measured, by the figures' keys."""
+    return {figure.key: plot(results, figure) for figure in rows if figure.plot and results.samples.get(figure.key)}
+
+
 def plot(results: Results, figure: Figure) -> str:
     """Return every sample as a mark in its contestant's strip, and a bar at the median; the scale is logarithmic."""
     samples = results.samples[figure.key]

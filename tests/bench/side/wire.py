@@ -1,4 +1,7 @@
-"""What goes over the wire, with the kernel's own times: SIP by its first line, and the sound of a call when asked."""
+"""What goes over the wire, with the kernel's own times: SIP by its first line, and the sound of a call when asked.
+
+Over TCP only a message that begins a segment is seen, which ours do.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,13 @@ from dataclasses import dataclass
 from lab.processes import LabError
 
 SO_TIMESTAMPNS = 35  # asm-generic/socket.h; Python 3.11 does not name it
-ETH_P_IP, UDP = 0x0800, 17
+ETH_P_IP, TCP, UDP = 0x0800, 6, 17
 _CSEQ = re.compile(rb"^CSeq: *\d+ +(\w+)", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Packet:
-    """One datagram: when (monotonic), from and to which address, and what."""
+    """One datagram or segment: when (monotonic), from and to which address, and what."""
 
     at: float
     source: str
@@ -91,12 +94,12 @@ class Wire:
         shift = time.monotonic() - time.time()
         while True:
             data, ancillary, _, _ = self._socket.recvmsg(65535, 64)
-            if len(data) < 28 or data[9] != UDP:
+            if len(data) < 28 or data[9] not in (TCP, UDP):
                 continue
             header = 4 * (data[0] & 15)
-            body = data[header + 8 :]
+            body = data[header + (8 if data[9] == UDP else 4 * (data[header + 12] >> 4)) :]
             sip = body[:1].isalpha() and b"SIP/2.0" in body[:256]
-            if not sip and not self.sound:
+            if not sip and not (self.sound and data[9] == UDP):
                 continue
             seconds, nanoseconds = struct.unpack("qq", ancillary[0][2][:16])
             first, method = "", ""

@@ -12,6 +12,7 @@ import multiprocessing
 import random
 import re
 import select
+import signal
 import socket
 import struct
 import time
@@ -83,6 +84,7 @@ class FarEnd:
 
 
 def _serve(pipe: Connection, codec: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us, who ends us as well
     _Phone(pipe, codec).run()
 
 

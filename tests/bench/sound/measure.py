@@ -50,14 +50,3 @@ def quality(clean: Wave, heard: Wave) -> float:
         return float(pesq(RATE, clean, heard, "wb"))
     except (PesqError, ValueError):
         return float("nan")
-
-
-def round_trips(heard: Wave, chirp: Wave, said: list[float]) -> list[float]:
-    """How long after each was said (in seconds, on the clock of `heard`) a chirp was heard, in milliseconds."""
-    match = np.abs(np.correlate(heard, chirp, "valid"))
-    trips = []
-    for at in said:
-        window = match[round(at * RATE) : round((at + 0.7) * RATE)]
-        if len(window) and window.max() > 0.3 * match.max():
-            trips.append(1000 * int(window.argmax()) / RATE)
-    return trips

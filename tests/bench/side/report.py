@@ -1,0 +1,86 @@
+"""What is left of a run: table, plots and samples in a folder; in the page, when asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.side import many, table
+from bench.side.figures import BARESIP, LOOP, OURS, Results
+from bench.side.rows import MANY, ROWS, VISITS
+
+README = Path(__file__).parents[2] / "README.md"
+PLOTS = Path(__file__).parents[1] / "plots"
+BEGIN, END = "<!-- side by side -->", "<!-- end of side by side -->"
+
+
+def results_of(samples: Mapping[str, Mapping[str, Sequence[float]]]) -> Results:
+    """Return samples with the contestants' parts in them."""
+    return Results(samples, OURS, (BARESIP, LOOP))
+
+
+def load(path: Path) -> Results:
+    """Return what an earlier run has left."""
+    return results_of(json.loads(path.read_text())["samples"])
+
+
+def keep(folder: Path, results: Results, footer: str) -> list[str]:
+    """Leave a run in a folder; return its page."""
+    plots = table.plots(results, ROWS)
+    pictures = [f"![{name}](bench/plots/{name}.svg)" for name in plots]
+    several = table.many(results, many.NUMBERS, MANY), table.visits(results, VISITS)
+    lines = [*table.table(results, ROWS), *(line for each in several if each for line in ("", *each))]
+    lines += ["", footer, "", *pictures]
+    (folder / "results.json").write_text(json.dumps({"told": footer, "samples": results.samples}, indent=1))
+    (folder / "table.md").write_text("\n".join(lines) + "\n")
+    for name, plot in plots.items():
+        (folder / f"{name}.svg").write_text(plot)
+    return lines
+
+
+def write(lines: Sequence[str], results: Results) -> None:
+    """Put a run into the page of the tests."""
+    PLOTS.mkdir(exist_ok=True)
+    for old in PLOTS.glob("*.svg"):
+        old.unlink()
+    for name, plot in table.plots(results, ROWS).items():
+        (PLOTS / f"{name}.svg").write_text(plot)
+    put(BEGIN, END, lines)
+
+
+def put(begin: str, end: str, lines: Sequence[str]) -> None:
+    """Put lines between two marks of the page."""
+    before, _, rest = README.read_text().partition(begin)
+    after = rest.partition(end)[2]
+    README.write_text(f"{before}{begin}\n\n" + "\n".join(lines) + f"\n\n{end}{after}")
+
+
+def machine() -> str:
+    """Return what it was measured on."""
+    release = platform.freedesktop_os_release()["PRETTY_NAME"]
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = (line.partition(":")[2].strip() for line in lines if "model name" in line)
+    return f"{os.cpu_count()} cores ({next(models, platform.machine())}), {release}, Python {platform.python_version()}"
+
+
+def versions() -> str:
+    """Return what was measured, and on what."""
+    service = _first("kamailio", "-v").split(" (")[0].removeprefix("version: ")
+    phone = _first("baresip", "-h").split(" Copyright")[0]
+    return f"{machine()}, {service}{_asterisk()}, {phone}, pjsua2 {version('pjsua2')}, gpiozero {version('gpiozero')}"
+
+
+def _asterisk() -> str:
+    if not (tree := os.environ.get("INTERCOM_ASTERISK", "")):
+        return ""
+    return ", " + " ".join(_first("chroot", tree, "asterisk", "-V").split("~")[0].split("+")[0].split()[:2])
+
+
+def _first(*argv: str) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return (done.stdout + done.stderr).strip().splitlines()[0]

@@ -184,7 +184,7 @@ def events(state: State, rules: Rules) -> list[Event]:
         ]
         always += [DigitReceived(leg, key, "RFC 4733") for key in "1#"]
     talker = (state.visit and state.visit.talker) or "stranger"
-    always += [StreamMeasured(talker, "opus", False, 100, 0, 0, 0, 0.0, 0.0, 0.0, "", "192.0.2.7:4000")]
+    always += [StreamMeasured(talker, "opus", False, 100, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, "", "192.0.2.7:4000")]
     return [*always, SoundMeasured(talker, True, False, None), EchoStays(talker, 3.0)]
 
 

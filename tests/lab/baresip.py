@@ -28,6 +28,7 @@ CONTROL_PORT = 4444
 CODECS = {"opus": "opus/48000/2", "g722": "G722/16000/1", "pcma": "PCMA/8000/1", "pcmu": "PCMU/8000/1"}
 CODEC_MODULES = {"opus": "opus", "g722": "g722", "pcma": "g711", "pcmu": "g711"}
 TONE_SECONDS = 180
+RTP_PORTS = "31000-31998"
 
 
 class Registrar(Protocol):
@@ -132,7 +133,7 @@ ausrc_channels 1
 auplay_channels 1
 audio_txmode thread
 audio_buffer 20-160
-rtp_ports 31000-31998
+rtp_ports {RTP_PORTS}
 rtcp_mux no
 jitter_buffer_delay 2-10
 rtp_stats yes

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
+from lab.baresip import RTP_PORTS
 from lab.processes import LabError
 
 SPACE, HERE, THERE = "door", "lab0", "eth0"
@@ -67,6 +69,19 @@ class Cable:
 
     def _there(self, *arguments: str) -> None:
         _ip("-n", SPACE, *arguments)
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Drop the sound that phones send. RTCP goes on: its ports are odd."""
+    rules = f"""table ip silenced {{
+        chain in {{ type filter hook input priority 0; udp sport {RTP_PORTS} udp sport & 1 == 0 drop; }}
+    }}"""
+    _run("nft", "-f", "-", text=rules)
+    try:
+        yield
+    finally:
+        _run("nft", "delete", "table", "ip", "silenced")
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.baresip import Phone
+from lab.cable import silenced
 from lab.house import House, Visit, stopping
 from lab.tones import babble
 
@@ -72,6 +73,20 @@ def test_a_phone_that_sends_no_sound_is_noticed(house: House) -> None:
         assert "no packets come from 127.0.0.44:" in told["INTERCOM_CAUSE"]
         assert "in: no packets" in visit.record["INTERCOM_ONE_WAY"]
         assert len(door.records("one-way", direction="in")) == 1
+
+
+def test_packets_that_stop_in_mid_call_are_noticed(house: House) -> None:
+    """The phone's way into the network breaks: told as that, and not as a phone that is muted."""
+    with stopping(house.phone(answer="auto")), house.door() as door:
+        door.press()
+        door.await_record("call-answered")
+        time.sleep(3)  # a conversation takes time
+        assert not door.records("one-way")
+        with silenced():
+            told = door.await_record("one-way", 20, direction="in")
+
+        assert told["INTERCOM_HEARER"] == "the visitor"
+        assert "stopped coming" in told["INTERCOM_CAUSE"]
 
 
 def test_a_microphone_that_gives_digital_silence_is_noticed(house: House, phone: Phone, usual_room: None) -> None:

@@ -365,6 +365,8 @@ class StreamMeasured:
     """Packets that did not come, or too late."""
     lost_there: int
     """Packets of ours that did not arrive, as the far end tells by RTCP (RFC 3550); 0 while it tells nothing."""
+    still_s: float
+    """Seconds since a packet was seen to have come; 0 on hold."""
     buffer_ms: float
     """Average delay of the jitter buffer."""
     jitter_ms: float

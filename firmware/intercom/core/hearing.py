@@ -9,6 +9,8 @@ from intercom.core.turn import Turn
 
 HEARERS = {"in": "the visitor", "out": "the house"}
 """Direction of sound -> who should hear it."""
+STILL_S = 4.0
+"""Without a packet: longer than a lost route takes to come back, shorter than a person keeps asking."""
 
 
 def stream_measured(turn: Turn, event: StreamMeasured) -> None:
@@ -87,7 +89,9 @@ def _unheard(state: State, visit: Visit) -> dict[str, str]:
         return {"in": "the sound card is not open", "out": "the sound card is not open"}
     if stream.received == 0:
         silent["in"] = f"no packets come from {stream.expected}"
-    elif not sound.heard:
+    elif stream.still_s >= STILL_S:
+        silent["in"] = f"packets from {stream.source} have stopped coming"
+    elif stream.still_s == 0 and not sound.heard:
         elsewhere = f" from {stream.source}, not from {stream.expected}," if stream.source != stream.expected else ""
         silent["in"] = f"packets come{elsewhere} but hold only silence: muted there?"
     if not sound.microphone:

@@ -3,6 +3,7 @@
 """One leg: what PJSIP tells of a call, as events."""
 
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from intercom.core.events import (
@@ -17,6 +18,7 @@ from intercom.core.events import (
 )
 from intercom.engine import words
 from intercom.engine.keys import Keys
+from intercom.engine.stillness import Stillness
 from intercom.engine.words import describe, guarded
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class Leg:
         """Whom the far end named instead of itself."""
         self.keys = Keys("", 0.0)
         """What it is still to be sent of keys."""
+        self.stillness = Stillness()
         self.in_clear = True
         """Whether its sound may be sent unencrypted."""
         self.in_band = False
@@ -156,6 +159,7 @@ class Leg:
             # What the jitter buffer throws away came too late.
             lost=theirs.loss + buffer.discard,
             lost_there=ours.loss,
+            still_s=self.stillness.since(theirs.pkt, time.monotonic(), held=held),
             buffer_ms=float(buffer.avgDelayMsec),
             jitter_ms=round(theirs.jitterUsec.mean / 1000, 2),
             round_trip_ms=round(stat.rtcp.rttUsec.mean / 1000, 2),

@@ -4,12 +4,12 @@
 The visit is one that talks for ever, or none: how a visit runs has its own walk.
 """
 
-from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
+from walking import Walk, Way, walk_on
 
-from intercom.core.commands import CheckCode, Command, KeepLedger, KeepPending, Kind, Report
+from intercom.core.commands import CheckCode, KeepLedger, KeepPending, Kind
 from intercom.core.doorway import Keying, Ledger
 from intercom.core.events import (
     ButtonPressed,
@@ -24,10 +24,9 @@ from intercom.core.events import (
     ReleaseAsked,
     SensorChanged,
     StopRequested,
-    TimePassed,
     TonePlayed,
 )
-from intercom.core.levels import audio, levels, next_deadline
+from intercom.core.levels import levels, next_deadline
 from intercom.core.machine import start, step
 from intercom.core.pending import Stage
 from intercom.core.phases import PHASES
@@ -69,17 +68,6 @@ SENSORS = replace(
 TALKER = "boot-1.1"
 
 
-@dataclass(frozen=True)
-class Way:
-    """One step of the walk."""
-
-    before: State
-    event: Event
-    now: float
-    after: State
-    commands: tuple[Command, ...]
-
-
 def keying_events(state: State) -> list[Event]:
     """What fingers, the code book and an operator can do."""
     always: list[Event] = []
@@ -110,8 +98,13 @@ def sensor_events(state: State) -> list[Event]:
     ]
 
 
-def canonical(state: State, now: float) -> State:
-    """Return a state without what no decision depends on, and with what is left of each deadline."""
+def kind(state: State, now: float) -> State | None:
+    """Return a state without what no decision depends on, and with what is left of each deadline.
+
+    One that only waits for its end goes no further.
+    """
+    if state.stopping_until is not None:
+        return None
 
     def left(instant: float | None) -> float | None:
         return None if instant is None else round(max(instant - now, -1.0 if state.keying or state.tries else -2.0), 3)
@@ -144,36 +137,16 @@ def canonical(state: State, now: float) -> State:
         sensors=tuple(
             replace(wire, since=0.0, settles_at=left(wire.settles_at), stuck_at=None) for wire in state.sensors
         ),
-        stopping_until=left(state.stopping_until),
     )  # fmt: skip
 
 
-def walked(rules: Rules, first: list[tuple[State, float]], events: object) -> tuple[Way, ...]:
-    """Return every way between the states that can be reached from the first ones."""
-    assert callable(events)
-    todo: deque[tuple[State, float]] = deque(first)
-    seen = {canonical(state, now) for state, now in first}
-    ways: list[Way] = []
-    while todo:
-        state, now = todo.popleft()
-        moves: list[tuple[Event, float]] = [(event, now) for event in events(state)]
-        due = next_deadline(state)
-        if due is not None and due < now + 1e5:
-            moves.append((TimePassed(), max(now, due)))
-        # Lock-outs end without an alarm of their own.
-        moves += [(TimePassed(), tries.locked_until) for tries in state.tries if tries.locked_until > now]
-        for event, at in moves:
-            after, commands = step(state, event, now=at, rules=rules)
-            ways.append(Way(state, event, at, after, tuple(commands)))
-            key = canonical(after, at)
-            if key not in seen and after.stopping_until is None:
-                seen.add(key)
-                todo.append((after, at))
-    return tuple(ways)
+def lock_outs(state: State) -> list[float]:
+    """When lock-outs end: no alarm rings for that."""
+    return [tries.locked_until for tries in state.tries]
 
 
 @pytest.fixture(scope="module")
-def keyed() -> tuple[Way, ...]:
+def keyed() -> Walk:
     """The walk over codes, from a call and from an idle door with a keypad."""
     idle, _ = start("boot", RULES)
     talking = idle
@@ -182,22 +155,22 @@ def keyed() -> tuple[Way, ...]:
         TonePlayed("chime"),
     ):  # fmt: skip
         talking, _ = step(talking, event, now=0.0, rules=RULES)
-    return walked(RULES, [(talking, 100.0), (idle, 100.0)], keying_events)
+    walk = Walk()
+    walk_on(walk, [(talking, 100.0), (idle, 100.0)], keying_events, kind, RULES, lock_outs)
+    return walk
 
 
 @pytest.fixture(scope="module")
-def sensed() -> tuple[Way, ...]:
+def sensed() -> Walk:
     """The walk over sensors, without any engine or line: a door works without them."""
-    return walked(SENSORS, [(start("boot", SENSORS)[0], 100.0)], sensor_events)
+    walk = Walk()
+    walk_on(walk, [(start("boot", SENSORS)[0], 100.0)], sensor_events, kind, SENSORS)
+    return walk
 
 
 def released(way: Way) -> bool:
     """Whether a strike was released, or released for longer."""
-    return any(isinstance(order, Report) and order.kind is Kind.DOOR_RELEASED for order in way.commands)
-
-
-def told(way: Way, kind: Kind) -> list[dict[str, object]]:
-    return [dict(order.fields) for order in way.commands if isinstance(order, Report) and order.kind is kind]
+    return bool(way.told(Kind.DOOR_RELEASED))
 
 
 def kept_first(way: Way) -> bool:
@@ -206,20 +179,20 @@ def kept_first(way: Way) -> bool:
     return orders[0] == KeepLedger(Ledger(way.after.uses, way.after.tries))
 
 
-def test_the_walks_reach_something(keyed: tuple[Way, ...], sensed: tuple[Way, ...]) -> None:
+def test_the_walks_reach_something(keyed: Walk, sensed: Walk) -> None:
     """A walk that goes nowhere proves nothing."""
-    assert sum(released(way) for way in keyed) > 50
-    assert sum(released(way) for way in sensed) > 50
-    assert sum(bool(told(way, Kind.LOCKED_OUT)) for way in keyed) > 20
-    assert any(tries.locks > 1 for way in keyed for tries in way.after.tries)
-    assert any(told(way, Kind.DOOR_FORCED) for way in sensed)
-    assert any(told(way, Kind.DOOR_HELD) for way in sensed)
-    print(f"\n{len(keyed)} ways of keying, {len(sensed)} of sensors")
+    assert sum(released(way) for way in keyed.moved) > 50
+    assert sum(released(way) for way in sensed.moved) > 50
+    assert sum(bool(way.told(Kind.LOCKED_OUT)) for way in keyed.moved) > 20
+    assert any(tries.locks > 1 for way in keyed.moved for tries in way.after.tries)
+    assert any(way.told(Kind.DOOR_FORCED) for way in sensed.moved)
+    assert any(way.told(Kind.DOOR_HELD) for way in sensed.moved)
+    print(f"\n{keyed.states} kinds of states of keying, {sensed.states} of sensors")
 
 
-def test_only_the_answer_to_what_was_keyed_releases_a_door(keyed: tuple[Way, ...]) -> None:
+def test_only_the_answer_to_what_was_keyed_releases_a_door(keyed: Walk) -> None:
     """A right code in a comparison that is under way: nothing else that peers, fingers or time can do."""
-    for way in keyed:
+    for way in keyed.moved:
         if released(way):
             assert isinstance(way.event, CodeChecked)
             assert way.event.code in RULES.codes
@@ -227,9 +200,9 @@ def test_only_the_answer_to_what_was_keyed_releases_a_door(keyed: tuple[Way, ...
             assert any(keying.check == way.event.check for keying in way.before.keying)
 
 
-def test_a_comparison_begins_only_with_a_key_from_who_may(keyed: tuple[Way, ...]) -> None:
+def test_a_comparison_begins_only_with_a_key_from_who_may(keyed: Walk) -> None:
     """The phone that talks, or a keypad; not locked out, and not after too many wrong ones in the call."""
-    for way in keyed:
+    for way in keyed.moved:
         for order in way.commands:
             if not isinstance(order, CheckCode):
                 continue
@@ -244,42 +217,42 @@ def test_a_comparison_begins_only_with_a_key_from_who_may(keyed: tuple[Way, ...]
                 assert keying.wrong < RULES.wrong_codes
 
 
-def test_every_guess_is_counted_once(keyed: tuple[Way, ...]) -> None:
+def test_every_guess_is_counted_once(keyed: Walk) -> None:
     """Whoever compares an entry in vain has one wrong code more, even by hanging up: `*` and `#` are no way around."""
-    for way in keyed:
+    for way in keyed.moved:
         guessed = [one for one in way.before.keying if one.compared and one.check is None]
         gone_on = {one.name for one in way.after.keying if one.compared or one.check is not None}
-        wrong = told(way, Kind.CODE_WRONG)
+        wrong = way.told(Kind.CODE_WRONG)
         for keying in guessed:
             if keying.name not in gone_on and way.after.stopping_until is None:
                 assert [entry for entry in wrong if entry["source"] == keying.source]
 
 
-def test_a_lock_out_is_told_kept_and_grows(keyed: tuple[Way, ...]) -> None:
+def test_a_lock_out_is_told_kept_and_grows(keyed: Walk) -> None:
     """Each has its record and is written down before anything else happens."""
-    for way in keyed:
+    for way in keyed.moved:
         before = {tries.name: tries for tries in way.before.tries}
         for tries in way.after.tries:
             known = before.get(tries.name)
             if tries.locks and (known is None or tries.locked_until != known.locked_until):
                 assert kept_first(way)
-                (record,) = told(way, Kind.LOCKED_OUT)
+                (record,) = way.told(Kind.LOCKED_OUT)
                 assert record["lasts_s"] == min(2.0 ** (tries.locks - 1), 2.0) == tries.locked_until - way.now
             assert known is None or tries.locked_until >= known.locked_until
 
 
-def test_a_code_with_one_use_is_used_once(keyed: tuple[Way, ...]) -> None:
+def test_a_code_with_one_use_is_used_once(keyed: Walk) -> None:
     """Counted before the strike moves."""
-    for way in keyed:
+    for way in keyed.moved:
         if released(way) and isinstance(way.event, CodeChecked) and way.event.code == "once":
             assert dict(way.before.uses).get("once", 0) == 0
             assert dict(way.after.uses)["once"] == 1
             assert kept_first(way)
 
 
-def test_only_the_exit_button_or_an_operator_releases_without_a_code(sensed: tuple[Way, ...]) -> None:
+def test_only_the_exit_button_or_an_operator_releases_without_a_code(sensed: Walk) -> None:
     """And the exit button only when it is pressed: a level that is there from the start is no press."""
-    for way in sensed:
+    for way in sensed.moved:
         if released(way):
             if isinstance(way.event, ReleaseAsked):
                 assert way.event.released
@@ -289,9 +262,9 @@ def test_only_the_exit_button_or_an_operator_releases_without_a_code(sensed: tup
             assert (before.active, after.active) == (False, True)
 
 
-def test_a_released_door_always_has_a_deadline(keyed: tuple[Way, ...], sensed: tuple[Way, ...]) -> None:
+def test_a_released_door_always_has_a_deadline(keyed: Walk, sensed: Walk) -> None:
     """Time alone locks every door again, within its pulse or the longest hold."""
-    for way in (*keyed, *sensed):
+    for way in (*keyed.moved, *sensed.moved):
         for door in way.after.doors:
             if door.released_until is not None:
                 due = next_deadline(way.after)
@@ -301,26 +274,26 @@ def test_a_released_door_always_has_a_deadline(keyed: tuple[Way, ...], sensed: t
             assert (door.name in levels(way.after).released) == (door.released_until is not None)
 
 
-def test_a_stop_locks_and_nothing_releases_after_it(keyed: tuple[Way, ...], sensed: tuple[Way, ...]) -> None:
+def test_a_stop_locks_and_nothing_releases_after_it(keyed: Walk, sensed: Walk) -> None:
     """In every state, by every event."""
-    for way in (*keyed, *sensed):
+    for way in (*keyed.moved, *sensed.moved):
         if way.after.stopping_until is not None:
             assert levels(way.after).released == frozenset()
 
 
-def test_a_door_is_forced_only_when_it_opens_locked(sensed: tuple[Way, ...]) -> None:
+def test_a_door_is_forced_only_when_it_opens_locked(sensed: Walk) -> None:
     """Nobody is accused who was let in, and nothing that was open from the start."""
-    for way in sensed:
-        if told(way, Kind.DOOR_FORCED):
+    for way in sensed.moved:
+        if way.told(Kind.DOOR_FORCED):
             assert way.before.doors[0].released_until is None
             assert way.before.doors[0].is_open is False
             assert way.after.doors[0].is_open
 
 
-def test_a_reminder_ends_by_itself_and_opens_no_microphone(sensed: tuple[Way, ...]) -> None:
+def test_a_reminder_ends_by_itself_and_opens_no_microphone(sensed: Walk) -> None:
     """The tone needs the card; nobody hears the door by it."""
-    for way in sensed:
-        sound = audio(way.after)
+    for way in sensed.moved:
+        sound = way.sound
         assert sound.card == (way.after.doors[0].reminds_until is not None and way.after.stopping_until is None)
         assert not sound.speak
         if sound.card:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The levels: how sound, lamp, strikes and status shall be, as functions of the state (see `phases.py`)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from intercom.core import doorway
@@ -15,6 +16,8 @@ from intercom.core.state import Line, LinePhase, State
 class Levels:
     """All levels at once, as the state wants them."""
 
+    wrong: Mapping[str, str]
+    """Name of a condition -> detail."""
     audio: Audio
     lamp: Lamp
     released: frozenset[str]
@@ -26,11 +29,13 @@ class Levels:
 
 def levels(state: State) -> Levels:
     """Return how everything shall be in this state."""
+    wrong = conditions(state)
     return Levels(
+        wrong=wrong,
         audio=audio(state),
-        lamp=lamp(state),
-        released=frozenset(door.name for door in state.doors if door.released_until is not None),
-        status=status(state),
+        lamp=lamp(state, wrong),
+        released=released(state),
+        status=status(state, wrong),
         pending=pending(state),
         ledger=Ledger(state.uses, state.tries),
         trace=state.trace is not None,
@@ -66,8 +71,16 @@ def refuses(state: State) -> bool:
     return state.stopping_until is None and any(keying.refused_until is not None for keying in state.keying)
 
 
-def lamp(state: State) -> Lamp:
-    """Return the pattern of the lamp: an open door is told before anything else."""
+def released(state: State) -> frozenset[str]:
+    """Return the doors whose strikes are released."""
+    return frozenset(door.name for door in state.doors if door.released_until is not None)
+
+
+def lamp(state: State, wrong: Mapping[str, str] | None = None) -> Lamp:
+    """Return the pattern of the lamp: an open door is told before anything else.
+
+    `wrong` are the conditions of this state, from whoever has them already.
+    """
     if state.stopping_until is not None:
         return Lamp.OFF
     if any(door.released_until is not None for door in state.doors):
@@ -76,20 +89,21 @@ def lamp(state: State) -> Lamp:
         return Lamp.REFUSED
     if state.visit is None and state.lines and not line_up(state):
         return Lamp.NO_LINE
-    if state.visit is None and conditions(state):
+    if state.visit is None and (conditions(state) if wrong is None else wrong):
         return Lamp.FAULT
     return PHASES[state.phase].lamp
 
 
-def status(state: State) -> str:
-    """Return the one line that answers "would it ring now?"."""
+def status(state: State, wrong: Mapping[str, str] | None = None) -> str:
+    """Return the one line that answers "would it ring now?"; `wrong` as for `lamp`."""
     if state.stopping_until is not None:
         return "stopping"
     if state.engine_fault:
         rest = [f"{name}: {detail}" for name, detail in state.wrong]
         return "; ".join([f"voice engine down: {state.engine_fault}", *rest])
     lines = ", ".join(f"{line.name} {line.phase}{f' ({line.fault})' if line.fault else ''}" for line in state.lines)
-    others = [f"{name}: {detail}" for name, detail in conditions(state).items() if not name.startswith("line ")]
+    wrong = conditions(state) if wrong is None else wrong
+    others = [f"{name}: {detail}" for name, detail in wrong.items() if not name.startswith("line ")]
     return "; ".join([state.phase.value, *([lines] if lines else []), *others])
 
 

@@ -104,9 +104,11 @@ def step(state: State, event: Event, *, now: float, rules: Rules) -> tuple[State
     trace.follow(turn, state)
     _tell_the_card(turn)
     if turn.state is not state:  # most news changes nothing, and then no level and no condition changes either
-        turn.order(*_changed(levels(state), levels(turn.state), anew=isinstance(event, EngineStarted)))
-        turn.order(*health.changes(state, turn.state, now))
-        turn.set(unwell=health.dated(state, turn.state, now))
+        before, after = levels(state), levels(turn.state)
+        turn.order(*_changed(before, after, anew=isinstance(event, EngineStarted)))
+        if before.wrong != after.wrong:
+            turn.order(*health.changes(before.wrong, after.wrong, state.unwell, now))
+            turn.set(unwell=health.dated(after.wrong, state.unwell, now))
     return turn.state, sorted(turn.commands, key=_rank)
 
 

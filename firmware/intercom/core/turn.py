@@ -35,12 +35,16 @@ class Turn:
         self.order(Report(kind, fields))
 
     def set(self, **changes: Any) -> None:
-        """Change the state."""
-        self.state = replace(self.state, **changes)
+        """Change the state. What is so already leaves it the same state, of which no level has to be looked at anew."""
+        state = self.state
+        if any(getattr(state, name) != value for name, value in changes.items()):
+            self.state = replace(state, **changes)
 
     def set_visit(self, **changes: Any) -> None:
         """Change the visit."""
-        self.set(visit=replace(self.visit, **changes))
+        visit = self.visit
+        if any(getattr(visit, name) != value for name, value in changes.items()):
+            self.state = replace(self.state, visit=replace(visit, **changes))
 
     def put(self, field: str, entry: Any) -> None:
         """Put an entry that has changed in its place in a tuple of the state: the one of its name."""

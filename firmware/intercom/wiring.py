@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Configuration -> what the core goes by (`Rules`) and what the voice engine starts with (`EngineSettings`)."""
 
+import ipaddress
 from collections.abc import Callable
 
 from intercom import __version__, grammar, redirects
@@ -14,6 +15,8 @@ from intercom.engine.wire import AccountSettings, ButtonSettings, EngineSettings
 RATE_HZ = 16000
 """Of the conference bridge: wide enough for a voice (G.722, Opus wideband), half the work of 32 kHz."""
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+KNOCK_S = ((600.0, 1.5), (3600.0, 5.0), (float("inf"), 30.0))
+"""How long a server has said nothing -> how often it is knocked at."""
 JITTER = 0.2
 """Share by which doors of one house differ, so that they do not all come back to a server in the same instant."""
 
@@ -60,6 +63,8 @@ def rules(config: Config, chance: Callable[[], float]) -> Rules:
         code_pause_s=calls.code_pause_s,
         wrong_codes=calls.wrong_codes,
         retry_s=tuple(wait * (1 + JITTER * (2 * chance() - 1)) for wait in RETRY_S),
+        knock_s=tuple((until, wait * (1 + JITTER * (2 * chance() - 1))) for until, wait in KNOCK_S),
+        near=_near(config),
     )
 
 
@@ -123,6 +128,25 @@ def named_servers(config: Config) -> dict[str, tuple[str, int | None, str]]:
         if account.transport != "tls" and address is None:
             found[account.key] = (server.partition(":")[0], port or None, account.transport)
     return found
+
+
+def _near(config: Config) -> Callable[[str, str], bool]:
+    """Return the function that tells whether a server is the house's own: account, where its name leads -> yes or no.
+
+    Such a one may be asked for life by a REGISTER, three times a minute. A service of the public's gets no more of them
+    than it wants, and a connection tells by its end that a server was restarted.
+    """
+    given = {
+        account.key: str(grammar.place(account.proxy or account.server)[0] or "")
+        for account in config.accounts
+        if account.register and account.transport == "udp"
+    }
+
+    def near(account: str, server: str) -> bool:
+        address = server.rpartition(":")[0].strip("[]") if server else given.get(account, "")
+        return account in given and bool(address) and ipaddress.ip_address(address).is_private
+
+    return near
 
 
 def _direct(config: Config) -> frozenset[str]:

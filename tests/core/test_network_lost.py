@@ -2,7 +2,9 @@
 """A network or a server that fails under a visit: what the phone did not say is not told as its answer."""
 
 from dataclasses import replace
+from itertools import permutations
 
+import pytest
 from door_story import RULES, Story
 
 from intercom.core.commands import Kind, PlaceCall, Probe, Register
@@ -10,6 +12,7 @@ from intercom.core.events import (
     ButtonPressed,
     CallEnded,
     CallProgressed,
+    Event,
     LineAnswered,
     LineLost,
     LineUp,
@@ -107,11 +110,12 @@ def test_patience_is_one_for_the_whole_visit() -> None:
     assert story.records(Kind.VISIT_ENDED)[0]["total_ms"] < 1000 * (RULES.patience_s + 2)  # type: ignore[operator]
 
 
-def test_a_call_that_is_refused_for_its_password_has_the_line_register_anew() -> None:
+@pytest.mark.parametrize("answers", [*permutations((LineAnswered("home", 1.0), LineLost("home", 401, "Unauthorized")))])
+def test_a_call_that_is_refused_for_its_password_has_the_line_register_anew(answers: tuple[Event, ...]) -> None:
     """Somebody has changed it on the server: that is told now, not at the next renewal."""
     story = Story(ALONE).online()
     asked = story.tell(FRONT, CallEnded("boot-1.1", 407, "Proxy Authentication Required"))
-    story.tell(LineAnswered("home", 1.0), LineLost("home", 401, "Unauthorized"))
+    story.tell(*answers)
 
     assert Register("home") in asked
     assert outcomes(story) == ["unreachable"]

@@ -52,7 +52,7 @@ RULES = Rules(
     debounce_s=0.0,
     stuck_s=1e6,
     closing_s=1.0,
-    probe_s=float("inf"),
+    probe_s=float("inf"), hush_s=float("inf"),
 )  # fmt: skip
 SENSORS = replace(
     RULES,

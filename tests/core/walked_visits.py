@@ -86,6 +86,8 @@ RULES = Rules(
     trial_s=1.0,
     probe_s=float("inf"),  # told as a story in test_line.py
     probe_wait_s=1.0,
+    hush_s=float("inf"),  # told as stories in test_silence.py: nothing but orders to ask depends on it
+    knock_s=((float("inf"), float("inf")),),
 )
 """Small on purpose, but with more than one of whatever there can be more than one of. The durations share a unit, so
 that the ways in which deadlines can lie to each other stay few."""
@@ -144,6 +146,7 @@ def events(state: State, rules: Rules) -> list[Event]:
         EngineLost("crash"),
         LineUp("home", 1.0, 300),
         LineLost("home", 403, "Forbidden"),
+        LineLost("home", 408, "x", silent=True),
         LineAnswered("home", 1.0),
         CardOpened("card"),
         CardLost("gone"),
@@ -200,7 +203,10 @@ _VISIT = kept(
 )
 _LEG = kept(Leg, "name", "target", "wanted", "method", "keyed_at")
 _KEYING = kept(Keying, "name", "visit", "source", "check", "until")
-_LINE = kept(Line, "since", "failed", "fault", "took_ms", "round_trip_ms", "retry_at", "probe_at", "probe_until")
+_LINE = kept(
+    Line, "since", "failed", "fault", "took_ms", "round_trip_ms", "retry_at", "probe_at", "probe_until", "silent_since",
+    "knock_at",
+)  # fmt: skip
 _DOOR = kept(Door, "released_at", "locked_at", "visit", "released_until")
 _TRIAL = kept(Trial, "by", "began_at", "until")
 _DUE = kept(Trial, "by")

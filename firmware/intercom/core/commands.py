@@ -98,6 +98,8 @@ class Register:
     """Try to register `account` now."""
 
     account: str
+    anew: bool = False
+    """Whether an attempt under way that has waited for long is given up for it: that one's server was not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,15 @@ class Probe:
     """Ask the account's server whether it lives, with OPTIONS; `LineAnswered` follows, or nothing."""
 
     account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """See whether anything is there again, at any of these addresses; `LineAnswered` follows, or nothing."""
+
+    account: str
+    servers: tuple[str, ...]
+    """"192.0.2.1:5060"; none: wherever the account's server is known to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,12 +353,12 @@ class Exit:
 
 
 Command = (
-    PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendDigits
-    | SendText | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus | KeepPending | KeepLedger
-    | CheckCode | TellOutage | TellUnanswered | Report | Exit | PlayFile | Sweep
+    PlaceCall | AnswerCall | HangUp | Register | Probe | Knock | UseServer | RefreshNetwork | AskToConfirm
+    | SendDigits | SendText | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus | KeepPending
+    | KeepLedger | CheckCode | TellOutage | TellUnanswered | Report | Exit | PlayFile | Sweep
     | ListCards | KeepReference | SetTrace
 )  # fmt: skip
 EngineCommand = (
-    PlaceCall | AnswerCall | HangUp | Register | Probe | UseServer | RefreshNetwork | AskToConfirm | SendDigits
-    | SendText | StopEngine | PlayTone | SetAudio | PlayFile | Sweep | ListCards | SetTrace
+    PlaceCall | AnswerCall | HangUp | Register | Probe | Knock | UseServer | RefreshNetwork | AskToConfirm
+    | SendDigits | SendText | StopEngine | PlayTone | SetAudio | PlayFile | Sweep | ListCards | SetTrace
 )  # fmt: skip

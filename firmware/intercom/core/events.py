@@ -205,14 +205,18 @@ class LineLost:
     code: int
     """SIP status, or 408/503 where PJSIP stands in for an answer that never came."""
     reason: str
+    silent: bool = False
+    """Whether nothing came from the server at all: no answer, no connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineAnswered:
-    """The account's server answered an OPTIONS: it lives (RFC 3261 section 11)."""
+    """The account's server answered an OPTIONS, or let us connect: it lives (RFC 3261 section 11)."""
 
     account: str
     took_ms: float
+    server: str = ""
+    """Which it was: "192.0.2.1:5060"."""
 
 
 @dataclass(frozen=True, slots=True)

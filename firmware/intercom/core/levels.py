@@ -143,7 +143,7 @@ def next_deadline(state: State) -> float | None:
     visit = state.visit
     instants = [visit.phase_until, visit.silent_until] if visit else []
     for line in state.lines:
-        instants += [line.retry_at, line.probe_at, line.probe_until]
+        instants += [line.retry_at, line.probe_at, line.probe_until, line.knock_at]
     for door in state.doors:
         instants += [door.released_until, door.held_at, door.reminds_until]
     for wire in (*state.buttons, *state.sensors):

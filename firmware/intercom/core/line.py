@@ -3,15 +3,21 @@
 
 PJSIP's own retry is switched off: it waits five minutes, and after 401, 403 or 404 for ever. Where a name leads to
 several servers, each failure goes on to the next one (RFC 3263 section 4.3), which PJSIP does not do over UDP.
+
+A server that refuses is left alone for longer each time. One that says nothing at all is knocked at beside that, at
+every address it has, and registered with the moment anything is there.
 """
 
 from dataclasses import replace
 
-from intercom.core.commands import Kind, Probe, RefreshNetwork, Register, TellOutage, UseServer
-from intercom.core.events import LineLost, LineUp
-from intercom.core.levels import line_up
+from intercom.core import outage
+from intercom.core.commands import Kind, Knock, Probe, RefreshNetwork, Register, UseServer
+from intercom.core.events import LineAnswered, LineLost, LineUp
 from intercom.core.state import Line, LinePhase
 from intercom.core.turn import Turn
+
+UNWANTED = frozenset({401, 403, 404, 407})
+"""What a server says that lives and does not want us: a password was changed, an account is gone."""
 
 
 def engine_started(turn: Turn) -> None:
@@ -27,11 +33,9 @@ def engine_lost(turn: Turn) -> None:
     for line in turn.state.lines:
         turn.put(
             "lines",
-            replace(
-                line, phase=LinePhase.DOWN, since=turn.now, retry_at=None, probe_at=None, probe_until=None, moving=False
-            ),
+            replace(_unasked(line), phase=LinePhase.DOWN, since=turn.now, silent_since=None, moving=False),
         )
-    _note_outage(turn)
+    outage.began(turn)
 
 
 def up(turn: Turn, event: LineUp) -> None:
@@ -45,18 +49,18 @@ def up(turn: Turn, event: LineUp) -> None:
     turn.put(
         "lines",
         replace(
-            line,
+            _unasked(line),
             phase=LinePhase.UP,
             failed=0,
-            retry_at=None,
             fault="",
             took_ms=event.took_ms or line.took_ms,
+            round_trip_ms=line.round_trip_ms if line.probe_until is None else event.took_ms,
             probe_at=turn.now + turn.rules.probe_s,
-            probe_until=None,
+            silent_since=None,
             moving=False,
         ),
     )
-    _tell_outage(turn, line)
+    outage.tell(turn, line)
     turn.set(down_since=None)
 
 
@@ -66,35 +70,58 @@ def lost(turn: Turn, event: LineLost) -> None:
     if line is None:
         return
     waits = turn.rules.retry_s
+    silent_since = None if not event.silent else turn.now if line.silent_since is None else line.silent_since
     server = (line.server + 1) % len(line.servers) if line.servers else 0
     if line.servers and server != line.server:
         _use(turn, line, server)
     turn.put(
         "lines",
         replace(
-            line,
+            _unasked(line),
             phase=LinePhase.DOWN,
             since=line.since if line.phase is LinePhase.DOWN else turn.now,
             failed=line.failed + 1,
             retry_at=turn.now + waits[min(line.failed, len(waits) - 1)],
             fault=f"{event.code} {event.reason}".strip(),
-            probe_at=None,
-            probe_until=None,
+            silent_since=silent_since,
+            knock_at=None if silent_since is None else _next_knock(turn, line, silent_since),
             server=server,
             moving=False,
         ),
     )
-    _note_outage(turn)
+    outage.began(turn)
 
 
-def answered_probe(turn: Turn, account: str, took_ms: float) -> bool:
-    """The server lives; ask again after a while. Return whether it had been asked."""
-    line = _line(turn, account)
-    if line is None or line.probe_until is None:
+def answered(turn: Turn, event: LineAnswered) -> bool:
+    """The server lives; ask again after a while. Return whether a line that is up had been asked for it."""
+    line = _line(turn, event.account)
+    if line is None:
         return False
+    if line.silent_since is not None:
+        _is_back(turn, line, event.server)
+    if line.probe_until is None:
+        return False
+    late = 0 < line.round_trip_ms < turn.rules.late_ms / 2 and event.took_ms >= turn.rules.late_ms
     ask_again = turn.now + turn.rules.probe_s
-    turn.put("lines", replace(line, probe_at=ask_again, probe_until=None, round_trip_ms=took_ms))
+    line = replace(line, probe_at=ask_again, probe_until=None, round_trip_ms=event.took_ms)
+    turn.put("lines", line)
+    if late:
+        # It was away for a moment, and may have forgotten us: so a restart looks from here.
+        _try(turn, line)
     return True
+
+
+def _is_back(turn: Turn, line: Line, server: str) -> None:
+    """Register with a server that was silent. Should it refuse, the waits are short ones again."""
+    if line.servers and server not in line.servers:
+        return
+    if line.servers and server != line.servers[line.server]:
+        line = replace(line, server=line.servers.index(server))
+        _use(turn, line, line.server)
+    # Not knocked at again before this attempt has failed: one that answers all but REGISTER is not to be hammered.
+    _try(turn, replace(line, failed=0), anew=True)
+    line = _line(turn, line.name) or line
+    turn.put("lines", replace(line, silent_since=None, knock_at=None))
 
 
 def servers_found(turn: Turn, account: str, servers: tuple[str, ...]) -> None:
@@ -118,7 +145,7 @@ def network_changed(turn: Turn) -> None:
         return
     turn.order(RefreshNetwork())
     for line in turn.state.lines:
-        _try(turn, replace(line, failed=0, moving=line.phase is LinePhase.UP))
+        _try(turn, replace(line, failed=0, silent_since=None, moving=line.phase is LinePhase.UP))
 
 
 def refused(turn: Turn, account: str) -> None:
@@ -133,7 +160,8 @@ def doubt(turn: Turn, account: str) -> bool:
     line = _line(turn, account)
     if line is None or line.phase is not LinePhase.UP:
         return False
-    if line.probe_until is None and not line.moving:
+    # A REGISTER that is under way would tell too, but not that the call's failure was its answer.
+    if (line.probe_until is None or _near(turn, line)) and not line.moving:
         _ask(turn, line)
     return True
 
@@ -145,10 +173,43 @@ def time_passed(turn: Turn) -> list[LineLost]:
         if line.retry_at is not None and turn.now >= line.retry_at:
             _try(turn, line)
         elif line.probe_until is not None and turn.now >= line.probe_until:
-            silent.append(LineLost(line.name, 408, "the server does not answer OPTIONS"))
+            silent.append(LineLost(line.name, 408, "the server does not answer", silent=True))
         elif line.probe_at is not None and turn.now >= line.probe_at:
-            _ask(turn, line)
+            _see_to(turn, line)
+        elif line.knock_at is not None and turn.now >= line.knock_at:
+            _knock(turn, line)
     return silent
+
+
+def _see_to(turn: Turn, line: Line) -> None:
+    """See whether a server lives, and where that is nobody's burden, whether it still knows us: by registering."""
+    if not _near(turn, line):
+        _ask(turn, line)
+        return
+    _try(turn, line)
+    if turn.state.stopping_until is None:
+        turn.put("lines", replace(_unasked(line), probe_until=turn.now + turn.rules.probe_wait_s))
+
+
+def _near(turn: Turn, line: Line) -> bool:
+    return turn.rules.near(line.name, line.servers[line.server] if line.servers else "")
+
+
+def _knock(turn: Turn, line: Line) -> None:
+    if turn.state.stopping_until is not None:
+        turn.put("lines", _unasked(line))
+        return
+    since = turn.now if line.silent_since is None else line.silent_since
+    turn.order(Knock(line.name, line.servers))
+    knocked = replace(line, silent_since=since, knock_at=None)
+    turn.put("lines", replace(knocked, knock_at=_next_knock(turn, knocked, since)))
+
+
+def _next_knock(turn: Turn, line: Line, silent_since: float) -> float:
+    """Return when to knock next: what fails beside it does not put it off."""
+    lasted = turn.now - silent_since
+    pause = next((pause for until, pause in turn.rules.knock_s if lasted < until), turn.rules.knock_s[-1][1])
+    return turn.now + pause if line.knock_at is None else min(line.knock_at, turn.now + pause)
 
 
 def _ask(turn: Turn, line: Line) -> None:
@@ -162,33 +223,25 @@ def _use(turn: Turn, line: Line, place: int) -> None:
     turn.order(UseServer(line.name, server, tuple(sorted(set(line.servers) - {server}))))
 
 
-def _try(turn: Turn, line: Line) -> None:
+def _try(turn: Turn, line: Line, *, anew: bool = False) -> None:
     if turn.state.stopping_until is not None:
         # Nothing is begun any more, and nothing that is due may stay due: the alarm would ring without end.
-        turn.put("lines", replace(line, retry_at=None, probe_at=None, probe_until=None))
+        turn.put("lines", _unasked(line))
         return
     if line.name in turn.rules.named and not line.servers:
         turn.put("lines", replace(line, retry_at=None))
         return
-    turn.order(Register(line.name))
-    phase = line.phase if line.phase is LinePhase.UP else LinePhase.REGISTERING
-    turn.put("lines", replace(line, phase=phase, retry_at=None, probe_at=None, probe_until=None))
-
-
-def _note_outage(turn: Turn) -> None:
-    if turn.state.down_since is None and line_up(turn.state) is None:
-        turn.set(down_since=turn.now)
-
-
-def _tell_outage(turn: Turn, line: Line) -> None:
-    """Tell a person which visitors reached nobody."""
-    missed, target = turn.state.missed, turn.rules.text_missed_to
-    if not missed or not target:
+    turn.order(Register(line.name, anew))
+    if line.phase is LinePhase.UP:
+        turn.put("lines", _unasked(line))
         return
-    began = turn.state.down_since if turn.state.down_since is not None else missed[0][1]
-    turn.order(TellOutage(line.name, target, missed, min(began, missed[0][1]), turn.now))
-    turn.tell(Kind.OUTAGE_TOLD, target=target, account=line.name, presses=len(missed))
-    turn.set(missed=())
+    knock_at = turn.now + turn.rules.hush_s if line.silent_since is None else line.knock_at
+    turn.put("lines", replace(_unasked(line), phase=LinePhase.REGISTERING, knock_at=knock_at))
+
+
+def _unasked(line: Line) -> Line:
+    """Return a line of which nothing is wanted by itself."""
+    return replace(line, retry_at=None, probe_at=None, probe_until=None, knock_at=None)
 
 
 def _line(turn: Turn, account: str) -> Line | None:

@@ -143,9 +143,9 @@ def _dispatch(turn: Turn, event: Event) -> None:
             visit.line_back(turn)
         case LineLost():
             _line_lost(turn, event)
-        case LineAnswered(account, took_ms):
-            if line.answered_probe(turn, account, took_ms):
-                visit.line_answered(turn, account)
+        case LineAnswered():
+            if line.answered(turn, event):
+                visit.line_answered(turn, event.account)
         case ServersFound(account, servers):
             line.servers_found(turn, account, servers)
         case NetworkChanged():
@@ -257,6 +257,9 @@ def _tell_the_card(turn: Turn) -> None:
 def _line_lost(turn: Turn, event: LineLost) -> None:
     line.lost(turn, event)
     visit.line_lost(turn, event.account)
+    if event.code in line.UNWANTED:
+        # It lives, whichever of two answers comes first: this one, or the one to whether it does.
+        visit.line_answered(turn, event.account)
 
 
 def _time_passed(turn: Turn) -> None:

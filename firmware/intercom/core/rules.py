@@ -47,6 +47,12 @@ class Redirect:
     """Why nobody is called."""
 
 
+def not_near(account: str, server: str) -> bool:
+    """Take every server for somebody else's."""
+    del account, server
+    return False
+
+
 def no_redirect(account: str, contact: str) -> Redirect:
     """Follow nothing."""
     return Redirect(refused=f"{account} follows no redirection to {contact}")
@@ -146,3 +152,13 @@ class Rules:
     stop_s: float = 3.0
     retry_s: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
     """Waits between attempts to register; the last one repeats. The shell puts the jitter in."""
+    hush_s: float = 4.0
+    """How long the first REGISTER is waited for before the server counts as silent: it was sent four times by then."""
+    knock_s: tuple[tuple[float, float], ...] = ((600.0, 1.5), (3600.0, 5.0), (float("inf"), 30.0))
+    """How long a server has been silent -> how often to see whether it is back, the same jitter in it. What says
+    nothing cannot be overloaded, and is 400 bytes a knock away from ringing again. A restart or an update takes less
+    than ten minutes, a power cut rarely an hour."""
+    late_ms: float = 500.0
+    """An answer that takes this long was asked for twice (T1 of RFC 3261): the server was away for a moment."""
+    near: Callable[[str, str], bool] = not_near
+    """Account and address of its server -> whether that is asked for life by REGISTER: it may be one that forgets."""

@@ -146,6 +146,10 @@ class Line:
     """When its server is asked next whether it lives."""
     probe_until: float | None = None
     """When the answer to that is too late."""
+    silent_since: float | None = None
+    """Since when nothing came from its server; None while it answers, whatever it is."""
+    knock_at: float | None = None
+    """When to see next whether anything is there again."""
     servers: tuple[str, ...] = ()
     """Where its name leads, the best first; empty until a name server said so, and for literal addresses."""
     server: int = 0

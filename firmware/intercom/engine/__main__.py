@@ -22,6 +22,7 @@ from intercom.core.commands import (
     AskToConfirm,
     Audio,
     HangUp,
+    Knock,
     ListCards,
     PlaceCall,
     PlayFile,
@@ -174,8 +175,10 @@ class Engine:
                 self._phone.answer(leg)
             case HangUp(leg, code, elsewhere):
                 self._phone.hang_up(leg, code, elsewhere=elsewhere)
-            case Register(account):
-                self._phone.register(account)
+            case Register(account, anew):
+                self._phone.register(account, anew=anew)
+            case Knock(account, servers):
+                self._phone.knock(account, servers)
             case Probe(account):
                 self._phone.probe(account)
             case UseServer(account, server, others):

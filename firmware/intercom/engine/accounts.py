@@ -2,11 +2,14 @@
 # ruff: noqa: D102, N802  (the callbacks are PJSUA2's: it names and documents them)
 """One line: its registration, its server, and whether that lives."""
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from intercom.core.events import LineAnswered, LineLost, LineUp
 from intercom.engine import profile, words
+from intercom.engine.knock import Knocker
+from intercom.engine.names import Names
 from intercom.engine.wire import AccountSettings
 from intercom.engine.words import describe, guarded
 
@@ -19,6 +22,8 @@ _ELSEWHERE = "192.0.2.1"
 """An address of nobody (RFC 5737): the way there is the default route."""
 _CALM_S = 10.0
 """Between a registration and one that a lost connection asks for: some server may close each at once."""
+_YOUNG_S = 1.5
+"""An attempt that has waited no longer than this is sent again within a second (RFC 3261 section 17.1.2.2)."""
 _ATTEMPT_S = 33.0
 """No answer takes longer: PJSIP itself ends a request after 32 s (RFC 3261, timer F)."""
 
@@ -78,7 +83,9 @@ class Line:
             # 503 is what PJSIP makes of a connection that did not come about.
             unheard = self.settings.transport == "tls" and prm.code in (502, 503)
             refused = self.phone.certificates.fault() if unheard else ""
-            self.phone.post(LineLost(self.settings.name, prm.code, refused or prm.reason))
+            # What no message has brought, PJSIP has made up of a time-out or a connection that failed.
+            silent = not prm.rdata.srcAddress and not refused
+            self.phone.post(LineLost(self.settings.name, prm.code, refused or prm.reason, silent))
         elif prm.expiration > 0:
             self.registered_at, self.renew_at = time.monotonic(), None
             self.spoken_to = words.host(prm.rdata.srcAddress)
@@ -95,8 +102,9 @@ class Line:
         _, sent_at = self.probes.pop(int(prm.userData), (None, 0.0))
         # Any answer from outside shows life, even 405; PJSIP makes up a 408 or 503 of its own from a timer or an error.
         if sent_at and prm.e.body.tsxState.type == self.pj.PJSIP_EVENT_RX_MSG:
-            self.answered.add(words.host(prm.e.body.tsxState.src.rdata.srcAddress))
-            self.phone.post(LineAnswered(self.settings.name, round(1000 * (time.monotonic() - sent_at), 3)))
+            source = prm.e.body.tsxState.src.rdata.srcAddress
+            self.answered.add(words.host(source))
+            self.phone.post(LineAnswered(self.settings.name, round(1000 * (time.monotonic() - sent_at), 3), source))
 
     @guarded
     def onInstantMessage(self, prm: Any) -> None:
@@ -107,14 +115,35 @@ class Line:
     def onInstantMessageStatus(self, prm: Any) -> None:
         self.phone.texts.answered(int(prm.userData), prm.code)
 
-    def use(self, address: str) -> None:
-        """Note where the server is. Offers of sound name an address of the same kind as its own first."""
+    def use(self, address: str, names: Names) -> None:
+        """Send all requests for the server, or for the proxy, to this address from now on.
+
+        Offers of sound name an address of the same kind as its own first.
+        """
+        place, server = self._home(), words.server(address)
+        if place is None or (address and server is None):
+            print(f"no server of {self.settings.name}: {address!r}", file=sys.stderr)
+            return
+        names.use(self.settings.name, place, server)
         self.server = address
         kinds = (self.pj.PJSUA_IPV6_ENABLED_PREFER_IPV4, self.pj.PJSUA_IPV6_ENABLED_PREFER_IPV6)
         media, kind = self.config.mediaConfig, kinds[address.startswith("[")]
         if media.ipv6Use in kinds and media.ipv6Use != kind:
             media.ipv6Use = kind
             self.modify(self.config)
+
+    def knock(self, knocker: Knocker, servers: tuple[str, ...], names: Names) -> None:
+        """See whether anything is at one of these servers; without any, where the server is known to be."""
+        found = [place for server in servers if (place := words.server(server))]
+        home = self._home()
+        if not found and home is not None:
+            here = names.address(home) or ((self.spoken_to, home.port) if self.spoken_to else None)
+            found = [here] if here else []
+        knocker.knock(self.settings, found)
+
+    def _home(self) -> words.Place | None:
+        """Return where this account's requests lead, before anybody has asked a name server."""
+        return words.place(self.settings.proxy_uri or words.server_uri(self.settings))
 
     def has_moved(self) -> bool:
         """Tell, once, whether the server is reached from another address of ours than it was."""
@@ -125,8 +154,12 @@ class Line:
     def _server_address(self) -> str:
         return words.host(self.server) or _ELSEWHERE
 
-    def register(self) -> None:
-        """Send a REGISTER; `LineUp` or `LineLost` follows. One that is under way to this server is left to it."""
+    def register(self, *, anew: bool = False) -> None:
+        """Send a REGISTER; `LineUp` or `LineLost` follows.
+
+        One that is under way to this server is left to it; with `anew` only while it is young, because PJSIP repeats it
+        less and less often.
+        """
         if not self.settings.registrar_uri:
             # Who is registered with is known from what is sent to it; who is not, may call before anything is.
             place = words.place(words.server_uri(self.settings))
@@ -134,7 +167,8 @@ class Line:
             self.own_address = words.own_address(self._server_address())
             self.phone.post(LineUp(self.settings.name, 0.0, 0))
             return
-        if self.asked_at and self.asked_of == self.server and time.monotonic() < self.asked_at + _ATTEMPT_S:
+        patience_s = _YOUNG_S if anew else _ATTEMPT_S
+        if self.asked_at and self.asked_of == self.server and time.monotonic() < self.asked_at + patience_s:
             return
         if self.asked_at:
             self._forget_attempt()
@@ -146,7 +180,7 @@ class Line:
         # What went wrong inside a callback has been told by onRegState.
         if error is not None and self.asked_at:
             self.asked_at = 0.0
-            self.phone.post(LineLost(self.settings.name, 503, describe(error)))
+            self.phone.post(LineLost(self.settings.name, 503, describe(error), silent=True))
 
     def connection_lost(self, kind: str) -> None:
         """Note that a connection ended, "tcp" or "tls": a server that came back knows nobody (RFC 5626 section 4.4)."""

@@ -59,6 +59,12 @@ class Names:
         else:
             question.fail()
 
+    def address(self, place: Place) -> tuple[str, int] | None:
+        """Return where what is meant for `place` goes, as far as that is known without asking anybody."""
+        _, known = self._known.get(place.host, (0.0, ""))
+        address = place.host if is_ip(place.host) else known
+        return self._server(place) or ((address, place.port) if address else None)
+
     def answer(self) -> None:
         """Let go on what has been looked up meanwhile."""
         if not self._found:

@@ -18,6 +18,17 @@ RTP_PORTS = range(10000, 20000)
 """Where RTP may live; each start begins somewhere else in it, so that nobody knows where to send."""
 RTP_ROOM = 200
 """Ports that one engine may use."""
+_CONNECTIONS = {
+    # Nagle (RFC 896) would hold the INVITE with our credentials until the ACK before it is acknowledged: 40 ms.
+    socket.TCP_NODELAY: 1,
+    # A machine that lost its power leaves connections that Linux takes a quarter of an hour to give up, and everything
+    # sent meanwhile waits behind them. Milliseconds without an acknowledgement.
+    socket.TCP_USER_TIMEOUT: 10_000,
+    # One to where nobody is ends after three seconds (since Linux 6.5: seven), and not after two minutes, in which it
+    # would ask less and less often, and everything sent meanwhile would wait behind it.
+    socket.TCP_SYNCNT: 1,
+}
+"""Of TCP and TLS (tcp(7)); PJSIP takes four at most."""
 _CODECS = {"opus": "opus/48000", "g722": "G722/16000", "pcma": "PCMA/8000", "pcmu": "PCMU/8000"}
 OPUS_LOSS_PCT = 10
 """What the encoder is to expect: the more, the more of its bits go into the copies."""
@@ -103,11 +114,10 @@ def _transport(pj: Any, settings: EngineSettings, kind: str, shown: encryption.I
     config.boundAddress = settings.bind
     # TLS is beside TCP, on the next number; it does not listen.
     config.port = settings.port + (kind == "tls") if settings.port else 0
-    if kind != "udp":
-        # Nagle (RFC 896) would hold the INVITE with our credentials until the ACK before it is acknowledged: 40 ms.
+    for name, value in _CONNECTIONS.items() if kind != "udp" else ():
         option = pj.SockOpt()
-        option.level, option.optName = socket.IPPROTO_TCP, socket.TCP_NODELAY
-        option.setOptValInt(1)
+        option.level, option.optName = socket.IPPROTO_TCP, name
+        option.setOptValInt(value)
         config.sockOptParams.sockOpts.append(option)
     if kind == "tls":
         usual = next(encryption.identity(account) for account in settings.accounts if account.transport == "tls")

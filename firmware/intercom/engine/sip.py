@@ -21,6 +21,7 @@ from intercom.engine import encryption, identity, profile, words
 from intercom.engine.accounts import Line
 from intercom.engine.calls import Leg
 from intercom.engine.keys import Keys
+from intercom.engine.knock import Knocker
 from intercom.engine.log import Log
 from intercom.engine.names import Names
 from intercom.engine.raw import Library
@@ -58,6 +59,7 @@ class Telephone:
         self.post, self.settings = post, settings
         self._library = Library(library())
         self._names = Names()
+        self._knocker = Knocker(post, settings.bind, settings.user_agent)
         self.certificates = encryption.Certificates()
         self._accounts: dict[str, _Account] = {}
         self._endpoint = _Endpoint(self.certificates, self._accounts, post)
@@ -99,7 +101,7 @@ class Telephone:
         except pj.Error as error:
             raise EngineError(describe(error)) from error
         pjsip_fd = ctypes.c_int.from_address(int(self._endpoint.libGetSipIoqueueHandle())).value
-        for fd in (pjsip_fd, self._names.fd):
+        for fd in (pjsip_fd, self._names.fd, self._knocker.fd):
             self._events.register(fd, select.EPOLLIN)
 
     def about(self) -> str:
@@ -127,6 +129,7 @@ class Telephone:
     def pump(self) -> None:
         """Let PJSIP do what is due, and free what has ended."""
         self._names.answer()
+        self._knocker.answer()
         while self._endpoint.libHandleEvents(0) > 0:
             pass
         self._dead.clear()
@@ -155,13 +158,17 @@ class Telephone:
         self._writer.reader = self._trace.read if on else None
         self._library.talk(max(LEVEL, self.settings.trace_level) if on else self.settings.trace_level)
 
-    def register(self, name: str) -> None:
+    def register(self, name: str, *, anew: bool = False) -> None:
         """Send a REGISTER; `LineUp` or `LineLost` follows."""
-        self._accounts[name].register()
+        self._accounts[name].register(anew=anew)
 
     def probe(self, name: str) -> None:
         """Send an OPTIONS; `LineAnswered` follows, or nothing."""
         self._accounts[name].probe()
+
+    def knock(self, name: str, servers: tuple[str, ...]) -> None:
+        """See whether anything is there; `LineAnswered` follows, or nothing."""
+        self._accounts[name].knock(self._knocker, servers, self._names)
 
     def hear(self, name: str, servers: tuple[str, ...]) -> None:
         """Take calls from these servers as the account's."""
@@ -171,14 +178,7 @@ class Telephone:
 
     def use_server(self, name: str, address: str) -> None:
         """Send all requests for the account's server, or for its proxy, to this address from now on."""
-        account = self._accounts[name]
-        place = words.place(account.settings.proxy_uri or words.server_uri(account.settings))
-        server = words.server(address)
-        if place is None or (address and server is None):
-            print(f"no server of {name}: {address!r}", file=sys.stderr)
-            return
-        account.use(address)
-        self._names.use(name, place, server)
+        self._accounts[name].use(address, self._names)
 
     def refresh_network(self) -> None:
         """Leave what an old address carried: new connections, new registrations, calls to the new address.

@@ -35,26 +35,29 @@ class RawShare:
         """Nothing is, until both have spoken."""
         self._period_s = period_ms / 1000
         self._late = round(LATE_S * rate_hz)
+        self._ramp = np.linspace(0, 1, rate_hz * period_ms // 1000, dtype=np.float32)
         self.reset()
 
     def reset(self) -> None:
         """Forget what was heard."""
-        self._tail: Samples = np.zeros(self._late, np.int16)
+        self._before: Samples = np.zeros(self._late, np.int16)
         self._share = self._held_s = 0.0
         self._came = self._left = 0.0
 
     def mix(self, microphone: Samples, clean: Samples, *, echoless: bool) -> Samples:
         """Return the clean period with its share of the raw one; in a room without echo the raw one alone."""
-        line = np.concatenate([self._tail, microphone])
-        raw, self._tail = line[: len(microphone)], line[len(microphone) :]
+        before, self._before = self._before, microphone
         goal = 1.0 if echoless else SHARE if self._visitor_speaks(microphone, clean) else 0.0
-        before, self._share = self._share, goal + (1 - RAMP) * (self._share - goal)
+        last, self._share = self._share, goal + (1 - RAMP) * (self._share - goal)
         if abs(goal - self._share) < 0.01:
             self._share = goal
-        if before == self._share == 0.0:
+        if last == self._share == 0.0:
             return clean
-        ramp = np.linspace(before, self._share, len(clean))
-        mixed: Samples = (clean * (1 - ramp) + raw * ramp).astype(np.int16)
+        raw = np.concatenate([before[-self._late :], microphone[: -self._late]])
+        if last == self._share == 1.0:
+            return raw
+        share = np.float32(last) + self._ramp * np.float32(self._share - last)
+        mixed: Samples = (clean * (1 - share) + raw * share).astype(np.int16)
         return mixed
 
     def _visitor_speaks(self, microphone: Samples, clean: Samples) -> bool:

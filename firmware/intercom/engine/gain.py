@@ -6,10 +6,12 @@ This one learns from the visitor alone: while the house is silent, and the noise
 has learned it keeps, also while both speak: visitor and residue are lifted alike, and by no more than MOST_DB.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
-from intercom.engine.loudness import dbfs
+from intercom.engine.loudness import dbfs, power
 
 Samples = npt.NDArray[np.int16]
 
@@ -23,7 +25,8 @@ VOICE = 0.8
 """Likelihood of speech from which on a period is the visitor's."""
 FAINT_DBFS = -55.0
 """Nobody speaks so softly; it is a far-off street, or what is left of the house."""
-HOUSE_DBFS = -55.0
+HOUSE = 10 ** (-55 / 10) * 32768**2
+"""Mean square from which on the house speaks."""
 HOUSE_S = 0.5
 """After the house has spoken its echo is still about."""
 LEARN_S = 0.4
@@ -48,16 +51,21 @@ class Gain:
 
     def process(self, clean: Samples, loudspeaker: Samples, speech: float) -> Samples:
         """Return the microphone's period at its loudness. `speech`: how likely it holds a voice, 0 to 1."""
-        self._house_s = 0.0 if dbfs(loudspeaker) > HOUSE_DBFS else self._house_s + self._period_s
+        self._house_s = 0.0 if power(loudspeaker) > HOUSE else self._house_s + self._period_s
+        now_power = power(clean)
         if self._house_s >= HOUSE_S:
-            self._learn(dbfs(clean), speech)
+            self._learn(dbfs(now_power), speech)
         wanted = 10 ** (self.gain_db / 20)
-        peak = float(np.abs(clean.astype(np.int32)).max(initial=1)) * wanted
-        now = wanted * min(1.0, PEAK / peak)
-        if now == self._last == 1.0:
-            return clean
-        ramp = np.linspace(self._last, now, len(clean))
-        self._last = now
+        # No sample is higher than all of them together.
+        if wanted * math.sqrt(now_power * len(clean)) < PEAK:
+            now = wanted
+        else:
+            peak = float(np.abs(clean.astype(np.int32)).max(initial=1)) * wanted
+            now = wanted * min(1.0, PEAK / peak)
+        last, self._last = self._last, now
+        if now == last:
+            return clean if now == 1.0 else (clean * np.float32(now)).astype(np.int16)
+        ramp = np.linspace(last, now, len(clean), dtype=np.float32)
         loud: Samples = np.clip(clean * ramp, -32768, 32767).astype(np.int16)
         return loud
 

@@ -28,20 +28,20 @@ class FakeBridge:
         self.threads: set[int] = set()
         self._at, self._inside = 0, threading.Lock()
 
-    def put(self, frame: np.ndarray) -> None:
+    def put(self, frame: bytes) -> None:
         """Take what is said: first in each period, so that it is sent in the same one."""
         assert self._inside.acquire(blocking=False), "two clocks at once, or two puts without a get"
         self.threads.add(threading.get_ident())
-        self.told.append(frame.copy())
+        self.told.append(np.frombuffer(frame, np.int16))
 
-    def get(self) -> np.ndarray:
+    def get(self) -> bytes:
         self._inside.release()  # RuntimeError where nothing was put before
         if self.trouble:
             trouble, self.trouble = self.trouble, None
             raise trouble
         frame = np.take(self.says, range(self._at, self._at + PERIOD), mode="wrap")
         self._at = (self._at + PERIOD) % len(self.says)
-        return frame
+        return frame.tobytes()
 
     def told_since(self, period: int) -> np.ndarray:
         return np.concatenate(self.told[period:]) / np.float32(32768)

@@ -29,9 +29,9 @@ def through(converter: Converter, microphone: np.ndarray, way: str) -> np.ndarra
     if way == "in":
         size = converter.frames * converter.card.channels
         parts = microphone.astype(np.float32).reshape(-1, size)
-        return np.concatenate([converter.microphone(part.tobytes()) for part in parts]) / 32768
+        return np.frombuffer(b"".join(converter.microphone(part.tobytes()) for part in parts), np.int16) / 32768
     parts = np.rint(microphone * 32768).astype(np.int16).reshape(-1, PERIOD)
-    return np.concatenate([np.frombuffer(converter.loudspeaker(part), np.float32) for part in parts])
+    return np.frombuffer(b"".join(converter.loudspeaker(part.tobytes()) for part in parts), np.float32)
 
 
 def sine(hz: float, rate: int, seconds: float = 1.0) -> np.ndarray:

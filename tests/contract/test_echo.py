@@ -46,7 +46,7 @@ def run(played: Wave, recorded: Wave, follow: bool = False) -> tuple[Wave, list[
     for at in range(0, len(up) - PERIOD + 1, PERIOD):
         part = slice(at, at + PERIOD)
         sent[part] = canceller.process(up[part], down[part])
-        notes.take(down[part], up[part], sent[part])
+        notes.take(down[part].tobytes(), up[part].tobytes(), sent[part].tobytes())
         if (at // PERIOD) % 50 == 49:
             judgements.append(notes.judge())
             if follow and judgements[-1].echo is not None:

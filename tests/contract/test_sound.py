@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import threading
 import time
@@ -59,6 +60,42 @@ def test_each_thread_is_registered_once_and_before_it_touches_the_bridge(room: R
         it.wait_for(CardClosed, turn)
     assert [name for name, _ in it.registered] == ["silent clock", "card", "card"]
     assert it.bridge.threads <= {thread for _, thread in it.registered}
+
+
+def thread_states() -> int:
+    """How many threads Python knows, also those that are in none of its code now."""
+    api = ctypes.pythonapi
+    for function in (api.PyInterpreterState_Get, api.PyInterpreterState_ThreadHead, api.PyThreadState_Next):
+        function.restype = ctypes.c_void_p
+    at, count = api.PyInterpreterState_ThreadHead(ctypes.c_void_p(api.PyInterpreterState_Get())), 0
+    while at:
+        at, count = api.PyThreadState_Next(ctypes.c_void_p(at)), count + 1
+    return count
+
+
+def test_python_knows_the_cards_thread_from_one_period_to_the_next_and_no_longer(
+    room: Room, door: Callable[..., Door]
+) -> None:
+    """Made anew for each period, what Python keeps of a thread costs more than all else; never freed, it piles up."""
+    it, kept, seen, after = door(), threading.local(), [0], []
+    put = it.bridge.put
+
+    def counted(frame: bytes) -> None:
+        kept.periods = getattr(kept, "periods", 0) + 1
+        seen.append(kept.periods)
+        put(frame)
+
+    it.bridge.put = counted
+    for turn in (1, 2, 3):
+        it.sound.set(Audio(card=True))
+        it.wait_for(CardOpened, turn)
+        seen.clear()
+        it.wait_beats(30)
+        assert max(seen) > 20
+        it.sound.set(Audio())
+        it.wait_for(CardClosed, turn)
+        after.append(thread_states())
+    assert len(set(after)) == 1, after
 
 
 def test_closed_means_no_microphone_and_no_clock(room: Room, door: Callable[..., Door]) -> None:

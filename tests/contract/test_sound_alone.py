@@ -176,7 +176,7 @@ def run_bridge(wav: str, bridge_period_ms: int = PERIOD_MS) -> None:
     except EngineError as error:
         print(f"EngineError: {error}", flush=True)
         os._exit(1)
-    costs, silence = [], np.zeros(PERIOD, np.int16)
+    costs, silence = [], bytes(2 * PERIOD)
     for _ in range(2000):
         before = time.perf_counter()
         bridge.put(silence)

@@ -29,10 +29,9 @@ def through(filter_it: Callable[[np.ndarray], np.ndarray]) -> Acoustics:
     done: list[bool] = []
     probe, history = Sweep(RATE, lambda: done.append(True)), np.zeros(0)
     while not done:
-        loudspeaker = np.zeros(160, np.int16)
         echo = filter_it(history)[-160:] if len(history) else np.zeros(160)
-        probe.period(np.rint(echo).astype(np.int16), loudspeaker)
-        history = np.concatenate([history, loudspeaker])
+        played = probe.period(np.rint(echo).astype(np.int16).tobytes(), bytes(320))
+        history = np.concatenate([history, np.frombuffer(played, np.int16)])
     return probe.acoustics()
 
 

@@ -9,16 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import numpy as np
 import pyaudio
 
 from intercom.engine import alsa
 from intercom.engine.convert import Converter, Format, formats
 from intercom.engine.elastic import Elastic
+from intercom.engine.guest import Guest
 from intercom.errors import HardwareError
 
 WAITING_PERIODS = 3  # of a microphone on a card of its own, before they are taken: both clocks jitter
 DEAD_S = 1.0  # without a callback: no card has a hiccup this long
+LEAVE_S = 0.1  # for a card's thread to come once more: ten of its periods
+CONTINUE = int(pyaudio.paContinue)
 _OTHER_FORMAT = {pyaudio.paInvalidSampleRate, pyaudio.paInvalidChannelCount, pyaudio.paSampleFormatNotSupported}
 
 
@@ -113,7 +115,8 @@ class Card:
         self.name = ""
         self.calls = self.brought = 0
         self.failure = ""
-        self.driving = False
+        self.driving = self._leaving = False
+        self._guests = {name: Guest() for name in ("card", "microphone")}
         self.first = threading.Event()
 
     @property
@@ -181,24 +184,32 @@ class Card:
 
     def _bring(self, converter: Converter) -> Callable[..., tuple[None, int]]:
         """Return the callback of a microphone with a clock of its own."""
-        elastic = self._elastic
+        elastic, guest = self._elastic, self._guests["microphone"]
         assert elastic is not None
 
         def callback(data: bytes, _frames: int, _times: object, _status: int) -> tuple[None, int]:
             try:
+                if self._leaving:
+                    guest.leave()
+                    return None, CONTINUE
+                if not self.brought:
+                    guest.arrive()
                 self.brought += 1
                 elastic.put(converter.microphone_at(data, elastic.speed))
             except BaseException as error:  # noqa: BLE001 - see _callback
                 self.failure = f"audio failed in the microphone's callback: {type(error).__name__}: {error}"
                 self._wake()
+                guest.leave()
                 return None, pyaudio.paAbort
-            return None, pyaudio.paContinue
+            return None, CONTINUE
 
         return callback
 
     def close(self) -> None:
         """Close it and PortAudio. Can block for as long as a driver likes."""
-        self.driving = False
+        self.driving, self._leaving = False, True
+        for guest in self._guests.values():
+            guest.left(LEAVE_S)
         for stream in (self._second, self._stream):
             if stream is not None:
                 with contextlib.suppress(OSError):  # PyAudio has closed it itself after an error
@@ -227,20 +238,25 @@ class Card:
         converter = self._converter
         assert converter is not None
         try:
+            if self.driving:
+                self.calls += 1
+                heard = converter.microphone(data) if self._elastic is None else self._elastic.take().tobytes()
+                return converter.loudspeaker(self._turn(heard)), CONTINUE
+            if self._leaving:
+                self._guests["card"].leave()
+                return converter.silence, CONTINUE
             if not self.calls:
+                self._guests["card"].arrive()
                 self._begin()
             self.calls += 1
-            if self.driving:
-                heard = converter.microphone(data) if self._elastic is None else self._elastic.take()
-                spoken = self._turn(heard.tobytes())
-                return converter.loudspeaker(np.frombuffer(spoken, np.int16)), pyaudio.paContinue
         except BaseException as error:  # noqa: BLE001 - even SystemExit: see above
             self.failure = f"audio failed in the card's callback: {type(error).__name__}: {error}"
             self.driving = False
             self._wake()
+            self._guests["card"].leave()
             return converter.silence, pyaudio.paAbort
         self.first.set()
-        return converter.silence, pyaudio.paContinue
+        return converter.silence, CONTINUE
 
     def _choose(self, name_in: str, name_out: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Microphone and loudspeaker by name; both of one host API, because a stream cannot span two."""

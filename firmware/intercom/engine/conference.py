@@ -10,14 +10,9 @@ ten times that, runs on a clock of its own, and corrupts the heap when it is del
 import ctypes
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from intercom.errors import EngineError
 
-Samples = npt.NDArray[np.int16]
-
-FRAME_NONE, FRAME_AUDIO = 0, 1  # pjmedia_frame_type
+FRAME_AUDIO = 1  # PJMEDIA_FRAME_TYPE_AUDIO
 
 
 class Frame(ctypes.Structure):
@@ -33,7 +28,7 @@ class Frame(ctypes.Structure):
 
 
 class Bridge:
-    """PJMEDIA's conference bridge, through its master port.
+    """PJMEDIA's conference bridge, through its master port. A period is int16, mono, as bytes.
 
     `put` and `get` are called by one thread at a time, which PJSIP knows (`libRegisterThread`); each is called once
     per period, `put` first: what it brings is sent by the `get` that follows.
@@ -42,22 +37,22 @@ class Bridge:
     def __init__(self, library: str, rate_hz: int, period_ms: int) -> None:
         """`library` is the file of the `_pjsua2` extension module: the PJSIP that is already in this process."""
         self.samples = rate_hz * period_ms // 1000
-        self._heard: Samples = np.zeros(self.samples, np.int16)
-        self._said: Samples = np.zeros(self.samples, np.int16)
+        self._silence = bytes(2 * self.samples)
+        self._heard, self._said = (ctypes.create_string_buffer(2 * self.samples) for _ in range(2))
+        self._said_at = memoryview(self._said).cast("B")
         self._down, self._up = self._frame(self._heard), self._frame(self._said)
+        # Made once: all that Python does here it does a hundred times a second.
         self._down_at, self._up_at = ctypes.byref(self._down), ctypes.byref(self._up)
+        self._time = 0
         self._library = ctypes.CDLL(library)
         self._library.pjsua_set_no_snd_dev.restype = ctypes.c_void_p
         self._get: Any = self._library.pjmedia_port_get_frame
         self._put: Any = self._library.pjmedia_port_put_frame
-        for function in (self._get, self._put):
-            function.argtypes = [ctypes.c_void_p, ctypes.POINTER(Frame)]
-            function.restype = ctypes.c_int
         self._port: ctypes.c_void_p | None = None
 
     @staticmethod
-    def _frame(samples: Samples) -> Frame:
-        return Frame(FRAME_AUDIO, samples.ctypes.data, samples.nbytes, 0, 0)
+    def _frame(samples: ctypes.Array[ctypes.c_char]) -> Frame:
+        return Frame(FRAME_AUDIO, ctypes.addressof(samples), len(samples), 0, 0)
 
     def attach(self) -> None:
         """Take the bridge's clock. Call it after `libStart`, from the thread that called that.
@@ -76,23 +71,18 @@ class Bridge:
                 "its clockRate and audioFramePtime do not fit the sound card's rate_hz and period_ms"
             )
 
-    def get(self) -> Samples:
-        """What the calls say in this period: int16, (samples,). A view that the next `get` overwrites."""
+    def get(self) -> bytes:
+        """What the calls say in this period."""
         frame = self._down
-        frame.type, frame.size, frame.timestamp = FRAME_AUDIO, 2 * self.samples, frame.timestamp + self.samples
-        self._check(self._get(self._port, self._down_at), "pjmedia_port_get_frame")
-        if frame.type != FRAME_AUDIO:  # nobody speaks, and the buffer was not written
-            self._heard.fill(0)
-        return self._heard
+        self._time += self.samples
+        frame.timestamp = self._time
+        if status := self._get(self._port, self._down_at):
+            raise EngineError(f"pjmedia_port_get_frame of the conference bridge fails with PJSIP status {status}")
+        # Otherwise nobody speaks, and the buffer was not written.
+        return self._heard.raw if frame.type == FRAME_AUDIO else self._silence
 
-    def put(self, frame: Samples) -> None:
-        """What the calls shall hear in this period: int16, (samples,)."""
-        self._said[:] = frame
-        up = self._up
-        up.type, up.size, up.timestamp = FRAME_AUDIO, 2 * self.samples, up.timestamp + self.samples
-        self._check(self._put(self._port, self._up_at), "pjmedia_port_put_frame")
-
-    @staticmethod
-    def _check(status: int, function: str) -> None:
-        if status:
-            raise EngineError(f"{function} of the conference bridge fails with PJSIP status {status}")
+    def put(self, frame: bytes) -> None:
+        """What the calls shall hear in this period."""
+        self._said_at[:] = frame
+        if status := self._put(self._port, self._up_at):
+            raise EngineError(f"pjmedia_port_put_frame of the conference bridge fails with PJSIP status {status}")

@@ -5,6 +5,7 @@ The converter is libsamplerate's "sinc fastest": 97 dB of signal to noise, flat 
 sound back for 1.2 ms each way. What soxr gives a period late (up to 40 ms, in large blocks) it gives at once.
 """
 
+import ctypes
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +20,15 @@ SPARE = 2
 """Samples of ours kept back, so that a period which rounding makes one shorter is no hole."""
 DEAD_DB = 30.0
 """A channel this far below its neighbour has no microphone on it."""
-FULL = np.float32(32768)
 RATES_HZ = (16000, 48000, 32000, 44100, 96000, 24000, 8000)
 """What cards are asked for, the best first: our own, then what converts best."""
+
+# Samples of one kind into a buffer of the other, and how many (samplerate.h). Shorter than a switch of threads, so
+# Python's lock is kept.
+_libsamplerate = ctypes.PyDLL(str(samplerate.__file__))
+_to_ints, _to_floats = _libsamplerate.src_float_to_short_array, _libsamplerate.src_short_to_float_array
+for _function in (_to_ints, _to_floats):
+    _function.restype = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,11 @@ class Rate:
 
 
 class Converter:
-    """Both directions of one open card. The card speaks float32, interleaved; we speak int16, mono."""
+    """Both directions of one open card. The card speaks float32, interleaved; we speak int16, mono; both as bytes.
+
+    Where the card has our rate, one channel and no level to be changed, nothing but libsamplerate's own conversion of
+    samples is left, which clips: two calls a period.
+    """
 
     def __init__(self, rate_hz: int, period_ms: int, card: Format, microphone_db: float, loudspeaker_db: float) -> None:
         """`rate_hz` is ours. The two levels are added to what passes, in dB; what gets too loud is clipped."""
@@ -81,28 +92,34 @@ class Converter:
         self.frames = card.rate_hz * period_ms // 1000
         """Length of the card's period, in its own samples."""
         self.silence = bytes(4 * self.frames * card.channels)
-        samples = rate_hz * period_ms // 1000
-        self._up = Rate(card.rate_hz, rate_hz, samples)
+        self._samples = rate_hz * period_ms // 1000
+        self._same = card == Format(rate_hz, 1)
+        self._up = Rate(card.rate_hz, rate_hz, self._samples)
         self._down = Rate(rate_hz, card.rate_hz, self.frames)
         self._gain_up, self._gain_down = (np.float32(10 ** (db / 20)) for db in (microphone_db, loudspeaker_db))
+        self._raw_up, self._raw_down = self._same and not microphone_db, self._same and not loudspeaker_db
         self._energy = np.zeros(card.channels)
+        self._floats = ctypes.create_string_buffer(4 * self._samples)
+        self._ints = ctypes.create_string_buffer(2 * self._samples)
 
-    def microphone(self, data: bytes) -> Samples:
+    def microphone(self, data: bytes) -> bytes:
         """One period of the card's for one of ours."""
-        return self._spoken(self._up.period(self._one_channel(np.frombuffer(data, np.float32))))
+        if self._raw_up:
+            _to_ints(data, self._ints, min(len(data) // 4, self._samples))
+            return self._ints.raw
+        return _rounded(self._up.period(self._one_channel(np.frombuffer(data, np.float32))) * self._gain_up)
 
     def microphone_at(self, data: bytes, speed: float) -> Samples:
         """One period of a card with a clock of its own, for about one of ours: as `speed` (about 1) would have it."""
-        return self._spoken(self._up.flow(self._one_channel(np.frombuffer(data, np.float32)), speed))
+        wave = self._up.flow(self._one_channel(np.frombuffer(data, np.float32)), speed)
+        return np.frombuffer(_rounded(wave * self._gain_up), np.int16)
 
-    def _spoken(self, wave: Wave) -> Samples:
-        heard = wave * (self._gain_up * FULL)
-        samples: Samples = np.rint(np.clip(heard, -FULL, FULL - 1)).astype(np.int16)
-        return samples
-
-    def loudspeaker(self, samples: Samples) -> bytes:
+    def loudspeaker(self, samples: bytes) -> bytes:
         """One period of ours for one of the card's, on all its channels alike."""
-        wave = self._down.period(samples.astype(np.float32) / FULL) * self._gain_down
+        _to_floats(samples, self._floats, self._samples)
+        if self._raw_down:
+            return self._floats.raw
+        wave = self._down.period(np.frombuffer(self._floats.raw, np.float32)) * self._gain_down
         np.clip(wave, -1, 1, out=wave)
         channels = self.card.channels
         return (wave if channels == 1 else np.repeat(wave, channels)).tobytes()
@@ -117,6 +134,13 @@ class Converter:
         live = self._energy >= self._energy.max() * 10 ** (-DEAD_DB / 10)
         mean: Wave = pair[:, live].mean(axis=1, dtype=np.float32)
         return mean
+
+
+def _rounded(wave: Wave) -> bytes:
+    """Samples as int16; what is beyond them is clipped."""
+    ints = ctypes.create_string_buffer(2 * len(wave))
+    _to_ints(wave.tobytes(), ints, len(wave))
+    return ints.raw
 
 
 def resampled(wave: Wave, from_hz: int, to_hz: int) -> Wave:

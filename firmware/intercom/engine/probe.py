@@ -32,25 +32,27 @@ PEAK = 10 ** (-18 / 20)
 class Probe(Protocol):
     """Sees each period of an open card."""
 
-    def period(self, microphone: Samples, loudspeaker: Samples) -> None:
-        """Take both; what is to be played is written into `loudspeaker`. On the card's thread: nothing waits."""
+    def period(self, microphone: bytes, loudspeaker: bytes) -> bytes:
+        """Take both, int16; return what is to be played. On the card's thread: nothing waits."""
 
 
 class Meter:
     """Tells how loud both directions are."""
 
     def __init__(self, rate_hz: int, tell: Callable[[LevelsMeasured], None], every_s: float = METER_S) -> None:
-        self._wanted, self._tell = int(rate_hz * every_s), tell
-        self._seen, self._energy = 0, np.zeros(2)
+        self._wanted, self._tell = int(2 * rate_hz * every_s), tell
+        self._came: list[bytes] = []
+        self._went: list[bytes] = []
 
-    def period(self, microphone: Samples, loudspeaker: Samples) -> None:
+    def period(self, microphone: bytes, loudspeaker: bytes) -> bytes:
         """Take both."""
-        self._energy += [_energy(microphone), _energy(loudspeaker)]
-        self._seen += len(microphone)
-        if self._seen >= self._wanted:
-            levels = _db(self._energy / self._seen)
+        self._came.append(microphone)
+        self._went.append(loudspeaker)
+        if len(self._came) * len(microphone) >= self._wanted:
+            levels = _db([_power(self._came), _power(self._went)])
+            self._came, self._went = [], []
             self._tell(LevelsMeasured(round(levels[0], 1), round(levels[1], 1)))
-            self._seen, self._energy = 0, np.zeros(2)
+        return loudspeaker
 
 
 class Sweep:
@@ -65,19 +67,21 @@ class Sweep:
         self._at = 0
         self.over = False
 
-    def period(self, microphone: Samples, loudspeaker: Samples) -> None:
+    def period(self, microphone: bytes, loudspeaker: bytes) -> bytes:
         """Record one period, and play what is due in it."""
         if self.over:
-            return
-        first, last = self._at, min(self._at + len(microphone), len(self._heard))
-        self._heard[first:last] = microphone[: last - first]
+            return loudspeaker
+        heard, played = np.frombuffer(microphone, np.int16), np.frombuffer(loudspeaker, np.int16).copy()
+        first, last = self._at, min(self._at + len(heard), len(self._heard))
+        self._heard[first:last] = heard[: last - first]
         start, end = max(first, self._starts), min(last, self._starts + len(self._played))
         if start < end:
-            loudspeaker[start - first : end - first] = self._played[start - self._starts : end - self._starts]
+            played[start - first : end - first] = self._played[start - self._starts : end - self._starts]
         self._at = last
         if last == len(self._heard):
             self.over = True
             self._done()
+        return played.tobytes()
 
     def acoustics(self) -> Acoustics:
         """Return what was heard. It takes some milliseconds: not for the card's thread."""
@@ -129,8 +133,9 @@ def _bands(spectrum: tuple[Wave, Wave], whole: Callable[[Wave], float]) -> tuple
     return tuple(round(float(_db(octave.sum() / whole(octave))), 1) for octave in octaves)
 
 
-def _energy(samples: Samples) -> float:
-    return float(np.square(samples / 32768.0).sum())
+def _power(periods: list[bytes]) -> float:
+    samples = np.frombuffer(b"".join(periods), np.int16).astype(np.float32)
+    return float(np.square(samples, out=samples).mean(dtype=np.float64)) / 32768**2
 
 
 def _db(power: npt.ArrayLike) -> Wave:

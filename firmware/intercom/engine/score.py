@@ -3,16 +3,18 @@
 
 An echo rises and falls with what the loudspeaker plays, whatever the room does to its waveform: so envelopes are
 compared, in six bands of the telephone's range, and not waveforms. Independent speech reaches a correlation of 0.3,
-echo 0.6 to 0.9 (simulated rooms, linear and not). The card's thread only takes notes, some 20 us a period on a PC;
-whoever has the time judges them.
+echo 0.6 to 0.9 (simulated rooms, linear and not). The card's thread only keeps the periods; whoever has the time makes
+notes of them, all at once, and judges those.
 """
 
+import contextlib
+from collections import deque
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
-Samples = npt.NDArray[np.int16]
 Energies = npt.NDArray[np.float64]
 
 NOTES_S = 3.0
@@ -67,29 +69,26 @@ class Notebook:
         self._window = np.hanning(self._samples).astype(np.float32)
         # A full-scale sine comes out as the energy of its samples: 0.5 a sample.
         self._scale = 2 / (float(np.square(self._window).sum()) * self._samples * 32768.0**2)
-        self._block = np.zeros((3, self._samples), np.float32)
-        self._notes: Energies = np.zeros((round(NOTES_S / self._period_s), 3, len(self._edges)))
-        self._taken = 0
+        self._wanted = round(NOTES_S / self._period_s)
+        self._fresh: deque[tuple[bytes, bytes, bytes]] = deque(maxlen=self._wanted)
+        self._notes: Energies = np.zeros((0, 3, len(self._edges)))
+        self._forget = False
 
     def reset(self) -> None:
         """Forget everything: the card was closed in between."""
-        self._taken = 0
+        self._fresh.clear()
+        self._forget = True
 
-    def take(self, played: Samples, recorded: Samples, sent: Samples) -> None:
-        """Note one period: int16, (samples,) each. For one thread; `judge` may run in another meanwhile."""
-        block = self._block
-        block[0], block[1], block[2] = played, recorded, sent
-        spectrum = np.fft.rfft(block * self._window)[:, : self._end]
-        energies = np.square(spectrum.real) + np.square(spectrum.imag)
-        self._notes[self._taken % len(self._notes)] = np.add.reduceat(energies, self._edges, axis=1)
-        self._taken += 1
+    def take(self, played: bytes, recorded: bytes, sent: bytes) -> None:
+        """Keep one period: int16 each. For one thread; `judge` may run in another meanwhile."""
+        self._fresh.append((played, recorded, sent))
 
     def judge(self) -> Judgement:
-        """Judge the last NOTES_S. Some 0.5 ms on a PC; wants no more than two a second."""
-        taken = self._taken
-        if taken < len(self._notes):
+        """Judge the last NOTES_S. Some 1 ms on a PC; wants no more than two a second."""
+        self._note()
+        if len(self._notes) < self._wanted:
             return Judgement(None)
-        notes = np.roll(self._notes, -(taken % len(self._notes)), axis=0) * self._scale
+        notes = self._notes * self._scale
         lags = round(LAG_S / self._period_s)
         played, recorded, sent = (_envelope(notes[:, which], round(SMOOTH_S / self._period_s)) for which in range(3))
         left_dbfs = _decibels(notes[lags:, 2].sum(axis=1).mean())
@@ -105,6 +104,21 @@ class Notebook:
         gain_db = _decibels(notes[lags:, 1].sum() / max(float(notes[lags:, 2].sum()), 1e-12))
         left = _stays(played * weight, sent * weight, lags, lag)
         return Judgement(True, gain_db, left_dbfs, lag * self._period_s, left)
+
+    def _note(self) -> None:
+        """Make notes of what was kept since the last time: energies, (periods, 3, bands)."""
+        if self._forget:
+            self._forget = False
+            self._notes = self._notes[:0]
+        periods = []
+        with contextlib.suppress(IndexError):  # empty
+            while True:
+                periods.append(self._fresh.popleft())
+        frames = np.frombuffer(b"".join(chain.from_iterable(periods)), np.int16).reshape(-1, 3, self._samples)
+        spectrum = np.fft.rfft(frames * self._window)[:, :, : self._end]
+        energies = np.square(spectrum.real) + np.square(spectrum.imag)
+        fresh = np.add.reduceat(energies, self._edges, axis=2)
+        self._notes = np.concatenate([self._notes, fresh])[-self._wanted :]
 
     @staticmethod
     def _alone(played: Energies, recorded: Energies, lags: int) -> bool | None:

@@ -191,6 +191,12 @@ class Player:
         self._wanted = None
         self._cut = True
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything plays or shall. For the audio thread."""
+        waiting = self._queue or self._cut or self._dropped or self._wanted is not self._loop
+        return bool(self._shot or self._loop or waiting)
+
     def mix_into(self, frame: Samples) -> list[str]:
         """Add one period of what plays to `frame`, int16 (samples,), in place; the one-shots that ended in it."""
         ended: list[str] = []

@@ -1,4 +1,4 @@
-"""Drives so many periods of audio, with canceller and suppressor: `periods.py NUMBER`.
+"""Has the sound card's callback called so many times: `periods.py NUMBER [bare]`; bare is without canceller and gain.
 
 A stand-in takes the place of PJSIP's bridge, whose start takes another number of instructions each time.
 """
@@ -10,36 +10,47 @@ import numpy as np
 from bench.side.counted import SETTINGS
 
 from intercom.core.commands import Audio
+from intercom.engine.card import Card, Making
+from intercom.engine.convert import Converter, Format
+from intercom.engine.probe import TALK_S, Meter
 from intercom.engine.sound import Sound
 from intercom.engine.tones import Tones
 
-noise = np.random.default_rng(1).standard_normal(SETTINGS.rate_hz * SETTINGS.period_ms // 1000)
-microphone = (3000 * noise).astype(np.int16)
+RATE_HZ, PERIOD_MS = SETTINGS.rate_hz, SETTINGS.period_ms
+noise = 0.1 * np.random.default_rng(1).standard_normal(RATE_HZ * PERIOD_MS // 1000)
+said = (32768 * noise).astype(np.int16).tobytes()
 
 
 class Bridge:
     """A far end that says something and hears nothing."""
 
-    def get(self) -> object:
-        return microphone
+    def get(self) -> bytes:
+        return said
 
-    def put(self, samples: object) -> None:
+    def put(self, frame: bytes) -> None:
         """Nobody hears it."""
 
 
+echo = "bare" not in sys.argv
 sound = Sound(
     bridge=Bridge(),
-    tones=Tones(SETTINGS.rate_hz, SETTINGS.country, {}),
-    rate_hz=SETTINGS.rate_hz,
-    period_ms=SETTINGS.period_ms,
+    tones=Tones(RATE_HZ, SETTINGS.country, {}),
+    rate_hz=RATE_HZ,
+    period_ms=PERIOD_MS,
     card_in="none such",
     card_out="none such",
-    echo=True,
+    echo=echo,
+    gain=echo,
     post=lambda event: None,
     register_thread=lambda name: None,
 )
 period = sound._period
-period.audio = Audio(card=True, hear="leg", speak="leg")
+# Past `Sound.set`, whose worker would look for a card meanwhile.
+period.audio, period.probe = Audio(card=True, hear="leg", speak="leg"), Meter(RATE_HZ, lambda event: None, TALK_S)
+card = Card(period.with_card, Making(RATE_HZ, PERIOD_MS), lambda: None, lambda: None)
+card._converter = Converter(RATE_HZ, PERIOD_MS, Format(RATE_HZ, 1), 0, 0)
+card.driving = True
+data = noise.astype(np.float32).tobytes()
 for _ in range(int(sys.argv[1])):
-    period.with_card(microphone.tobytes())
+    card._callback(data, RATE_HZ * PERIOD_MS // 1000, None, 0)
 os._exit(0)

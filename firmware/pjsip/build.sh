@@ -18,7 +18,7 @@
 set -euo pipefail
 
 readonly OLDEST=2.17               # the oldest pjproject that our patches and the daemon fit
-readonly LOCAL_VERSION=intercom2   # the part of the wheel's version that is ours
+readonly LOCAL_VERSION=intercom3   # the part of the wheel's version that is ours
 readonly TOOLS=('setuptools==84.2.1' 'swig==4.5.1')
 readonly PACKAGES=(build-essential pkg-config patch xz-utils python3-dev python3-venv
     libopus-dev libssl-dev libsrtp2-dev libspeexdsp-dev uuid-dev)
@@ -61,7 +61,7 @@ elif ((EUID == 0)); then CACHE=/var/cache/intercom
 else CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/intercom; fi
 LOG=$CACHE/logs/pjsua2-build.log
 WORK='' SWAP=''
-readonly WRAPPER_MB=1100    # what the compiler takes for the wrapper, measured, and a little more
+readonly WRAPPER_MB=550     # what the compiler takes for the wrapper, measured, and a little more
 
 step() { printf 'pjsua2 [%3d s] %s\n' "$SECONDS" "$*" >&2; }
 die() { printf 'pjsua2: %s\n' "$1" >&2; shift; (($# == 0)) || printf '        %s\n' "$@" >&2; exit 1; }
@@ -87,7 +87,7 @@ read -r ARCH SUITE <<<"${TARGET:-$(dpkg --print-architecture) $(release)}"
 
 key() {
     {
-        (cd "$HERE" && sha256sum build.sh cross.sh sysroot.sh config_site.h gate.c patches/*.patch)
+        (cd "$HERE" && sha256sum build.sh cross.sh sysroot.sh config_site.h door.i gate.c patches/*.patch)
         echo "$SUITE"
         echo "$ARCH"
     } | sha256sum | cut -c1-16
@@ -247,7 +247,7 @@ make_wheel() {
     step "wrapper: swig"
     # -threads: let go of Python's lock in every call. No -doxygen: it doubles pjsua2.py.
     logged swig "$WORK/venv/bin/swig" -c++ -w312 -threads -python "${includes[@]}" \
-        -outdir . -o pjsua2_wrap.cpp "$top/pjsip-apps/src/swig/pjsua2.i"
+        "-I$top/pjsip-apps/src/swig" -outdir . -o pjsua2_wrap.cpp "$HERE/door.i"
     cp "$HERE/gate.c" .
     flags() { make -s --no-print-directory -C "$top/pjsip-apps/src/swig/python" -f helper.mak "$1" | tr '\n' ' '; }
     cat >setup.py <<PY
@@ -279,7 +279,7 @@ setup(
 )
 PY
     need_memory
-    step "wheel: the wrapper is one big file and takes a minute on a PC, much longer on a Pi"
+    step "wheel: the wrapper is one big file and takes a while, much longer on a Pi"
     logged wheel env "${PYTHON_OF_TARGET[@]}" "$python" setup.py -q bdist_wheel
 }
 
@@ -319,7 +319,7 @@ if missing:
 PY
 }
 
-# Compiling the wrapper, one big file, takes a gigabyte: on a small Pi the kernel would end the compiler. Where memory is short, some of the disk serves as memory while it lasts.
+# Compiling the wrapper, one big file, takes half a gigabyte: on a small Pi the kernel would end the compiler. Where memory is short, some of the disk serves as memory while it lasts.
 need_memory() {
     local free
     free=$(awk '/^(MemAvailable|SwapFree):/ { kb += $2 } END { print int(kb / 1024) }' "${MEMINFO:-/proc/meminfo}")

@@ -37,6 +37,10 @@
  * it without a word. */
 #define PJSIP_MAX_PKT_LEN               8000
 
+/* A trace shows the whole of it: one message is one entry of the log, with a line before it (default 4000).
+ * It lies on the stack of whoever logs, and all our threads have the usual 8 MB. */
+#define PJ_LOG_MAX_SIZE                 (PJSIP_MAX_PKT_LEN + 500)
+
 /* G.722 at the level of everybody else. Its two lowest bits are not of PCM's 16, says PJSIP, and takes
  * 12 dB off and on (default 2, 1). Others (baresip, whatever is made of spandsp) take 6: the phone was
  * 6 dB too faint, the door 5 dB too loud, and loud words changed the level for the rest of the call. */

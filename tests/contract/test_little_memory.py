@@ -7,7 +7,7 @@ from pathlib import Path
 
 BUILD = (Path(__file__).resolve().parents[2] / "firmware" / "pjsip" / "build.sh").read_text()
 NEEDED_MB = 24
-"""Instead of the wrapper's gigabyte."""
+"""Instead of the wrapper's half a gigabyte."""
 
 
 def function(name: str) -> str:

@@ -24,6 +24,7 @@ from intercom.core.commands import (
     Register,
     SendText,
     SetAudio,
+    SetTrace,
     UseServer,
 )
 from intercom.core.events import (
@@ -35,6 +36,7 @@ from intercom.core.events import (
     LineAnswered,
     LineLost,
     LineUp,
+    SipSeen,
     TextAnswered,
 )
 from intercom.engine import words
@@ -96,6 +98,19 @@ def test_silence_is_no_answer(peer: Callable[..., Peer]) -> None:
         quick = engine.wait(LineAnswered)
         late = engine.wait(LineAnswered)
         assert quick.took_ms < 1000 < late.took_ms
+
+
+def test_a_long_message_is_traced_whole(peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PBX writes long ones; PJSIP's log cuts an entry off where it was built with a small buffer."""
+    server = peer(OPTIONS=200)
+    long = "".join(f"X-{number}: {'x' * 200}\r\n" for number in range(33))
+    monkeypatch.setattr(server, "_answer", lambda request, code: request.answer(code, long))
+    with running(account(server)) as engine:
+        engine.send(SetTrace(on=True), Probe("house"))
+        seen = engine.wait(SipSeen, where=lambda event: not event.sent)
+
+    assert len(seen.text) > len(long)
+    assert seen.text.count("\r\nX-") == 33, "nothing is missing, and no X-Trace tells of it"
 
 
 # ---- where requests go ----

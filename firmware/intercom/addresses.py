@@ -8,8 +8,9 @@ section 25.1).
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from urllib.parse import unquote
+
+from intercom.core.values import dataclass
 
 # RFC 3261 section 25.1, `user`, without the rarer characters that PJSIP or a shell would trip over.
 _USER = re.compile(r"(?:[A-Za-z0-9_.!~*'+$&=-]|%[0-9A-Fa-f]{2}){1,64}")

@@ -7,11 +7,12 @@ only stage, `from` and `to` of a profile become minutes.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from typing import Literal
 
 from intercom import grammar
+from intercom.core.values import dataclass
 
 OWN = "own"
 """In `redirects`: the account's own server."""

@@ -12,7 +12,8 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
+
+from intercom.core.values import dataclass
 
 WORK = 13
 """Binary logarithm of scrypt's n: 8 MB; about 75 ms on one shared x86-64 core."""

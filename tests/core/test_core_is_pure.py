@@ -10,7 +10,7 @@ import pytest
 import intercom.core
 
 CORE = Path(intercom.core.__file__).parent
-ALLOWED = {"collections.abc", "dataclasses", "enum", "typing"}
+ALLOWED = {"collections.abc", "dataclasses", "enum", "operator", "typing"}
 IMPURE = {"open", "print", "input", "eval", "exec", "compile", "__import__", "breakpoint"}
 
 

@@ -16,7 +16,6 @@ FOREIGN = {
     "tomlkit": {"cli/set.py"},
     "pjsua2": {"engine/sip.py"},
     "pyaudio": {"engine/card.py"},
-    "pyroute2": {"adapters/network.py"},
     "dns": {"adapters/names.py"},
     "pywebrtc_audio": {"engine/echo.py"},
     "samplerate": {"engine/convert.py"},
@@ -88,6 +87,7 @@ def test_the_two_processes_share_words_and_nothing_else() -> None:
         "intercom.core.acoustics",
         "intercom.core.commands",
         "intercom.core.events",
+        "intercom.core.values",
         "intercom.errors",
         "intercom.secrecy",  # both keep their memory to themselves
         "intercom.written",  # and count what they write

@@ -5,22 +5,35 @@ import contextlib
 import json
 import math
 import time
+from dataclasses import is_dataclass
 from itertools import pairwise
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from intercom.core import commands, events
+from intercom.core import acoustics, commands, events, pending
 from intercom.core.commands import Audio, PlayTone, SetAudio, Tone
 from intercom.core.events import CallArrived, CallEnded, EngineBeat, LineUp
+from intercom.engine import wire
 from intercom.engine.wire import LONGEST, EngineSettings, Lines, decode, encode
 from intercom.errors import WireError
 
-# A dataclass's fields are filled by their annotations; sound numbers only, because a duration is never "not a number".
-st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
 KINDS = (*get_args(events.Event), *get_args(commands.EngineCommand), EngineSettings)
+
+
+def filled(kind: type) -> st.SearchStrategy[object]:
+    """Any value of a class: its fields are filled by their annotations."""
+    return st.builds(kind, **{name: st.from_type(hint) for name, hint in get_type_hints(kind).items()})
+
+
+# Sound numbers only, because a duration is never "not a number".
+st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
+for module in (acoustics, commands, events, pending, wire):
+    for value in vars(module).values():
+        if isinstance(value, type) and is_dataclass(value):
+            st.register_type_strategy(value, filled)
 MESSAGES = st.sampled_from(KINDS).flatmap(st.from_type)
 INSTANTS = st.floats(0, 1e9)
 JSON = st.recursive(

@@ -14,10 +14,10 @@ import socket
 import stat
 import struct
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from intercom.core.values import dataclass
 from intercom.errors import HardwareError, IntercomError
 
 MODE = 0o660

@@ -8,10 +8,10 @@ time zone or by summer time is noticed at most a minute later.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from intercom.core.events import ProfilesChanged
+from intercom.core.values import dataclass
 from intercom.ports import Post
 
 MINUTE_S = 60.0

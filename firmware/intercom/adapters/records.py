@@ -7,10 +7,10 @@ In a sentence `{field}` is a field of the report, and a `[clause]` is left out w
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 
 from intercom.core.commands import Kind, Report
+from intercom.core.values import dataclass
 
 
 class Priority(IntEnum):

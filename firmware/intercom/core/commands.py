@@ -5,12 +5,13 @@ Two kinds: one-shots (place this call, play this tone once) and levels (this is 
 shall be from now on). Levels are idempotent, so they can be sent again to a voice engine that starts anew.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from intercom.core.acoustics import Acoustics
 from intercom.core.doorway import Ledger
 from intercom.core.pending import Pending
+from intercom.core.values import dataclass
 
 
 class Tone(StrEnum):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What there is at a door besides the visit: strikes, wires, and who keys digits how often in vain."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from intercom.core.values import dataclass
 
 UNOPENED = 10
 """After so many releases without an opening the contact itself is doubted."""

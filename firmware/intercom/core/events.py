@@ -5,11 +5,12 @@ An event says what happened; when it happened travels beside it (`now` of `step`
 which both processes share. Do not subclass these. News of a call carries its leg, so late news cannot hit a successor.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from intercom.core.acoustics import Acoustics
 from intercom.core.pending import Pending
+from intercom.core.values import dataclass
 
 IN_BAND = "in-band"
 """How a key comes that is a tone in the sound itself."""

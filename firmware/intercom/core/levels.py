@@ -2,7 +2,6 @@
 """The levels: how sound, lamp, strikes and status shall be, as functions of the state (see `phases.py`)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from intercom.core import doorway
 from intercom.core.commands import Audio, Lamp, Tone
@@ -10,6 +9,7 @@ from intercom.core.doorway import Ledger
 from intercom.core.pending import Pending, Stage
 from intercom.core.phases import PHASES, Phase
 from intercom.core.state import Line, LinePhase, State
+from intercom.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What has to survive a crash of the daemon: the visit that is under way, and no more."""
 
-from dataclasses import dataclass
+from intercom.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

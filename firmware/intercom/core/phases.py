@@ -13,11 +13,11 @@ means to the visit once it has been checked that the event is about *this* visit
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 from intercom.core.commands import Lamp, Tone
 from intercom.core.rules import Rules
+from intercom.core.values import dataclass
 
 
 class Phase(StrEnum):

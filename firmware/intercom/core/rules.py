@@ -2,10 +2,11 @@
 """What the configuration decides, as the core goes by it. Nothing here changes while a daemon lives."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from intercom.core.pending import Stage
+from intercom.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@
 The tables that it moves by are in `phases.py`, what it means for sound, lamp and strikes in `levels.py`.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from intercom.core.acoustics import Acoustics
@@ -13,6 +12,7 @@ from intercom.core.events import SoundMeasured, StreamMeasured, TrialKind
 from intercom.core.pending import Stage
 from intercom.core.phases import Outcome, Phase
 from intercom.core.rules import Rules, SensorKind
+from intercom.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ is configured. The cards' own names (in brackets in /proc/asound/cards) are stab
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from intercom.core.values import dataclass
 
 PROC = Path("/proc/asound")
 _CARD = re.compile(r"^ *(\d+) \[(\S+) *\]: (.*)$", re.MULTILINE)

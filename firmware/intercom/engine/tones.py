@@ -9,7 +9,6 @@ import contextlib
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from intercom.core.commands import Tone
+from intercom.core.values import dataclass
 from intercom.engine import wav
 from intercom.engine.countries import TELEPHONES
 from intercom.errors import SoundFileError

@@ -9,7 +9,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
@@ -17,6 +17,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from intercom.core import commands, events
 from intercom.core.commands import Tone
+from intercom.core.values import dataclass
 from intercom.errors import WireError
 
 LONGEST = 1 << 20

@@ -3,12 +3,13 @@
 
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from intercom import certificates, grammar
 from intercom.config import Secret
 from intercom.core.commands import Kind
+from intercom.core.values import dataclass
 from intercom.credentials import Vault
 from intercom.errors import ConfigError
 from intercom.reading import Problems, Section

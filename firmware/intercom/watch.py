@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is watched beside the calls: the network, names, the machine, the hour.
 
-The libraries of the first two are slow to load, so they are loaded by another thread, beside the running door.
+The library for names is slow to load, so it is loaded by another thread, beside the running door, where one is needed.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import Any
 
 from intercom import grammar, wiring
 from intercom.adapters.machine import Machine
+from intercom.adapters.network import Network
 from intercom.adapters.profiles import Profile, Profiles
 from intercom.adapters.self_tests import SelfTests
 from intercom.adapters.writes import Writes
@@ -41,7 +42,6 @@ def watchers(config: Config, post: Post, folder: Path, writes: Writes) -> Mappin
 
 async def _network_and_names(config: Config, post: Post) -> None:
     """Watch the network; a change of it makes old names doubtful."""
-    network_py = await asyncio.to_thread(importlib.import_module, "intercom.adapters.network")
     servers = wiring.named_servers(config)
     names = None
     if servers:
@@ -53,7 +53,7 @@ async def _network_and_names(config: Config, post: Post) -> None:
         if names is not None and isinstance(event, NetworkChanged):
             names.refresh()
 
-    network = network_py.Network(changed, include_loopback=_is_loopback(config.network.bind))
+    network = Network(changed, include_loopback=_is_loopback(config.network.bind))
     await asyncio.gather(network.run(), *([names.run()] if names is not None else []))
 
 

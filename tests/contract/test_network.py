@@ -14,16 +14,16 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from socket import AF_INET6
+from socket import AF_INET6, socket
 from typing import Any
 
 import pytest
 
-pytest.importorskip("pyroute2", reason="the network is watched with pyroute2: ./setup.sh installs it")
+pytest.importorskip("pyroute2", reason="the network is changed with pyroute2: ./setup.sh installs it")
 
 from pyroute2 import AsyncIPRoute
 
-from intercom.adapters import network
+from intercom.adapters import network, rtnetlink
 from intercom.adapters.network import Network
 from intercom.core.events import ConditionBegan, ConditionEnded, Event, NetworkChanged
 
@@ -53,15 +53,15 @@ class House:
     """A network with one cable: the door's end is `door`, the switch's end `switch`."""
 
     def __init__(self, kernel: AsyncIPRoute) -> None:
-        self._kernel = kernel
+        self.kernel = kernel
         self.inbox: asyncio.Queue[Event] = asyncio.Queue()
         self.running: asyncio.Task[None] | None = None
         self.index: dict[str, int] = {}
 
     async def build(self) -> None:
-        await self._kernel.link("set", index=1, state="up")
-        await self._kernel.link("add", ifname="door", kind="veth", peer="switch")
-        async for link in await self._kernel.get_links():
+        await self.kernel.link("set", index=1, state="up")
+        await self.kernel.link("add", ifname="door", kind="veth", peer="switch")
+        async for link in await self.kernel.get_links():
             self.index[link.get("ifname")] = link["index"]
         # No duplicate address detection: it would take a second.
         set_ipv6("accept_dad", 0)
@@ -71,21 +71,21 @@ class House:
             pass  # the kernel takes a moment, and each question gives it one
 
     async def _is_running(self) -> bool:
-        return all([link["flags"] & network.IFF_RUNNING async for link in await self._kernel.get_links()])
+        return all([link["flags"] & rtnetlink.IFF_RUNNING async for link in await self.kernel.get_links()])
 
     async def link(self, name: str, state: str) -> None:
-        await self._kernel.link("set", index=self.index[name], state=state)
+        await self.kernel.link("set", index=self.index[name], state=state)
 
     async def address(self, what: str, address: str, on: str = "door", **more: Any) -> None:
         length = 64 if ":" in address else 24
-        await self._kernel.addr(what, index=self.index[on], address=address, prefixlen=length, **more)
+        await self.kernel.addr(what, index=self.index[on], address=address, prefixlen=length, **more)
 
     async def route(self, what: str, gateway: str) -> None:
-        await self._kernel.route(what, dst="default", gateway=gateway)
+        await self.kernel.route(what, dst="default", gateway=gateway)
 
     async def temporary(self) -> list[str]:
         """The temporary addresses that the kernel made (RFC 8981)."""
-        found = [news async for news in await self._kernel.get_addr(family=AF_INET6)]
+        found = [news async for news in await self.kernel.get_addr(family=AF_INET6)]
         return [news.get("address") for news in found if news["flags"] & network.IFA_F_TEMPORARY]
 
     async def watch(self, **options: Any) -> None:
@@ -104,6 +104,11 @@ class House:
 def set_ipv6(name: str, value: int) -> None:
     """Set a kernel's setting of the door's interface (ip-sysctl of Linux's documentation)."""
     Path("/proc/sys/net/ipv6/conf/door", name).write_text(str(value))
+
+
+def ip_route(words: str) -> None:
+    """Change a route with ip-route(8)."""
+    subprocess.run(["ip", "-4", "route", *words.split()], check=True)
 
 
 Story = Callable[[House], Awaitable[None]]
@@ -175,6 +180,40 @@ async def test_another_router_is_a_change(house: House) -> None:
 
 
 @in_its_own_network
+async def test_a_route_with_several_ways_is_each_of_them(house: House) -> None:
+    """And one for IPv6, and one by a gateway of the other kind (RFC 5549), beside what is no default route."""
+    await house.address("add", "192.0.2.5")
+    await house.address("add", "2001:db8::5")
+    await house.watch()
+    ip_route("add 198.51.100.0/24 via 192.0.2.9")
+    ip_route("add default nexthop via 192.0.2.1 nexthop via 192.0.2.2")
+    await house.told(NetworkChanged("+default route 192.0.2.1 door, +default route 192.0.2.2 door"))
+    await house.route("add", "2001:db8::1")
+    await house.told(NetworkChanged("+default route 2001:db8::1 door"))
+    ip_route("replace default via inet6 2001:db8::2")
+    gone = "-default route 192.0.2.1 door, -default route 192.0.2.2 door"
+    await house.told(NetworkChanged(f"+default route 2001:db8::2 door, {gone}"))
+
+
+@in_its_own_network
+async def test_what_is_read_is_what_another_library_reads(house: House) -> None:
+    """All interfaces and addresses, whatever they are for."""
+    await house.address("add", "192.0.2.5")
+    await house.address("add", "2001:db8::5", flags=0x300)
+    await house.address("add", "127.0.0.9", on="lo")
+    await house.watch()
+    links = [(link["index"], link.get("ifname"), link["flags"]) async for link in await house.kernel.get_links()]
+    addresses = [
+        (news["index"], news.get("local") or news.get("address"), news.get("flags"))
+        async for news in await house.kernel.get_addr()
+    ]
+
+    assert rtnetlink.links() == links
+    assert [(found.interface, found.address) for found in rtnetlink.addresses()] == [found[:2] for found in addresses]
+    assert {found.address: found.flags for found in rtnetlink.addresses()}["2001:db8::5"] & 0x300 == 0x300
+
+
+@in_its_own_network
 async def test_a_burst_is_one_change(house: House) -> None:
     """DHCP, IPv6 and a route come within moments, and one registration is enough for all of them."""
     network.COALESCE_S = 1.0  # a busy machine makes the burst longer, too
@@ -242,7 +281,7 @@ async def test_temporary_addresses_are_told_of_with_measure(house: House) -> Non
 async def test_lost_news_lose_no_change(house: House) -> None:
     """The kernel drops what it cannot deliver (ENOBUFS, netlink(7)); then everything is read again."""
     network.AGAIN_S = 0.01
-    network.AsyncIPRoute = functools.partial(AsyncIPRoute, rcvbuf=2304)  # type: ignore[misc, assignment]
+    rtnetlink.news = functools.partial(rtnetlink.news, 2304)
     await house.address("add", "192.0.2.5")
     await house.watch()
     complaints: list[str] = []
@@ -260,14 +299,14 @@ async def test_a_kernel_that_does_not_let_us_is_asked_again(house: House) -> Non
     """A sandbox without netlink costs the news of the network, not the door."""
     network.AGAIN_S = 0.01
     await house.address("add", "127.0.0.9", on="lo")
-    calls = iter(range(1000))
+    calls, news = iter(range(1000)), rtnetlink.news
 
-    def refuse(**options: Any) -> AsyncIPRoute:
+    def refuse() -> socket:
         if next(calls) < 3:
             raise OSError(errno.EAFNOSUPPORT, "no netlink here")
-        return AsyncIPRoute(**options)
+        return news()
 
-    network.AsyncIPRoute = refuse  # type: ignore[misc, assignment]
+    rtnetlink.news = refuse  # type: ignore[assignment]
     await house.watch()
     await house.told(NONE)
 

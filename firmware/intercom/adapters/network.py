@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""pyroute2: notices when the door's addresses or its way out change, so that nobody has to wait for a time-out.
+"""Notices when the door's addresses or its way out change, so that nobody has to wait for a time-out.
 
 The kernel's news (rtnetlink(7)) only ring a bell; what is so is then read anew. News that were lost because there were
 too many (netlink(7): ENOBUFS) therefore cost nothing but another reading.
@@ -8,14 +8,13 @@ too many (netlink(7): ENOBUFS) therefore cost nothing but another reading.
 import asyncio
 import ipaddress
 import sys
-from dataclasses import dataclass
-from socket import AF_INET, AF_INET6
-from typing import Any, NamedTuple
+from socket import socket
+from typing import NamedTuple
 
-from pyroute2 import AsyncIPRoute
-from pyroute2.netlink import rtnl
-
+from intercom.adapters import rtnetlink
+from intercom.adapters.rtnetlink import IFF_LOOPBACK, IFF_RUNNING, IFF_UP
 from intercom.core.events import ConditionBegan, ConditionEnded, NetworkChanged
+from intercom.core.values import dataclass
 from intercom.ports import Post
 
 COALESCE_S = 0.2
@@ -24,17 +23,8 @@ TEMPORARY_S = 5.0
 """The least time between two events about nothing but temporary addresses (RFC 8981), in seconds."""
 AGAIN_S = 5.0
 """How long to wait before asking a kernel again that did not let us, in seconds."""
-GROUPS = (
-    rtnl.RTMGRP_LINK
-    | rtnl.RTMGRP_IPV4_IFADDR
-    | rtnl.RTMGRP_IPV6_IFADDR
-    | rtnl.RTMGRP_IPV4_ROUTE
-    | rtnl.RTMGRP_IPV6_ROUTE
-)
-# linux/if.h, linux/if_addr.h and linux/rtnetlink.h
-IFF_UP, IFF_LOOPBACK, IFF_RUNNING = 0x1, 0x8, 0x40
+# linux/if_addr.h
 IFA_F_TEMPORARY, IFA_F_OPTIMISTIC, IFA_F_DADFAILED, IFA_F_TENTATIVE = 0x01, 0x04, 0x08, 0x40
-RT_TABLE_MAIN, RTN_UNICAST = 254, 1
 
 
 class _Address(NamedTuple):
@@ -82,25 +72,37 @@ class Network:
             await asyncio.sleep(AGAIN_S)
 
     async def _watch(self) -> None:
-        async with AsyncIPRoute() as kernel:
-            await kernel.bind(GROUPS)  # before the first look, so that nothing falls in between
+        loop = asyncio.get_running_loop()
+        with rtnetlink.news() as news:  # before the first look, so that nothing falls in between
+            failed: asyncio.Future[None] = loop.create_future()
+            loop.add_reader(news, self._hear, news, failed)
             self._bell.set()
-            async with asyncio.TaskGroup() as both:
-                both.create_task(self._listen(kernel))
-                both.create_task(self._follow(kernel))
+            following = asyncio.create_task(self._follow())
+            try:
+                await asyncio.wait((failed, following), return_when=asyncio.FIRST_COMPLETED)
+                for ended in (failed, following):
+                    if ended.done():
+                        ended.result()
+            finally:
+                loop.remove_reader(news)
+                failed.cancel()
+                following.cancel()
 
-    async def _listen(self, kernel: Any) -> None:
-        while True:
-            async for _ in kernel.get():  # ends after each datagram
-                self._bell.set()
+    def _hear(self, news: socket, failed: asyncio.Future[None]) -> None:
+        try:
+            news.recv(65536)
+        except OSError as error:
+            if not failed.done():
+                failed.set_exception(error)
+        self._bell.set()
 
-    async def _follow(self, kernel: Any) -> None:
+    async def _follow(self) -> None:
         while True:
             await self._bell.wait()
             if self._known is not None:
                 await asyncio.sleep(COALESCE_S)
             self._bell.clear()
-            self._tell(await _read(kernel, include_loopback=self._include_loopback))
+            self._tell(_read(include_loopback=self._include_loopback))
             self._complaint = ""
 
     def _tell(self, now: _State) -> None:
@@ -129,52 +131,38 @@ class Network:
         self._post(ConditionBegan("network", missing) if missing else ConditionEnded("network"))
 
     def _complain(self, error: Exception) -> None:
-        causes = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
-        complaint = ", ".join(repr(cause) for cause in causes)
+        complaint = repr(error)
         if complaint != self._complaint:
             print(f"intercom: cannot watch the network: {complaint}", file=sys.stderr)
         self._complaint = complaint
 
 
-async def _read(kernel: Any, *, include_loopback: bool) -> _State:
-    """Return what is so. Raises OSError and NetlinkError, and what else a foreign library likes."""
-    links = {link["index"]: (link.get("ifname"), link["flags"]) async for link in await kernel.get_links()}
-    running = {index: name for index, (name, flags) in links.items() if flags & IFF_RUNNING}
-    dark = (name for name, flags in links.values() if flags & IFF_UP and not flags & (IFF_RUNNING | IFF_LOOPBACK))
-    addresses = set()
-    async for news in await kernel.get_addr():
-        address = news.get("local") or news.get("address")
-        if news["index"] in running and _is_usable(address, news["flags"], include_loopback=include_loopback):
-            addresses.add(_Address(running[news["index"]], address, bool(news["flags"] & IFA_F_TEMPORARY)))
-    routes = set()
-    for family in (AF_INET, AF_INET6):
-        async for news in await kernel.get_routes(family=family, match=_is_default):
-            routes |= set(_ways(news, running))
+def _read(*, include_loopback: bool) -> _State:
+    """Return what is so. Raises OSError."""
+    links = rtnetlink.links()
+    running = {link.interface: link.name for link in links if link.flags & IFF_RUNNING}
+    dark = (link.name for link in links if link.flags & IFF_UP and not link.flags & (IFF_RUNNING | IFF_LOOPBACK))
+    addresses = {
+        _Address(running[found.interface], found.address, bool(found.flags & IFA_F_TEMPORARY))
+        for found in rtnetlink.addresses()
+        if found.interface in running and _is_usable(found.address, found.flags, include_loopback=include_loopback)
+    }
+    routes = {
+        f"default route {way.gateway or 'direct'} {running[way.interface]}"
+        for way in rtnetlink.default_ways()
+        if way.interface in running
+    }
     return _State(frozenset(addresses), frozenset(routes), tuple(sorted(dark)))
 
 
-def _is_usable(address: str | None, flags: int, *, include_loopback: bool) -> bool:
+def _is_usable(address: str, flags: int, *, include_loopback: bool) -> bool:
     """Whether others can answer to an address: not local to the link, nor still being checked (RFC 4862)."""
-    if address is None or flags & IFA_F_DADFAILED:
+    if flags & IFA_F_DADFAILED:
         return False
     if flags & IFA_F_TENTATIVE and not flags & IFA_F_OPTIMISTIC:
         return False
     parsed = ipaddress.ip_address(address)
     return not parsed.is_link_local and (include_loopback or not parsed.is_loopback)
-
-
-def _is_default(route: Any) -> bool:
-    return bool(route["dst_len"] == 0 and route.get("table") == RT_TABLE_MAIN and route["type"] == RTN_UNICAST)
-
-
-def _ways(route: Any, running: dict[int, str]) -> list[str]:
-    """Return the ways of a default route that lead somewhere; there are several with "nexthop" (ip-route(8))."""
-    hops = [route, *(route.get("multipath") or ())]
-    return [
-        f"default route {hop.get('gateway') or hop.get('via') or 'direct'} {running[index]}"
-        for hop in hops
-        if (index := hop.get("oif")) in running
-    ]
 
 
 def _difference(before: _State, now: _State) -> str:

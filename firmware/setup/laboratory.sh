@@ -33,7 +33,9 @@ prepare_lab() {
 enter_lab() {
     cd "$ROOT" || exit 1
     # Compiled Python and lgpio's notification pipe go to the cache: root leaves nothing in the checkout.
-    exec env PYTHONPATH="$ROOT/firmware:$ROOT/tests" PYTHONPYCACHEPREFIX="$CACHE/pycache" LG_WD="$CACHE" \
+    # It has to be written, or every start that is measured would be a compiler's; the suite itself goes without.
+    exec env -u PYTHONDONTWRITEBYTECODE PYTHONPATH="$ROOT/firmware:$ROOT/tests" \
+        PYTHONPYCACHEPREFIX="$CACHE/pycache" LG_WD="$CACHE" \
         HYPOTHESIS_STORAGE_DIRECTORY="$CACHE/hypothesis" INTERCOM_TEST_TIMES="$CACHE/test-times.json" \
         PATH="$VENV/bin:$PATH" "$VENV/bin/python" "$@"
 }

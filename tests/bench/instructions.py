@@ -1,73 +1,151 @@
 """`./setup.sh bench instructions`: what the door asks of a processor, counted by valgrind, and what that is on a Pi.
 
-Nothing is timed, so it does not matter what else this machine does, or how fast it is.
+The start, an idle second, a press, 10 ms of a conversation: of the intercom, of gpiozero with baresip, of a loop around
+pjsua2. Nothing is timed, so it hardly matters what else this machine does, or how fast it is.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.side import counted
+from bench.side import counted, live, report, table
+from bench.side.figures import BARESIP, OURS, Figure, Results, worse
+from bench.side.progress import Progress
+from bench.side.rounds import Book, enter
 
 from lab import namespace, processes
 
 PER_CYCLE, HERTZ = 0.6, 1e9
-PERIODS, STARTS = 300, 3
-NOTE = f"""
-The estimate takes {PER_CYCLE} instructions a cycle at {HERTZ / 1e9:g} GHz for a Cortex-A53: it does two at most,
-in order, and Python waits for memory most of its time. Its instructions are not a PC's, whose numbers
-for compiled C differ by some tenths. Nothing was measured on a Pi.
-The rest of the engine's start differs from one to the next:
-PJSIP makes an RSA key for DTLS each time, and has to look for primes."""
+PERIODS = 300
+BEGIN, END = "<!-- instructions -->", "<!-- end of instructions -->"
+ROWS = (
+    Figure("start", "start, all its processes, to registered", "millions"),
+    Figure("start-daemon", "of that the modules of the daemon", "millions"),
+    Figure("start-engine", "of that the modules of the voice engine", "millions"),
+    Figure("idle", "an idle second", "millions"),
+    Figure("press", "a press, edge to 180; ours opens the card meanwhile, and chimes", "millions"),
+    Figure("call", "10 ms of a conversation (PCMU)", "millions"),
+    Figure(
+        "call-bare",
+        "the same, ours without canceller and suppressor",
+        "millions",
+        "1.5 of baresip",
+        lambda results: results.ratio("call-bare", BARESIP) <= 1.5,
+    ),
+    Figure("period", "of 10 ms: Python, canceller, suppressor, without PJSIP", "millions"),
+)
+EXAMPLES = """examples:
+  sudo ./setup.sh bench instructions --folder before                ten minutes; then change something, and
+  sudo ./setup.sh bench instructions --compare before/results.json  everything that is worse by a quarter
+  sudo ./setup.sh bench instructions --part period                  two minutes, and no more than this
+  sudo ./setup.sh bench instructions --write                        and put the table into tests/README.md
+"""
 
 
-def count(folder: Path) -> list[tuple[str, float]]:
-    """Return what was counted."""
-
-    def say(text: str) -> None:
-        print(f"  {text}", file=sys.stderr, flush=True)
-
-    say("the daemon's start")
+def modules(folder: Path, book: Book, next_step: Callable[[], None]) -> None:
+    """Count what it takes to read the modules of both processes."""
+    next_step()
     counted.script(folder, "-c", "import intercom.app, intercom.engine.__main__")  # whoever is first compiles
-    daemon = counted.script(folder, "-c", "import intercom.app")
-    say("the engine's modules")
-    modules = counted.script(folder, "-c", "import intercom.engine.__main__")
-    say("the engine's start")
-    starts = [counted.engine(folder, 1) for _ in range(STARTS)]
-    say(f"{PERIODS} periods of audio")
+    enter(book, "start-daemon", OURS, counted.script(folder, "-c", "import intercom.app") / 1e6)
+    next_step()
+    enter(book, "start-engine", OURS, counted.script(folder, "-c", "import intercom.engine.__main__") / 1e6)
+
+
+def periods(folder: Path, book: Book, next_step: Callable[[], None]) -> None:
+    """Count periods of audio without PJSIP, whose start takes another number each time."""
+    next_step()
     few, many = (counted.script(folder, "-m", "bench.side.periods", str(n)) for n in (PERIODS, 2 * PERIODS))
-    return [
-        ("start of the daemon: its modules", daemon),
-        ("start of the engine: its modules", modules),
-        (f"the rest of its start, to its first beat: the least of {STARTS}", min(starts) - modules),
-        ("the same: the most", max(starts) - modules),
-        (
-            "10 ms of a conversation: Python, canceller, suppressor; without PJSIP's codec",
-            counted.difference(many, few, PERIODS),
-        ),
-    ]
+    enter(book, "period", OURS, counted.difference(many, few, PERIODS) / 1e6)
+
+
+PARTS = {
+    "modules": (modules, (("the daemon's modules", 60.0), ("the engine's modules", 30.0))),
+    "period": (periods, (("periods of audio, without PJSIP", 50.0),)),
+    "doors": (live.doors, live.DOORS),
+    "calls": (live.calls, live.CALLS),
+}
+"""What counts, and its steps: their names, and about how many seconds each takes on two cores."""
+
+
+def count(folder: Path, parts: Sequence[str]) -> Book:
+    """Return what was counted."""
+    book: Book = defaultdict(dict)
+    progress = Progress([step for name in parts for step in PARTS[name][1]])
+    for name in parts:
+        PARTS[name][0](folder, book, progress.next)
+    return book
+
+
+def lines_of(results: Results, footer: str) -> list[str]:
+    """Return the table, with an estimate beside each of ours."""
+    lines = table.table(results, ROWS)
+    shown = [figure for figure in ROWS if results.samples.get(figure.key)]
+    ends = ["ours on a Zero 2 W, estimated", "---", *(estimate(results.median(figure.key)) for figure in shown)]
+    return [*(f"{line} {end} |" for line, end in zip(lines, ends, strict=True)), "", footer]
+
+
+def estimate(millions: float) -> str:
+    """Return in words how long a Zero 2 W takes for so many instructions."""
+    seconds = millions * 1e6 / (PER_CYCLE * HERTZ)
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.{1 if seconds < 0.01 else 0}f} ms"
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="./setup.sh bench instructions",
+        description=__doc__.partition("\n\n")[2],
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--folder", type=Path, default=Path("bench-instructions"), help="where table and counts go")
+    parser.add_argument("--part", choices=PARTS, action="append", help="count no more than this; may come again")
+    parser.add_argument("--compare", type=Path, metavar="FILE", help="results.json of an earlier run")
+    parser.add_argument("--write", action="store_true", help="put the table into tests/README.md")
+    return parser.parse_args()
 
 
 def main() -> int:
-    """Count, and print."""
-    argparse.ArgumentParser(prog="./setup.sh bench instructions", description=__doc__).parse_args()
+    """Count, show, keep, compare. Returns 1 when something became worse."""
+    options = arguments()
+    folder: Path = options.folder.resolve()
+    parts = [name for name in PARTS if name in (options.part or PARTS)]
     os.environ["PYTHONHASHSEED"] = "0"
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
     try:
+        earlier = report.load(options.compare) if options.compare else None
+        folder.mkdir(parents=True, exist_ok=True)
         namespace.enter()
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            counts = count(Path(folder))
-    except processes.LabError as error:
+        with tempfile.TemporaryDirectory(prefix="bench-") as place:
+            results = report.results_of(count(Path(place), parts))
+    except (processes.LabError, AssertionError, OSError, ValueError) as error:
         print(f"broken off: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped; nothing is kept", file=sys.stderr)
+        return 130
     finally:
         processes.stop_all()
-    print("\n".join(counted.rows(counts, PER_CYCLE, HERTZ)))
-    print(NOTE, flush=True)
-    return 0
+    footer = f"From a run on {report.today()}: {report.versions()}."
+    lines = lines_of(results, footer)
+    (folder / "results.json").write_text(json.dumps({"told": footer, "samples": results.samples}, indent=1))
+    (folder / "table.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines), flush=True)
+    if options.write:
+        report.put(BEGIN, END, lines)
+    sentences = worse(earlier, results) if earlier else []
+    for sentence in sentences:
+        print(f"worse by a quarter: {sentence}")
+    if earlier and not sentences:
+        print("nothing is worse by a quarter")
+    return 1 if sentences else 0
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ in a folder. A part that breaks off is tried once more; Ctrl-C keeps what was fi
 from __future__ import annotations
 
 import argparse
-import datetime
 import os
 import signal
 import sys
@@ -133,11 +132,12 @@ def chosen(asked: Sequence[str] | None) -> tuple[list[str], list[str]]:
 
 def footer(began: float, busy: float, run: Run, *, first: bool, left_out: Sequence[str]) -> str:
     """Return when, where and how it was measured, and what is missing."""
-    now = f"{datetime.datetime.now().astimezone():%Y-%m-%d}"
     priority = ", everything of it before all else (SCHED_RR)" if first else ""
     took = f"{(time.monotonic() - began) / 60:.0f} minutes, load before it {busy:.1f}{priority}"
     missing = [*left_out, *(f"broke off twice: {name}" for name in run.broken)]
-    return f"From a run on {now}, {took}: {report.versions()}." + "".join(f" {sentence}." for sentence in missing)
+    return f"From a run on {report.today()}, {took}: {report.versions()}." + "".join(
+        f" {sentence}." for sentence in missing
+    )
 
 
 def interrupted(*_: object) -> None:
@@ -181,10 +181,10 @@ def main() -> int:
         return 130 if stopped else 1
     results = report.results_of(run.book)
     told = footer(began, busy, run, first=options.first, left_out=[*left_out, *(["stopped before its end"] * stopped)])
-    lines = report.keep(folder, results, told)
+    lines, plots = report.keep(folder, results, told, report.today())
     print("\n".join(lines), flush=True)
     if options.write and not stopped:
-        report.write(lines, results)
+        report.write(lines, plots)
     sentences = worse(earlier, results) if earlier else []
     for sentence in sentences:
         print(f"worse by a quarter: {sentence}")

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import pytest
+from bench import instructions
 from bench.run import chosen
 from bench.side import table
 from bench.side.extent import QUICK, Extent
@@ -158,3 +159,14 @@ def test_visits_in_a_row_are_shown_early_and_late() -> None:
 
     assert shown[2:] == ["| the first | 1.00 | 1.00 | 1.00 |", "| the last of 1000 | 2.00 | 2.00 | 2.00 |"]
     assert table.visits(run(ours=[1]), VISITS) == []
+
+
+def test_what_is_counted_has_an_estimate_beside_it() -> None:
+    """600 million instructions a second, as a Zero 2 W is taken to have, and the ratio to the others."""
+    samples = {"start": {OURS: [1200.0], BARESIP: [60.0]}, "call-bare": {OURS: [0.6], BARESIP: [0.3]}}
+    lines = instructions.lines_of(Results(samples, OURS, RIVALS), "From a run.")
+
+    assert len(lines) == 6, "what was not counted has no row"
+    assert lines[2].endswith("| 1200 | 60.0 | - | 20.0 | - |  |  | 2.0 s |")
+    assert lines[3].endswith("| 2.00 | - | 1.5 of baresip | **no** | 1.0 ms |")
+    assert lines[-1] == "From a run."

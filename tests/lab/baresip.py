@@ -107,7 +107,7 @@ class Phone:
         self._events: list[Event] = []
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self.process: Process = start(f"phone-{number}", [*inside, "baresip", "-f", self.folder, "-s"], log_dir)
-        wait_until(self._connect, 10, f"phone {number} takes orders", self.process)
+        wait_until(self._connect, 60 if inside else 10, f"phone {number} takes orders", self.process)
         threading.Thread(target=self._read, name=f"phone {number}", daemon=True).start()
 
     def _configuration(self, codecs: Sequence[str]) -> str:

@@ -1,4 +1,7 @@
-"""A wall clock that jumps, for one process, by libfaketime. The clock of the machine itself is left alone."""
+"""A wall clock that jumps, or time itself that goes slowly, for one process, by libfaketime.
+
+The clock of the machine itself is left alone.
+"""
 
 from __future__ import annotations
 
@@ -31,3 +34,8 @@ class Clock:
     def shift(self, seconds: int) -> None:
         """Have it go before or after the right time, at once."""
         self._file.write_text(f"{seconds:+d}")
+
+
+def at_pace(pace: float) -> dict[str, str]:
+    """Return the environment of a process for which every clock, and every sleep, goes at this pace."""
+    return {"LD_PRELOAD": library(), "FAKETIME": f"+0 x{pace:g}"}

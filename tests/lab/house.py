@@ -81,12 +81,20 @@ bind = "{bind}"
 class House:
     """Everything around the door. Made once; needs `namespace.enter()`."""
 
-    def __init__(self, folder: Path, *, own_registrar: bool = False, more: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        own_registrar: bool = False,
+        more: Mapping[str, str] | None = None,
+        slowness: int = 1,
+    ) -> None:
         """With `own_registrar` the SIP service is the one that `install --with-registrar` puts beside a door.
 
-        `more` are further users of it, with their passwords.
+        `more` are further users of it, with their passwords. The card takes `slowness` times as long as it should.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        self._slowness = slowness
         self.folder = folder
         self._doors = 0
         with contextlib.ExitStack() as building:
@@ -106,7 +114,7 @@ class House:
 
     def open_card(self, name: str = "") -> None:
         """Plug the sound card in, and put a room around it. `name` is that of a card that was pulled out."""
-        self.jackd = Jackd(self.folder, name=name)
+        self.jackd = Jackd(self.folder, name=name, slowness=self._slowness)
         self.room = Room(self.jackd, self.folder)
         self.usual_room()
 

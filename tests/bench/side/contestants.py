@@ -35,6 +35,9 @@ class Contestant(Protocol):
     def press(self, place: int = 0) -> float:
         """Press the n-th button and let go; return when the edge was sent on its way (monotonic)."""
 
+    def wires(self) -> Pins:
+        """Return what its button hangs on."""
+
     def pids(self) -> list[int]:
         """Return all of its processes."""
 
@@ -69,6 +72,9 @@ class Intercom:
 
     def press(self, place: int = 0) -> float:
         return self.door.pins.press(self.buttons[place])
+
+    def wires(self) -> Pins:
+        return self.door.pins
 
     def pids(self) -> list[int]:
         return counters.family(self.door.process.pid)
@@ -128,6 +134,9 @@ class _Peer:
 
     def press(self, place: int = 0) -> float:
         return self.pins.press(BUTTON)
+
+    def wires(self) -> Pins:
+        return self.pins
 
     def pids(self) -> list[int]:
         return [pid for process in self.processes for pid in counters.family(process.pid)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import platform
@@ -29,9 +30,9 @@ def load(path: Path) -> Results:
     return results_of(json.loads(path.read_text())["samples"])
 
 
-def keep(folder: Path, results: Results, footer: str) -> list[str]:
-    """Leave a run in a folder; return its page."""
-    plots = table.plots(results, ROWS)
+def keep(folder: Path, results: Results, footer: str, date: str) -> tuple[list[str], dict[str, str]]:
+    """Leave a run in a folder; return its page and its plots."""
+    plots = table.plots(results, ROWS, date)
     pictures = [f"![{name}](bench/plots/{name}.svg)" for name in plots]
     several = table.many(results, many.NUMBERS, MANY), table.visits(results, VISITS)
     lines = [*table.table(results, ROWS), *(line for each in several if each for line in ("", *each))]
@@ -40,15 +41,15 @@ def keep(folder: Path, results: Results, footer: str) -> list[str]:
     (folder / "table.md").write_text("\n".join(lines) + "\n")
     for name, plot in plots.items():
         (folder / f"{name}.svg").write_text(plot)
-    return lines
+    return lines, plots
 
 
-def write(lines: Sequence[str], results: Results) -> None:
+def write(lines: Sequence[str], plots: Mapping[str, str]) -> None:
     """Put a run into the page of the tests."""
     PLOTS.mkdir(exist_ok=True)
     for old in PLOTS.glob("*.svg"):
         old.unlink()
-    for name, plot in table.plots(results, ROWS).items():
+    for name, plot in plots.items():
         (PLOTS / f"{name}.svg").write_text(plot)
     put(BEGIN, END, lines)
 
@@ -58,6 +59,11 @@ def put(begin: str, end: str, lines: Sequence[str]) -> None:
     before, _, rest = README.read_text().partition(begin)
     after = rest.partition(end)[2]
     README.write_text(f"{before}{begin}\n\n" + "\n".join(lines) + f"\n\n{end}{after}")
+
+
+def today() -> str:
+    """Return the date."""
+    return f"{datetime.datetime.now().astimezone():%Y-%m-%d}"
 
 
 def machine() -> str:

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 
 from bench.side.figures import ENOUGH_FOR_P99, Figure, Results
 
-WIDTH, ROW, LEFT, RIGHT, TOP = 720, 26, 170, 14, 26
-COLOURS = ("#1a7f37", "#0969da", "#cf222e", "#8250df", "#9a6700")
+WIDTH, ROW, LEFT, RIGHT, TOP, BOTTOM = 720, 26, 170, 76, 44, 24
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+"""Okabe and Ito's, which also those tell apart who see fewer colours."""
+SHADES = (0.0, -4.0, 4.0, -2.0, 2.0)
+"""By so much every sample stands beside the middle of its strip, so that many of a kind can be seen."""
 
 
 def number(value: float) -> str:
@@ -76,44 +79,60 @@ def visits(results: Results, columns: Sequence[tuple[str, str]]) -> list[str]:
     return lines
 
 
-def plots(results: Results, rows: Sequence[Figure]) -> dict[str, str]:
+def plots(results: Results, rows: Sequence[Figure], date: str = "") -> dict[str, str]:
     """Return the plots of what was measured, by the figures' keys."""
-    return {figure.key: plot(results, figure) for figure in rows if figure.plot and results.samples.get(figure.key)}
+    shown = [figure for figure in rows if figure.plot and results.samples.get(figure.key)]
+    return {figure.key: plot(results, figure, date) for figure in shown}
 
 
-def plot(results: Results, figure: Figure) -> str:
+def plot(results: Results, figure: Figure, date: str = "") -> str:
     """Return every sample as a mark in its contestant's strip, and a bar at the median; the scale is logarithmic."""
     samples = results.samples[figure.key]
     names = [name for name in (results.ours, *results.others) if samples.get(name)]
     finite = [value for name in names for value in samples[name] if math.isfinite(value) and value > 0]
-    low, high = math.floor(math.log10(min(finite, default=1))), math.ceil(math.log10(max(finite, default=1) * 1.001))
-    height = TOP + ROW * len(names) + 24
-    parts = [f'<text x="{LEFT}" y="16" font-weight="bold">{html.escape(f"{figure.text}, {figure.unit}")}</text>']
-    parts += _scale(low, high, height)
+    ticks = _ticks(min(finite, default=1), max(finite, default=10))
+    height = TOP + ROW * len(names) + BOTTOM
+    parts = [
+        f'<text x="8" y="16" font-weight="bold">{html.escape(f"{figure.text}, {figure.unit}")}</text>',
+        f'<text x="8" y="{TOP - 8}">{html.escape(date)}</text>',
+        f'<text x="{WIDTH - 8}" y="{TOP - 8}" text-anchor="end">median, {html.escape(figure.unit)}</text>',
+        *_scale(ticks, height),
+    ]
     for place, name in enumerate(names):
         y = TOP + ROW * place + ROW / 2
-        colour = COLOURS[place % len(COLOURS)]
+        colour, median = COLOURS[place % len(COLOURS)], results.median(figure.key, name)
         parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{html.escape(name)}</text>')
-        for value in samples[name]:
-            x = _x(value, low, high)
-            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}" fill-opacity="0.35"/>')
-        x = _x(results.median(figure.key, name), low, high)
-        parts.append(f'<rect x="{x - 1.5:.1f}" y="{y - 9:.1f}" width="3" height="18" fill="{colour}"/>')
+        for turn, value in enumerate(samples[name]):
+            x, beside = _x(value, ticks), y + SHADES[turn % len(SHADES)]
+            parts.append(f'<circle cx="{x:.1f}" cy="{beside:.1f}" r="3" fill="{colour}" fill-opacity="0.4"/>')
+        x = _x(median, ticks)
+        parts.append(f'<rect x="{x - 1.5:.1f}" y="{y - 10:.1f}" width="3" height="20" fill="{colour}"/>')
+        shown = f'<text x="{WIDTH - 8}" y="{y + 4:.1f}" text-anchor="end" font-weight="bold" fill="{colour}">'
+        parts.append(f"{shown}{number(median)}</text>")
     style = 'font-family="sans-serif" font-size="12" fill="#444"'
     white = f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>'
     namespace = 'xmlns="http://www.w3.org/2000/svg"'
     return f'<svg {namespace} viewBox="0 0 {WIDTH} {height}" {style}>{white}{"".join(parts)}</svg>\n'
 
 
-def _scale(low: int, high: int, height: int) -> Iterator[str]:
-    for power in range(low, max(high, low + 1) + 1):
-        x = _x(10.0**power, low, high)
-        yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{height - 22}" stroke="#ddd"/>'
-        yield f'<text x="{x:.1f}" y="{height - 6}" text-anchor="middle">{10.0**power:g}</text>'
+def _ticks(least: float, most: float) -> list[float]:
+    """Return 1, 2, 5, 10 and so on, from the last that is not above the least to the first not below the most."""
+    powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    steps = [float(f"{step}e{power}") for power in powers for step in (1, 2, 5)]
+    low = max(step for step in steps if step <= least)
+    high = min((step for step in steps if step >= most and step > low), default=10 * low)
+    return [step for step in steps if low <= step <= high] if high in steps else [low, high]
 
 
-def _x(value: float, low: int, high: int) -> float:
+def _scale(ticks: Sequence[float], height: int) -> Iterator[str]:
+    for tick in ticks:
+        x = _x(tick, ticks)
+        yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{height - BOTTOM + 2}" stroke="#ddd"/>'
+        yield f'<text x="{x:.1f}" y="{height - 6}" text-anchor="middle">{tick:g}</text>'
+
+
+def _x(value: float, ticks: Sequence[float]) -> float:
     """Return where a value is; what is off the scale (zero, never) stands at its end."""
-    span = max(high - low, 1)
-    place = 0.0 if value <= 10.0**low else 1.0 if math.isinf(value) else (math.log10(value) - low) / span
+    low, high = math.log10(ticks[0]), math.log10(ticks[-1])
+    place = 0.0 if value <= ticks[0] else 1.0 if math.isinf(value) else (math.log10(value) - low) / (high - low)
     return LEFT + (WIDTH - LEFT - RIGHT) * min(place, 1.0)

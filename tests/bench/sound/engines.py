@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,8 @@ from lab.processes import Process, start
 HERE = Path(__file__).parent
 DOOR_IP = "127.0.0.9"
 TICKS = os.sysconf("SC_CLK_TCK")
+PATIENCE_S = 300.0
+"""With a start that is counted by valgrind."""
 
 
 class Door(Protocol):
@@ -37,14 +40,31 @@ class Door(Protocol):
 class Ours:
     """The product's voice engine, as the daemon runs it."""
 
-    def __init__(self, jackd: Jackd, folder: Path, codec: str, echo: bool = True, *, quiet: bool = False) -> None:
-        """`quiet` keeps what it has measured to itself."""
+    def __init__(
+        self,
+        jackd: Jackd,
+        folder: Path,
+        codec: str,
+        echo: bool = True,
+        *,
+        quiet: bool = False,
+        prefix: Sequence[str] = (),
+    ) -> None:
+        """`quiet` keeps what it has measured to itself; `prefix` comes before the command line."""
         os.environ.update(jackd.env)
         self._quiet = quiet
         self.name = "the intercom" if echo else "the intercom, no canceller"
         line = account(None, domain="127.0.0.50", registrar_uri="")
         self._engine = Engine(
-            line, codecs=(codec,), bind=DOOR_IP, card_in="system", card_out="system", echo=echo, trace_level=1
+            line,
+            codecs=(codec,),
+            bind=DOOR_IP,
+            card_in="system",
+            card_out="system",
+            echo=echo,
+            trace_level=1,
+            argv=tuple(prefix),
+            patience_s=20 if not prefix else PATIENCE_S,
         )
         self._engine.send(SetAudio(Audio(card=True)), PlaceCall("a", "house", ADDRESS))
         self._engine.wait(CallAnswered)
@@ -64,12 +84,14 @@ class Ours:
 class Baresip(Phone):
     """baresip on its JACK module. Debian's build has no echo canceller (webrtc_aec is not in it)."""
 
-    def __init__(self, jackd: Jackd, folder: Path, codec: str, tuned: bool = True) -> None:
+    def __init__(
+        self, jackd: Jackd, folder: Path, codec: str, tuned: bool = True, *, prefix: Sequence[str] = ()
+    ) -> None:
         """Tuned, its buffers are the shortest that were found to work; else those that it writes for a new user."""
         os.environ.update(jackd.env)
         self.name = "baresip" if tuned else "baresip as it is delivered"
         self._buffers = ["audio_buffer 20-60"] if tuned else ["audio_buffer 20-160", "jitter_buffer_delay 5-10"]
-        super().__init__("door", folder, "127.0.0.50", "none", ip=DOOR_IP, codecs=(codec,))
+        super().__init__("door", folder, "127.0.0.50", "none", ip=DOOR_IP, codecs=(codec,), inside=prefix)
         self.command("dial", ADDRESS)
         self.await_event("CALL_ESTABLISHED", 10)
 

@@ -6,6 +6,7 @@ its own rate of 16 kHz). It either says its script or, as an echo, sends every p
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import heapq
 import multiprocessing
@@ -85,7 +86,8 @@ class FarEnd:
 
 def _serve(pipe: Connection, codec: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us, who ends us as well
-    _Phone(pipe, codec).run()
+    with contextlib.suppress(EOFError):  # whoever started us is gone
+        _Phone(pipe, codec).run()
 
 
 class _Phone:

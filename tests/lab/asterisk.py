@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -73,11 +74,22 @@ class Asterisk:
         self._events: list[Event] = []
         self._answers: dict[str, dict[str, str]] = {}
         self._tickets = itertools.count(1)
-        self.process: Process = start("asterisk", self._command("-f"), folder)
+        self.start()
+
+    def start(self) -> None:
+        """Start (again), and await that it is up."""
+        since = time.monotonic()
+        self.process: Process = start("asterisk", self._command("-f"), self.folder)
         wait_until(self._connect, 20, "Asterisk takes orders", self.process)
         threading.Thread(target=self._read, name="asterisk", daemon=True).start()
         self.action("Login", Username="lab", Secret="lab")
-        self.await_event("FullyBooted", 20)
+        self.await_event("FullyBooted", 20, since)
+
+    def kill(self) -> None:
+        """End it by SIGKILL, as a crash does: it takes leave of nobody."""
+        self.process.signal(signal.SIGKILL)
+        self.process.stop()
+        self._manager.close()
 
     def stop(self) -> None:
         """End it, and take its folder out of the tree."""

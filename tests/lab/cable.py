@@ -53,7 +53,7 @@ class Cable:
         with contextlib.suppress(LabError):
             _run("nft", "delete", "table", "ip", "cable")
         if percent:
-            lose = f"numgen random mod 100 < {percent} drop"
+            lose = f"numgen random mod 100 < {percent} drop" if percent < 100 else "drop"
             rules = f"""table ip cable {{
                 chain in {{ type filter hook input priority 0; iifname {HERE} {lose}; }}
                 chain out {{ type filter hook output priority 0; oifname {HERE} {lose}; }}

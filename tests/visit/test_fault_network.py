@@ -186,6 +186,37 @@ def test_another_address_while_it_rings_rings_anew(cable: Cable, door: Door, pho
     fault_table.add("the address changes while it rings", door, None, told, again.at - since)
 
 
+def test_a_server_that_lost_its_power_is_found_again_over_tcp(house: House, cable: Cable, service: Kamailio) -> None:
+    """Nobody has closed the connection: whatever is sent through it waits, for longer each time, for who has gone."""
+
+    def over_tcp(text: str) -> str:
+        return asks_often(text).replace('user = "door"', 'user = "door"\ntransport = "tcp"')
+
+    with house.door(prefix=cable.prefix, registrar=SERVICE_IP, bind="", edit=over_tcp) as door:
+        cable.lose(100)
+        left = time.time()
+        service.kill()
+        try:
+            began = door.await_record("condition-began", 30, condition="line home")
+            service.start()
+            time.sleep(max(left + 25 - time.time(), 0))  # the length of an outage is what is tried
+        finally:
+            cable.lose(0)
+        back = time.time()
+        up = door.await_records("line-up", 2, 60)[-1]
+        with stopping(Phone("201", house.folder / "tcp", service, "p201", ip=PHONE_IP)) as other:
+            other.wait_registered()
+            rings(door, other)
+
+        fault_table.add(
+            "the registrar's machine loses its power, with a connection open",
+            door,
+            fault_table.at(began) - left,
+            began["INTERCOM_DETAIL"],
+            fault_table.at(up) - back,
+        )
+
+
 def test_every_third_packet_lost_loses_no_press(cable: Cable, door: Door, phone: Phone) -> None:
     """SIP sends again what is not answered (RFC 3261 section 17.1.1.2); each press has its outcome."""
     cable.lose(30)

@@ -68,7 +68,7 @@ PARTS = {
     "rounds": Part(
         "start, idleness, presses, SIGKILL, the SIP service gone",
         a_round,
-        lambda extent: 42 + extent.idle_s + 2.4 * extent.presses + 21 * extent.service,
+        lambda extent: 42 + extent.idle_s + 2.4 * extent.presses + 50 * extent.service,
         lambda extent: extent.rounds,
     ),
     "asterisk": Part(

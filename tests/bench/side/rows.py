@@ -77,6 +77,8 @@ ROWS = (
         "2",
         _at_most("back-registered", 2),
     ),
+    Figure("back-12", "the same, after 12 s", "s"),
+    Figure("back-5", "the same, after 5 s, which hardly anybody notices", "s"),
     Figure("answer-out", "answer to the visitor's voice on the wire", "ms", "0.8 of baresip", _of("answer-out"), True),
     Figure("answer-in", "answer to the house's voice at the door", "ms", "0.8 of baresip", _of("answer-in"), True),
     Figure(

@@ -309,7 +309,7 @@ class Calls:
     stuck_s: float = 60.0
     """How long a button may be held before it is reported as stuck, in seconds."""
     probe_s: float = 20.0
-    """How often a server is asked whether it lives, in seconds."""
+    """How often a server is asked whether it lives, one in the house by registering anew, in seconds."""
     text_unanswered_to: str = ""
     """Who gets a text when somebody rang and nobody came: one target; empty for nobody."""
     emergency: tuple[str, ...] = ()

@@ -25,6 +25,8 @@ IP, DOORS_IP, PHONES_IP = "127.0.0.23", "127.0.0.50", "127.0.0.44"
 REAL = 4
 SIZES = (4, 50, 100, 200)
 WITHIN_S = 10.0
+BACK_S = 1.5
+"""A service that is back has all doors of a fleet register within this: so often they knock (KNOCK_S of wiring.py)."""
 TALK_S = 3.0
 WORD = "secret"
 REGISTER = """\
@@ -99,7 +101,7 @@ class Fleet:
         rest = ["Max-Forwards: 70", "Contact: <sip:[field0]@[local_ip]:[local_port]>", "Expires: 300"]
         first = "\n".join([*lines, "CSeq: 1 REGISTER", *rest, "Content-Length: 0", ""])
         second = "\n".join([*lines, "CSeq: 2 REGISTER", *rest, "[field1]", "Content-Length: 0", ""])
-        return self._all("register", REGISTER.format(first=first, second=second), rate=100, seconds=30)
+        return self._all("register", REGISTER.format(first=first, second=second), rate=self.size / BACK_S, seconds=30)
 
     def press(self) -> Process:
         """Begin to press all their buttons, evenly within the time."""

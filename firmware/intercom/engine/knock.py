@@ -7,12 +7,11 @@ Over TCP and TLS it is a connection that comes about, and is closed again.
 """
 
 import contextlib
-import secrets
+import os
 import select
 import socket
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from intercom.core.events import LineAnswered
 from intercom.engine import words
@@ -22,13 +21,10 @@ MOST = 8
 """Addresses that are asked at a time."""
 
 
-@dataclass(slots=True)
 class _Question:
-    account: str
-    place: tuple[str, int]
-    socket: socket.socket
-    asked_at: float = 0.0
-    count: int = 0
+    def __init__(self, account: str, place: tuple[str, int], sock: socket.socket) -> None:
+        self.account, self.place, self.socket = account, place, sock
+        self.asked_at, self.count = 0.0, 0
 
 
 class Knocker:
@@ -113,12 +109,12 @@ class Knocker:
         own, uri = f"[{own}]" if ":" in own else own, words.server_uri(account)
         lines = [
             f"OPTIONS {uri} SIP/2.0",
-            f"Via: SIP/2.0/UDP {own}:{port};branch=z9hG4bK{secrets.token_hex(8)};rport",
+            f"Via: SIP/2.0/UDP {own}:{port};branch=z9hG4bK{os.urandom(8).hex()};rport",
             "Max-Forwards: 70",
             *([f"Route: <{account.proxy_uri}>"] if account.proxy_uri else []),
-            f"From: {account.id_uri};tag={secrets.token_hex(4)}",
+            f"From: {account.id_uri};tag={os.urandom(4).hex()}",
             f"To: <{uri}>",
-            f"Call-ID: {secrets.token_hex(8)}@{own}",
+            f"Call-ID: {os.urandom(8).hex()}@{own}",
             f"CSeq: {question.count} OPTIONS",
             f"User-Agent: {self._user_agent}",
             "Content-Length: 0",

@@ -226,7 +226,11 @@ class Door:
 
     def await_records(self, kind: str, count: int, seconds: float = 15, **fields: str) -> list[Record]:
         """Await that there are so many records of a kind."""
-        wait_until(lambda: len(self.records(kind, **fields)) >= count, seconds, f"{count} {kind}", self.process)
+        try:
+            wait_until(lambda: len(self.records(kind, **fields)) >= count, seconds, f"{count} {kind}", self.process)
+        except LabError as error:
+            told = "\n".join(str(record["MESSAGE"]) for record in self._all()[-25:])
+            raise LabError(f"{error}\nthe door's records end:\n{told}") from None
         return self.records(kind, **fields)
 
     def await_status(self, phase: str, seconds: float = 10) -> None:

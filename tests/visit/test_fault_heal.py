@@ -10,6 +10,7 @@ import fault_table
 import pytest
 from healing import rings
 
+from intercom.engine.__main__ import STUCK_S
 from lab.baresip import Phone
 from lab.house import CODE, PHONE_IP, STRIKE, Door, House, stopping
 from lab.kamailio import Kamailio
@@ -144,6 +145,28 @@ def test_a_card_that_stops_in_a_call_leaves_the_call_and_the_code(house: House, 
         began["INTERCOM_DETAIL"],
         fault_table.at(ended) - resumed,
     )
+
+
+def test_whoever_hangs_up_while_the_driver_hangs_is_not_called_back(house: House, door: Door, phone: Phone) -> None:
+    """The engine is given up only once it has told the end of the call: nothing is taken for a call that was cut."""
+    door.press()
+    phone.await_event("CALL_INCOMING")
+    phone.answer()
+    door.await_record("card-opened")
+    house.jackd.process.signal(signal.SIGSTOP)
+    try:
+        door.await_record("condition-began", 15, condition="sound card")
+        time.sleep(STUCK_S + 1)  # a driver that has not come back for so long is given up
+        phone.hang_up()
+        replaced = door.await_record("condition-began", 15, condition="voice engine")
+        visit = door.await_visit()
+    finally:
+        house.jackd.process.signal(signal.SIGCONT)
+    rings(door, phone)
+
+    assert replaced["INTERCOM_DETAIL"] == "ended with status 1"
+    assert visit.outcome == "talked"
+    assert len(door.records("call-placed")) == 2
 
 
 @pytest.mark.parametrize("first", ["busy", "nobody"])

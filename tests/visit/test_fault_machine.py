@@ -17,10 +17,10 @@ from lab.processes import LabError
 DAY_S = 86400
 
 
-def dies_of_it(door: Door) -> bool:
-    """Whether the voice engine ends with its card."""
+def comes(door: Door, kind: str, count: int = 1, **fields: str) -> bool:
+    """Whether so many records of a kind come, where both ways are good ones."""
     with contextlib.suppress(LabError):
-        door.await_record("condition-began", 10, condition="voice engine")
+        door.await_records(kind, count, 10, **fields)
         return True
     return False
 
@@ -30,7 +30,8 @@ def test_a_card_pulled_out_in_a_call_and_put_back(house: House, phone: Phone) ->
 
     PortAudio's JACK part aborts when its server is gone (an assertion in CleanUpStream of pa_jack.c), and takes the
     engine along: so this is mostly also an engine that dies of its card, and the phone is called back once. Now and
-    then PortAudio lets go of it in peace, and the same call goes on.
+    then PortAudio lets go of it in peace, and the same call goes on. And now and then it waits minutes for the dead
+    server: the call goes on in silence, and once it is over an engine that cannot get the card back is replaced.
     """
     with house.door() as door:
         door.press()
@@ -41,7 +42,7 @@ def test_a_card_pulled_out_in_a_call_and_put_back(house: House, phone: Phone) ->
         house.close_card()
         try:
             began = door.await_record("condition-began", 20, condition="sound card")
-            if dies_of_it(door):
+            if comes(door, "condition-began", condition="voice engine"):
                 phone.hang_up()
                 phone.await_event("CALL_INCOMING", 20, since=cut)
                 phone.answer()
@@ -51,11 +52,13 @@ def test_a_card_pulled_out_in_a_call_and_put_back(house: House, phone: Phone) ->
         finally:
             put_back = time.time()
             house.open_card(house.jackd.name)
-        door.await_records("card-opened", 2, 40)
-        opened = door.records("card-opened")[-1]
+        in_this_call = comes(door, "card-opened", 2)
         phone.hang_up()
         visit = door.await_visit()
+        if not in_this_call:
+            door.await_record("condition-ended", 30, condition="voice engine")
         rings(door, phone)
+        opened = door.await_records("card-opened", 2)[1]
 
         assert visit.outcome == "talked"
         assert door.records("condition-ended", condition="sound card")

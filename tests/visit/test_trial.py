@@ -153,26 +153,28 @@ def test_nobody_listens_outside_a_visit_or_a_trial(house: House, door: Door, pho
     assert not open_devices(door)
     assert not house.room.ports_open()
     before = len(house.room.port_history())
+    asked = time.monotonic()
     done(audio(door, "test"))
-    house.room.await_ports(open=False)
+    wanted = [(asked, house.room.await_ports(open=False))]
     assert not open_devices(door)
-    door.press()
+    pressed = door.press()
     phone.await_event("CALL_INCOMING")
     phone.answer()
     door.await_record("call-answered")
+    door.await_record("card-opened", 20, reason=f"visit {door.current_visit()}")
     phone.hang_up()
     visit = door.await_visit()
-    house.room.await_ports(open=False)
     door.await_record("card-closed", reason=f"visit {visit.id}")
+    wanted.append((pressed, house.room.await_ports(open=False)))
 
     assert not open_devices(door)
-    history = [bool(news.ports) for news in house.room.port_history()[before:]]
-    openings = sum(1 for was, is_now in zip([False, *history], history, strict=False) if is_now and not was)
-    kinds = ("card-opened", "card-closed")
-    reasons = {kind: [record["INTERCOM_REASON"] for record in door.records(kind)] for kind in kinds}
-    # On a busy machine the card may fall silent and be taken up again: that is told as one more opening.
-    assert openings == len(reasons["card-opened"])
-    for told in reasons.values():
+    # On a busy machine the card may fall silent and be taken up again, as often as it likes; but not at other times.
+    openings = [news.at for news in house.room.port_history()[before:] if news.ports]
+    for begin, end in wanted:
+        assert [at for at in openings if begin <= at <= end]
+    assert [at for at in openings if not any(begin <= at <= end for begin, end in wanted)] == []
+    for kind in ("card-opened", "card-closed"):
+        told = [record["INTERCOM_REASON"] for record in door.records(kind)]
         assert list(dict.fromkeys(told)) == ["self test", f"visit {visit.id}"]
 
 

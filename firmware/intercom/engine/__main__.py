@@ -136,7 +136,8 @@ class Engine:
                 self._phone.look_round()
                 beat_at = now + BEAT_S
             if not self._phone.calls:
-                if self._sound.blocked_s > STUCK_S:
+                # Not before the daemon has been told that the last call is over: it would call the house back.
+                if self._sound.blocked_s > STUCK_S and not self._outbox.flush():
                     raise EngineError(f"the sound card's driver has not come back for {STUCK_S:.0f} s")
                 if now >= sweep_at:
                     gc.collect()

@@ -241,6 +241,48 @@ def test_the_microphone_goes_out_only_in_a_conversation(room: Room, door: Callab
     assert not it.bridge.told_since(since).any()
 
 
+def hum(number: int) -> bytes:
+    return np.full(PERIOD, number, np.int16).tobytes()
+
+
+def test_whoever_may_listen_hears_at_once_what_the_microphone_recorded_last(door: Callable[..., Door]) -> None:
+    """Two periods fill a packet: it leaves with the answer, and of what was said before it holds 10 ms."""
+    it = door()
+    period, told = it.sound._period, it.bridge.told
+    period.set(Audio(card=True, loop=Tone.RINGBACK))
+    for number in range(1, 6):
+        period.with_card(hum(number))
+    assert not np.concatenate(told).any()
+    period.set(Audio(card=True, hear="a", speak="a"))
+    assert [int(frame[0]) for frame in told[5:]] == [0, 5]
+    assert it.told(AudioFlowed) == [AudioFlowed("a", "out")]
+    period.with_card(hum(6))
+    period.set(Audio(card=True, hear="a", speak="a", half_duplex=True))
+    period.set(Audio(card=True, hear="a", speak="a"))
+    period.with_card(hum(7))
+    assert [int(frame[0]) for frame in told[5:]] == [0, 5, 6, 7], "nothing left out, nothing twice"
+    period.set(Audio(card=True))
+    period.with_card(hum(8))
+    assert not told[-1].any()
+
+
+def test_nobody_hears_the_microphone_of_before_who_was_listened_to_already_or_when_it_is_gone(
+    door: Callable[..., Door],
+) -> None:
+    """Early media would lose two periods; and what a card recorded before it was closed is older than any answer."""
+    it = door()
+    period, told = it.sound._period, it.bridge.told
+    period.set(Audio(card=True, hear="a"))
+    period.with_card(hum(1))
+    period.set(Audio(card=True, hear="a", speak="a"))
+    assert len(told) == 1
+    period.set(Audio(card=True))
+    period.without_card(mix=True)
+    period.set(Audio(card=True, hear="b", speak="b"))
+    assert len(told) == 2
+    assert not np.concatenate(told).any()
+
+
 def test_each_leg_is_told_once_each_way(room: Room, door: Callable[..., Door]) -> None:
     it = door()
     it.bridge.says = np.ones(PERIOD, np.int16)

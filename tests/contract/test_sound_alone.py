@@ -26,6 +26,7 @@ from lab.processes import Process, start, wait_until
 from lab.room import Room
 from lab.tones import find_tone, read_wav, speech_tone
 
+LOUD = 8000
 pytestmark = pytest.mark.skipif(not shutil.which("jackd"), reason="no jackd: no virtual card")
 
 
@@ -123,6 +124,9 @@ def test_the_real_bridge_speaks_and_hears(
     assert spectrum.argmax() * RATE / len(heard) == pytest.approx(1000, abs=3)
     recorded, rate = read_wav(tmp_path / "microphone.wav")
     assert rate == RATE
+    # The first period connects, and what is put in the next one has left the bridge with it.
+    assert not recorded[:PERIOD].any()
+    assert (recorded[PERIOD : 2 * PERIOD] == LOUD / 32768).all()
     tone, said = find_tone(recorded, rate, 600), find_tone(room.spoken(since=since), RATE, 600)
     assert tone.heard
     assert tone.level_dbfs == pytest.approx(said.level_dbfs, abs=1)
@@ -193,6 +197,9 @@ def run_bridge(wav: str, bridge_period_ms: int = PERIOD_MS) -> None:
     recorder.createRecorder(wav)
     generator.startTransmit(devices.getPlaybackDevMedia())
     devices.getCaptureDevMedia().startTransmit(recorder)
+    for period in (silence, np.full(PERIOD, LOUD, np.int16).tobytes()):
+        bridge.put(period)
+        bridge.get()
     door.sound.set(Audio(card=True, hear="a", speak="a"))
     wait_until(lambda: door.told(CardOpened), 5, "the card opens")
     print("CardOpened", flush=True)

@@ -203,9 +203,11 @@ class Engine:
                 self._sound.sweep()
             case SetAudio(audio):
                 self._silent = audio == Audio()
-                self._sound.set(audio)
+                # Connected first, so that what is said from now on goes out at once; else nothing is said first of all.
+                parts = (self._phone.set_audio, self._sound.set)
+                for part in parts if audio.speak else reversed(parts):
+                    part(audio)
                 self._sound.listen_for_keys(audio.speak if self._phone.keys_in_band(audio.speak) else "")
-                self._phone.set_audio(audio)
                 self._conversation.set(audio, time.monotonic())
             case SetTrace(on):
                 self._phone.trace(on=on)

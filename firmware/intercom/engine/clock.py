@@ -21,6 +21,7 @@ from intercom.engine.tones import Player
 
 Samples = npt.NDArray[np.int16]
 
+WAIT_S = 0.002  # for the main thread, which drives two periods when a conversation begins
 # After a stall longer than this (a suspended machine) the missed periods are left out, not made up for in a burst.
 STALL_S = 0.5
 
@@ -44,7 +45,7 @@ class Period:
         post: Callable[[Event], None],
     ) -> None:
         self.audio = Audio()
-        """How the sound shall be. Replaced whole, by the main thread."""
+        """How the sound shall be. Replaced whole, by `set`."""
         self.microphone_lives = self.heard_lives = False
         """Whether either gave anything but digital silence since somebody set this to False."""
         self.probe: Probe | None = None
@@ -56,16 +57,44 @@ class Period:
         self._bridge, self._player, self._canceller, self._post = bridge, player, canceller, post
         self._gain = gain
         self._notes, self._turns = notes, turns
-        self._turn = threading.Lock()  # tried, never awaited: two threads at once would corrupt the bridge
+        self._turn = threading.Lock()  # two threads at once would corrupt the bridge
         self.silence = bytes(2 * samples)
         """One period."""
         self._down = self._said = self.silence
         """What the loudspeaker played last, and what the calls heard."""
+        self._recorded = b""
+        """What the microphone brought last; empty while it brings nothing."""
         self._heard_leg = self._spoken_leg = ""  # told by AudioFlowed
+
+    def set(self, audio: Audio) -> None:
+        """Have the sound so; who may listen from now on hears at once. For the main thread, with that leg connected.
+
+        The bridge makes the connection in its next period, and sends when the packet of 20 ms is full: two periods are
+        driven here, and the packet need not wait for the card. The first is silence, the other the one that the
+        microphone recorded last, up to 20 ms before now. That is no eavesdropping: the visit runs since the press, this
+        leg has answered, a person has confirmed it where that is asked for, and a tenth of a syllable is all that may
+        be older than the answer. Nothing is kept longer, and it goes to nobody else.
+
+        A call that is heard already (early media) would lose two periods of that, so there it is left out.
+        """
+        begins = audio.card and audio.speak and not (self.audio.speak or self.audio.hear)
+        if not (begins and self._turn.acquire(timeout=10 * WAIT_S)):
+            self.audio = audio
+            return
+        try:
+            self.audio = audio
+            if self._recorded:
+                for period in (self.silence, self._recorded):
+                    self._bridge.put(period)
+                    self._bridge.get()
+                self._said = self._recorded
+                self._tell_spoken()
+        finally:
+            self._turn.release()
 
     def with_card(self, microphone: bytes) -> bytes:
         """Take one period of the microphone, give one for the loudspeaker: int16, mono."""
-        if not self._turn.acquire(blocking=False):
+        if not self._turn.acquire(timeout=WAIT_S):
             return self.silence
         try:
             # First what was said, then what is heard: the other way round it would wait in the bridge for a period.
@@ -83,7 +112,7 @@ class Period:
         if not self._turn.acquire(blocking=False):
             return
         try:
-            self._said = self.silence
+            self._said, self._recorded = self.silence, b""
             self._bridge.put(self._said)
             self._listen(mix, card=False)
             self.beats += 1
@@ -132,13 +161,19 @@ class Period:
         audio = self.audio
         if audio.half_duplex:
             microphone = self._turns.record(_samples(microphone), speech).tobytes()
+        self._recorded = microphone
         speaking = audio.card and audio.speak != ""
         self._said = microphone if speaking else self.silence
         self._bridge.put(self._said)
         self.beats += 1
-        if speaking and audio.speak != self._spoken_leg:
-            self._spoken_leg = audio.speak
-            self._post(AudioFlowed(audio.speak, "out"))
+        if speaking:
+            self._tell_spoken()
+
+    def _tell_spoken(self) -> None:
+        leg = self.audio.speak
+        if leg != self._spoken_leg:
+            self._spoken_leg = leg
+            self._post(AudioFlowed(leg, "out"))
 
 
 def _samples(period: bytes) -> Samples:

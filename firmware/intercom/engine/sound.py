@@ -112,7 +112,7 @@ class Sound:
 
     def set(self, audio: Audio) -> None:
         """Make the sound so; returns at once. Privacy needs no worker: from here on nothing else is spoken or heard."""
-        self._period.audio = audio
+        self._period.set(audio)
         if audio.card:
             self._player.loop(audio.loop)
         else:

@@ -8,6 +8,7 @@ in a folder. A part that breaks off is tried once more; Ctrl-C keeps what was fi
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -73,6 +74,8 @@ class Run:
                 except (processes.LabError, AssertionError, OSError) as error:
                     self.progress.say(f"broken off: {error}{'; once more' if left else ''}")
                     # Whatever it was, it may have spoilt more than itself.
+                    with contextlib.suppress(processes.LabError, OSError):
+                        house.close()
                     processes.stop_all()
                     house = self._house()
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import time
@@ -26,7 +27,7 @@ from lab.room import Room
 
 SLOWNESS = 10
 """Of the card: what is counted takes fifty times as long, and has to keep up with it."""
-START_S, REST_S, IDLE_S, CALL_S = 300.0, 5.0, 10.0, 20.0
+START_S, SOUND_S, REST_S, IDLE_S, CALL_S = 300.0, 60.0, 5.0, 10.0, 20.0
 PRESSES = 5
 PERIOD = 160
 DOORS = tuple(
@@ -54,15 +55,15 @@ Debian 12's valgrind has no pidfd_open(2); the end of that engine is not of inte
 
 def doors(folder: Path, book: Book, next_step: Callable[[], None]) -> None:
     """Enter the start, an idle second and a press of everybody, in millions; each has a step."""
-    house, wire = House(folder / "house", more=USERS, slowness=SLOWNESS), Wire()
-    with stopping(house.phone()) as phone:
+    wire = Wire()
+    house = House(folder / "house", more=USERS, slowness=SLOWNESS)
+    with contextlib.closing(house), stopping(house.phone()) as phone:
         for kind in (_intercom, GpioBaresip, Loop):
             next_step()
             place = folder / kind.__name__
             place.mkdir()
             who: Contestant = kind(house, place, prefix=counted.valgrind(place))
             _contestant(who, place, phone, wire, book)
-    house.close()
 
 
 def calls(folder: Path, book: Book, next_step: Callable[[], None]) -> None:
@@ -76,7 +77,7 @@ def calls(folder: Path, book: Book, next_step: Callable[[], None]) -> None:
         (BARESIP, Baresip, ("call", "call-bare")),
     ):
         next_step()
-        place = folder / f"{keys[0]}-{name}"
+        place = folder / "-".join([engine.__name__, *keys])  # baresip's configuration takes no spaces
         place.mkdir()
         count = _call(jackd, room, place, engine)
         for key in keys:
@@ -141,7 +142,7 @@ def _call(jackd: Jackd, room: Room, folder: Path, engine: Callable[..., Any]) ->
     far = FarEnd("pcmu")
     far.echo()
     door = engine(jackd, folder, "pcmu", prefix=counted.valgrind(folder))
-    await_sound(far)
+    await_sound(far, SOUND_S)
     room.say(never_still(60), loop=True)
     time.sleep(REST_S)
     periods = [0, 0]

@@ -53,7 +53,7 @@ class FarEnd:
         self._process = context.Process(target=_serve, args=(far, codec), daemon=True)
         self._process.start()
         far.close()
-        self._ask("ready")
+        self._ask("ready", seconds=30)
 
     def echo(self) -> None:
         """Send back whatever comes."""
@@ -77,9 +77,9 @@ class FarEnd:
         self._process.terminate()
         self._process.join(5)
 
-    def _ask(self, *order: object) -> Any:
+    def _ask(self, *order: object, seconds: float = 10.0) -> Any:
         self._pipe.send(order)
-        if not self._pipe.poll(10):
+        if not self._pipe.poll(seconds):
             raise TimeoutError(f"the far end does not answer {order[0]}")
         return self._pipe.recv()
 

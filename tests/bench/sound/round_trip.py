@@ -22,9 +22,9 @@ SETTLING_S = 2
 LONGEST_S = 0.7
 
 
-def await_sound(far: FarEnd) -> None:
+def await_sound(far: FarEnd, seconds: float = 10.0) -> None:
     """Await the first packet of the door."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + seconds
     while not far.in_call():
         if time.monotonic() > deadline:
             raise LabError("no sound comes from the door")

@@ -3,8 +3,8 @@
 
 import asyncio
 import contextlib
+import os
 import random
-import secrets
 import signal
 import sys
 import time
@@ -108,7 +108,7 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
     folder, config = socket_path.parent, configured.config
     state = paths.state_folder(folder)
     ledger = LedgerFile(state / "codes")
-    daemon = Daemon(wiring.rules(config, random.random), secrets.token_hex(3), loop, ledger.load())
+    daemon = Daemon(wiring.rules(config, random.random), os.urandom(3).hex(), loop, ledger.load())
     starts = Starts(folder / "starts")
     settings = wiring.engine_settings(config, kept_port(state, config.network.bind))
     voice = VoiceEngine(settings, daemon.post, young=_young(starts, daemon))

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Certificate files of the configuration, checked while somebody is there to be told."""
 
-import ssl
 import stat
 from pathlib import Path
 from typing import TypedDict
@@ -42,6 +41,8 @@ def check_authorities(section: Section, file: str) -> None:
     """Have a file that holds no authority's certificate told; nothing is no file."""
     if not file:
         return
+    import ssl  # noqa: PLC0415  (see spared.py)
+
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
     except ssl.SSLError:
@@ -53,6 +54,8 @@ def check_authorities(section: Section, file: str) -> None:
 def _check_own(section: Section, certificate: str, key: str) -> None:
     if not certificate:
         return
+    import ssl  # noqa: PLC0415  (see spared.py)
+
     try:
         # A key with a password would ask for it on the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password=lambda: "")

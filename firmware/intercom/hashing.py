@@ -10,8 +10,8 @@ import base64
 import binascii
 import hashlib
 import hmac
+import os
 import re
-import secrets
 
 from intercom.core.values import dataclass
 
@@ -59,7 +59,7 @@ class Hashed:
 
 def new_mill() -> Mill:
     """Return a mill with a salt of its own."""
-    return Mill(secrets.token_bytes(SALT_BYTES))
+    return Mill(os.urandom(SALT_BYTES))
 
 
 def hashed(code: str, mill: Mill) -> Hashed:

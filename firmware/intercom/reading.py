@@ -5,7 +5,6 @@ The limit stands in the call that reads the value, and the complaint is made of 
 complaint too, so a slip of the pen cannot hide. Values of unknown keys are never shown: they may be misspelt secrets.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterable
 from datetime import date
@@ -233,5 +232,7 @@ def _either(allowed: Iterable[object]) -> str:
 
 
 def _meant(value: object, known: list[str]) -> str:
+    import difflib  # noqa: PLC0415  (most configurations are right)
+
     close = difflib.get_close_matches(value, known, n=1) if isinstance(value, str) else []
     return f'; did you mean "{close[0]}"?' if close else ""

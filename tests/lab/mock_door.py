@@ -21,7 +21,10 @@ if __name__ == "__main__" and "run" in sys.argv:
 
     early.begin_first()
 
-from gpiozero import Device
+from intercom import spared
+
+with spared.known_pin_factories():  # as the daemon imports it
+    from gpiozero import Device
 from gpiozero.pins.mock import MockFactory, MockPin, MockPWMPin
 
 _line: socket.socket

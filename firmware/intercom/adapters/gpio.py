@@ -13,12 +13,14 @@ from threading import Event as Flag
 from threading import Thread
 from typing import Any, TypeVar
 
-import gpiozero
-
+from intercom import spared
 from intercom.core.commands import Lamp
 from intercom.core.events import ButtonChanged, SensorChanged
 from intercom.errors import HardwareError
 from intercom.ports import Post
+
+with spared.known_pin_factories():
+    import gpiozero
 
 BLINK_S = 0.2
 """A light or dark part this short is finished before another pattern begins: cut shorter, nobody would see it."""

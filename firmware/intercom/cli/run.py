@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from intercom import paths
+from intercom import paths, spared
 from intercom.cli.command import Command
 
 
@@ -13,7 +13,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from intercom.app import run  # noqa: PLC0415  (all of the door; no other command needs it)
+    with spared.without("ssl"):
+        from intercom.app import run  # noqa: PLC0415  (all of the door; no other command needs it)
 
     return run(arguments.config, arguments.socket)
 

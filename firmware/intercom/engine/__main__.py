@@ -20,30 +20,21 @@ from collections import deque
 from intercom.core.commands import (
     AnswerCall,
     AskToConfirm,
-    Audio,
     HangUp,
     Knock,
-    ListCards,
     PlaceCall,
-    PlayFile,
-    PlayTone,
     Probe,
     RefreshNetwork,
     Register,
     SendDigits,
     SendText,
-    SetAudio,
     SetTrace,
     StopEngine,
-    Sweep,
     UseServer,
 )
 from intercom.core.events import EngineBeat, EngineStarted, Event
 from intercom.engine import sip, wire
-from intercom.engine.conference import Bridge
-from intercom.engine.conversation import Conversation
-from intercom.engine.sound import Sound
-from intercom.engine.tones import Tones
+from intercom.engine.audible import ORDERS, Audible
 from intercom.errors import EngineError, WireError
 from intercom.secrecy import lock_memory_in
 from intercom.written import own_bytes
@@ -90,36 +81,19 @@ class Engine:
 
     def __init__(self, link: socket.socket, settings: wire.EngineSettings) -> None:
         self._link, self._lines, self._stopping = link, wire.Lines(), False
-        self._silent = True
         self._outbox = Outbox(link)
         self._phone = sip.Telephone(settings, self._outbox.post)
         self._phone.start()
-        bridge = Bridge(sip.library(), settings.rate_hz, settings.period_ms)
-        bridge.attach()
-        self._sound = Sound(
-            bridge=bridge,
-            tones=Tones(settings.rate_hz, settings.country, {file.tone: file.path for file in settings.tone_files}),
-            rate_hz=settings.rate_hz,
-            period_ms=settings.period_ms,
-            card_in=settings.card_in,
-            card_out=settings.card_out,
-            microphone_db=settings.microphone_db,
-            loudspeaker_db=settings.loudspeaker_db,
-            echo=settings.echo,
-            gain=settings.gain,
-            levels=settings.mixer,
-            post=self._outbox.post,
-            register_thread=self._phone.register_thread,
-        )
-        self._conversation = Conversation(self._phone, self._sound, self._outbox.post)
+        self._audible = Audible(self._phone, settings, self._outbox.post)
 
     def run(self) -> None:
         """Go round until told to stop, or until the daemon is gone."""
         self._outbox.post(EngineStarted(self._phone.about()))
+        self._audible.begin(self._outbox.wake_fd)
         poll = select.poll()
         poll.register(self._phone.event_fd, select.POLLIN)
         poll.register(self._outbox.wake_fd, select.POLLIN)
-        beat_at = sweep_at = 0.0
+        beat_at, sweep_at = 0.0, time.monotonic() + SWEEP_S
         while not self._stopping:
             full = self._outbox.flush()
             poll.register(self._link, select.POLLIN | (select.POLLOUT if full else 0))
@@ -130,31 +104,32 @@ class Engine:
                 self._obey()
             self._phone.pump()
             now = time.monotonic()
-            self._conversation.tick(now)
+            self._audible.look()
+            self._audible.tick(now)
             if now >= beat_at:
                 self._beat()
                 self._phone.look_round()
                 beat_at = now + BEAT_S
             if not self._phone.calls:
                 # Not before the daemon has been told that the last call is over: it would call the house back.
-                if self._sound.blocked_s > STUCK_S and not self._outbox.flush():
+                if self._audible.blocked_s > STUCK_S and not self._outbox.flush():
                     raise EngineError(f"the sound card's driver has not come back for {STUCK_S:.0f} s")
                 if now >= sweep_at:
                     gc.collect()
                     sweep_at = now + SWEEP_S
         self._phone.stop(GOODBYE_S)
-        self._sound.close()
+        self._audible.close()
 
     def _rest_ms(self, beat_at: float) -> int:
         """Return how long nothing happens by itself. Without calls and sound PJSIP's timers are all this thread's."""
-        if self._phone.calls or not self._silent:
+        if self._phone.calls or not self._audible.silent:
             return TICK_MS
         # Rounded up: woken a moment too early it would have to go round twice.
         return self._phone.rest_ms(max(math.ceil(1000 * (beat_at - time.monotonic())), 0))
 
     def _beat(self) -> None:
         """Tell that this loop and the audio clock go on. Without it the daemon kills this process."""
-        if self._sound.keeps_time():
+        if self._audible.keeps_time():
             self._outbox.post(EngineBeat(own_bytes()))
         else:
             print("voice engine: the audio clock stands still", file=sys.stderr, flush=True)
@@ -169,6 +144,9 @@ class Engine:
             self._order(wire.decode(line)[1])
 
     def _order(self, command: object) -> None:
+        if isinstance(command, ORDERS):
+            self._audible.obey(command)
+            return
         match command:
             case PlaceCall():
                 self._phone.place(command)
@@ -193,22 +171,6 @@ class Engine:
                 self._phone.send_digits(leg, digits)
             case SendText(account, target, text):
                 self._phone.send_text(account, target, text)
-            case PlayTone(tone):
-                self._sound.play(tone)
-            case PlayFile(sound):
-                self._sound.play_sound(sound)
-            case ListCards():
-                self._sound.list_cards()
-            case Sweep():
-                self._sound.sweep()
-            case SetAudio(audio):
-                self._silent = audio == Audio()
-                # Connected first, so that what is said from now on goes out at once; else nothing is said first of all.
-                parts = (self._phone.set_audio, self._sound.set)
-                for part in parts if audio.speak else reversed(parts):
-                    part(audio)
-                self._sound.listen_for_keys(audio.speak if self._phone.keys_in_band(audio.speak) else "")
-                self._conversation.set(audio, time.monotonic())
             case SetTrace(on):
                 self._phone.trace(on=on)
             case StopEngine():

@@ -2,7 +2,8 @@
 """Listens how a conversation sounds: judges its echo twice a second, and tells every two seconds what was measured."""
 
 from collections.abc import Callable
-from statistics import median
+
+import numpy as np
 
 from intercom.core.commands import Audio
 from intercom.core.events import EchoStays, Event, SoundMeasured
@@ -44,7 +45,7 @@ class Conversation:
             self._measure_at = now + MEASURE_S
             self._phone.measure(self._leg)
             microphone, heard = self._sound.alive()
-            echo_db = round(median(self._gains), 1) if self._gains else None
+            echo_db = round(float(np.median(self._gains)), 1) if self._gains else None
             self._post(SoundMeasured(self._leg, microphone, heard, echo_db))
 
     def _judge(self) -> None:
@@ -54,4 +55,4 @@ class Conversation:
         self._gains.append(judgement.gain_db)
         self._poor_s = self._poor_s + JUDGE_S if judgement.poor else 0.0
         if self._poor_s == POOR_S:
-            self._post(EchoStays(self._leg, round(median(self._gains), 1)))
+            self._post(EchoStays(self._leg, round(float(np.median(self._gains)), 1)))

@@ -5,7 +5,6 @@ A USB card forgets its levels whenever it is plugged in, and a Pi with a read-on
 loud enough whispers from then on. `amixer` (alsa-utils) sets them, one control a call.
 """
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -37,6 +36,8 @@ def restore(name_in: str, name_out: str, settings: tuple[str, ...], proc: Path =
 
 def _set(card: str, control: str, value: str) -> str:
     """Set one; why not, or ""."""
+    import subprocess  # noqa: PLC0415  (few doors set levels)
+
     argv = ["amixer", "-q", "-c", card, "--", "sset", control, value]
     try:
         asked = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)

@@ -25,10 +25,23 @@ from lab import namespace, processes
 PER_CYCLE, HERTZ = 0.6, 1e9
 PERIODS, TRIES = 300, 2
 BEGIN, END = "<!-- instructions -->", "<!-- end of instructions -->"
+DAEMON = "import intercom.__main__, intercom.cli.run\nfrom intercom import spared\nwith spared.without('ssl'): import intercom.app"
+IMPORTS = (
+    ("nothing", "nothing: an interpreter", "pass"),
+    ("asyncio", "asyncio, as the daemon does (without ssl)", "with spared.without('ssl'): import asyncio"),
+    ("gpiozero", "gpiozero, as the daemon does", "with spared.known_pin_factories(): import gpiozero"),
+    ("argparse", "argparse", "import argparse"),
+    ("core", "our own core", "import intercom.core.machine"),
+    ("pjsua2", "pjsua2", "import pjsua2"),
+    ("numpy", "numpy", "import numpy"),
+)
+"""What is read at a start: a name, in words, and code that does it alone. They share some of what they read."""
 ROWS = (
     Figure("start", "start, all its processes, to registered", "millions"),
     Figure("start-daemon", "of that the modules of the daemon", "millions"),
-    Figure("start-engine", "of that the modules of the voice engine", "millions"),
+    Figure("start-engine", "of that the modules of the voice engine, before it registers", "millions"),
+    Figure("start-sound", "and what it reads for sounds, after it has registered", "millions"),
+    *(Figure(f"import {name}", f"reading {what}", "millions") for name, what, _ in IMPORTS),
     Figure("idle", "an idle second", "millions"),
     Figure("press", "a press, edge to 180; ours opens the card meanwhile, and chimes", "millions"),
     Figure("call", "10 ms of a conversation (PCMU)", "millions"),
@@ -52,10 +65,26 @@ EXAMPLES = """examples:
 def modules(folder: Path, book: Book, next_step: Callable[[], None]) -> None:
     """Count what it takes to read the modules of both processes."""
     next_step()
-    counted.script(folder, "-c", "import intercom.app, intercom.engine.__main__")  # whoever is first compiles
-    enter(book, "start-daemon", OURS, counted.script(folder, "-c", "import intercom.app") / 1e6)
+    counted.script(
+        folder, "-c", "import intercom.app, intercom.engine.__main__, intercom.engine.conversation"
+    )  # whoever is first compiles
+    enter(book, "start-daemon", OURS, counted.script(folder, "-c", DAEMON) / 1e6)
     next_step()
-    enter(book, "start-engine", OURS, counted.script(folder, "-c", "import intercom.engine.__main__") / 1e6)
+    engine = counted.script(folder, "-c", "import intercom.engine.__main__")
+    enter(book, "start-engine", OURS, engine / 1e6)
+    next_step()
+    whole = counted.script(folder, "-c", "import intercom.engine.__main__, intercom.engine.conversation")
+    enter(book, "start-sound", OURS, (whole - engine) / 1e6)
+
+
+def imports(folder: Path, book: Book, next_step: Callable[[], None]) -> None:
+    """Count what is read at a start, one after the other, each without the interpreter."""
+    nothing = 0
+    for name, _, code in IMPORTS:
+        next_step()
+        count = counted.script(folder, "-c", f"from intercom import spared\n{code}" if "spared" in code else code)
+        enter(book, f"import {name}", OURS, (count - nothing) / 1e6)
+        nothing = nothing or count
 
 
 def periods(folder: Path, book: Book, next_step: Callable[[], None]) -> None:
@@ -66,7 +95,8 @@ def periods(folder: Path, book: Book, next_step: Callable[[], None]) -> None:
 
 
 PARTS = {
-    "modules": (modules, (("the daemon's modules", 60.0), ("the engine's modules", 30.0))),
+    "modules": (modules, (("the daemon's modules", 60.0), ("the engine's", 30.0), ("the sound's", 30.0))),
+    "imports": (imports, tuple((f"reading {what}", 15.0) for _, what, _ in IMPORTS)),
     "period": (periods, (("periods of audio, without PJSIP", 50.0),)),
     "doors": (live.doors, live.DOORS),
     "calls": (live.calls, live.CALLS),

@@ -25,7 +25,9 @@ from lab import namespace, processes
 PER_CYCLE, HERTZ = 0.6, 1e9
 PERIODS, TRIES = 300, 2
 BEGIN, END = "<!-- instructions -->", "<!-- end of instructions -->"
-DAEMON = "import intercom.__main__, intercom.cli.run\nfrom intercom import spared\nwith spared.without('ssl'): import intercom.app"
+DAEMON = """import intercom.__main__, intercom.cli.run
+from intercom import spared
+with spared.without("ssl"): import intercom.app"""
 IMPORTS = (
     ("nothing", "nothing: an interpreter", "pass"),
     ("asyncio", "asyncio, as the daemon does (without ssl)", "with spared.without('ssl'): import asyncio"),

@@ -42,7 +42,7 @@ def read_by(code: str) -> set[str]:
 
 
 def test_the_daemon_reads_nothing_that_it_has_no_use_for() -> None:
-    """As `intercom run` goes, up to a configuration that is not there. Names and TLS files load what they need later."""
+    """As `intercom run` goes, up to a configuration that is missing. Names and TLS files load what they need later."""
     read = read_by(DOOR)
 
     assert "intercom.daemon" in read

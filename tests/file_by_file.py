@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,8 @@ SECOND_CHANCES = 6
 """More red files than this are no accident."""
 NOTHING_CHOSEN = 5
 """pytest's exit status for a file of which the arguments (-k) chose nothing."""
+SLOWEST = 10
+"""So many are named at the end, with how much of their time they computed and did not wait."""
 
 
 @dataclass
@@ -39,6 +42,7 @@ class Job:
     arguments: list[str]
     counts: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    cpu_s: float = 0.0
     status: int = 0
     output: Path = Path()
     began: float = 0.0
@@ -112,15 +116,24 @@ def _start(job: Job, tests: Path, arguments: list[str], folder: Path) -> Job:
 
 def _ended(job: Job) -> bool:
     assert job.process is not None
+    before = _computed_s()
     status = job.process.poll()
     if status is None:
         return False
+    # The kernel adds a child's time to ours in the moment in which it is taken off its hands.
+    job.cpu_s = _computed_s() - before
     job.seconds, job.status = (
         time.monotonic() - job.began,
         0 if status == NOTHING_CHOSEN else status,
     )
     job.counts = _counts(job.output.with_suffix(".xml"))
     return True
+
+
+def _computed_s() -> float:
+    """Seconds of CPU of all children that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _counts(report: Path) -> dict[str, int]:
@@ -161,8 +174,11 @@ def _tell(done: list[Job], seconds: float) -> int:
     broken = sum(not job.counts["failed"] for job in red)
     passed, failed, skipped = (sum(job.counts[word] for job in done) for word in ("passed", "failed", "skipped"))
     print(
-        f"\n{len(done)} jobs in {seconds:.0f} s, of which {sum(job.seconds for job in done):.0f} s one after the other"
+        f"\n{len(done)} jobs in {seconds:.0f} s, {sum(job.seconds for job in done):.0f} s one after the other, "
+        f"{sum(job.cpu_s for job in done):.0f} s of them computing; the slowest:"
     )
+    for job in sorted(done, key=lambda job: -job.seconds)[:SLOWEST]:
+        print(f"{job.seconds:6.0f} s, {job.cpu_s:4.0f} s computing: {job.name}")
     for job in done:
         if job.first and not job.status:
             print(f"green only the second time: {job.name}: {job.first}")

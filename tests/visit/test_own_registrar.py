@@ -13,12 +13,14 @@ from pathlib import Path
 
 import interop_table
 import pytest
+from healing import asks_often
 
+from intercom.cli.client import ask
 from lab.attackers import Attacker
 from lab.baresip import Phone
 from lab.house import DOOR_IP, REGISTRAR_IP, VISITOR_HZ, House, heard_by, stopping
 from lab.own_registrar import OwnRegistrar
-from lab.processes import LabError
+from lab.processes import LabError, wait_until
 from lab.tones import speech_tone
 
 HERE, OUTSIDE, PHONE = "127.0.0.1", "10.9.0.1", "10.9.0.31"
@@ -97,6 +99,19 @@ def test_a_phone_of_the_house_rings_talks_and_calls_back(house: House, service: 
         door.await_record("call-arrived")
         phone.hang_up()
     interop_table.add("registrar", "the service of `install --with-registrar`", *PEERS)
+
+
+def test_that_the_door_asks_by_registering_is_no_news(house: House, service: OwnRegistrar) -> None:
+    """Three times a minute, for ever: the service's journal is on a memory card, too."""
+    usual = ours(service)["edit"]
+    with house.door(edit=lambda text: asks_often(usual(text))) as door:  # type: ignore[operator]
+        mark = service.mark()
+        asked = lambda: ask(door.socket, {"do": "status"})["status"]["lines"][0]["round_trip_ms"]  # noqa: E731
+        wait_until(asked, 15, "the door has asked its server", door.process)
+        door.stop()
+
+        told = "\n".join(service.running().lines(mark))
+        assert re.findall(r"REGISTERED user=door expires=(\d+)", told) == ["0"]
 
 
 def test_who_guesses_passwords_is_soon_not_heard_any_more(house: House, service: OwnRegistrar, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from bench.side import counted
 from bench.side.calls import never_still
 from bench.side.contestants import USERS, Contestant, GpioBaresip, Intercom, Loop, dark
 from bench.side.figures import BARESIP, LOOP, OURS
-from bench.side.rounds import Book, enter
+from bench.side.rounds import Book, Rounds, enter
 from bench.side.wire import Wire
 from bench.sound.engines import Baresip, Ours
 from bench.sound.far_end import FarEnd
@@ -62,6 +63,9 @@ def doors(folder: Path, book: Book, next_step: Callable[[], None]) -> None:
             next_step()
             place = folder / kind.__name__
             place.mkdir()
+            # Uncounted: whoever comes first after a change has Python compile it.
+            first: Contestant = kind(house, place, prefix=[])
+            Rounds(wire, [first], defaultdict(dict), lambda text: None).alone(first)
             who: Contestant = kind(house, place, prefix=counted.valgrind(place))
             _contestant(who, place, phone, wire, book)
 
@@ -89,7 +93,7 @@ def calls(folder: Path, book: Book, next_step: Callable[[], None]) -> None:
 def _intercom(house: House, folder: Path, prefix: list[str]) -> Intercom:
     (folder / "sitecustomize.py").write_text(PATIENT.format(start_s=START_S))
     path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-    prefix = [*prefix, "--trace-children=yes"]
+    prefix = [*prefix, "--trace-children=yes"] if prefix else []
     return Intercom(house, folder / "door", edit=dark, prefix=prefix, env={"PYTHONPATH": path})
 
 

@@ -17,6 +17,8 @@ from bench.side.rows import MANY, ROWS, VISITS
 
 README = Path(__file__).parents[2] / "README.md"
 PLOTS = Path(__file__).parents[1] / "plots"
+HEAD = 2
+"""Lines of a table before its rows."""
 BEGIN, END = "<!-- side by side -->", "<!-- end of side by side -->"
 
 
@@ -35,8 +37,8 @@ def keep(folder: Path, results: Results, footer: str, date: str) -> tuple[list[s
     plots = table.plots(results, ROWS, date)
     pictures = [f"![{name}](bench/plots/{name}.svg)" for name in plots]
     several = table.many(results, many.NUMBERS, MANY), table.visits(results, VISITS)
-    lines = [*table.table(results, ROWS), *(line for each in several if each for line in ("", *each))]
-    lines += ["", footer, "", *pictures]
+    whole = [each for each in (table.table(results, ROWS), *several) if len(each) > HEAD]
+    lines = [*(line for each in whole for line in (*each, "")), footer, "", *pictures]
     (folder / "results.json").write_text(json.dumps({"told": footer, "samples": results.samples}, indent=1))
     (folder / "table.md").write_text("\n".join(lines) + "\n")
     for name, plot in plots.items():

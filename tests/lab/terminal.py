@@ -39,7 +39,8 @@ class Terminal:
         surroundings = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "", "LINES": "", **(env or {})}
         surroundings.pop("NO_COLOR", None)
         self._process = subprocess.Popen(
-            ["setsid", "--ctty", *map(str, argv)],
+            # Whoever runs the suite in the background of a shell has SIGINT ignored, and all that he starts has.
+            ["env", "--default-signal=INT", "setsid", "--ctty", *map(str, argv)],
             stdin=slave, stdout=slave, stderr=slave,
             env={name: value for name, value in surroundings.items() if value},
         )  # fmt: skip

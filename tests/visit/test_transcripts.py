@@ -83,6 +83,12 @@ def before(session: Session, house: House) -> None:
         session.type("doctor", "--config", session.door.config, "--echo", "echo", status=4, shown="doctor --echo 600")
 
 
+def at_rest(door: Door) -> None:
+    """Await the end of all that belongs to a visit: a press before the card is closed is told in another order."""
+    door.await_status("idle")
+    door.await_record("card-closed", reason=f"visit {door.current_visit()}")
+
+
 def visits(session: Session, house: House) -> None:
     """What happens at the door, and what is told of it."""
     door = session.door
@@ -94,7 +100,7 @@ def visits(session: Session, house: House) -> None:
             phone.answer()
             watch.await_text("levels .*dBFS")
         phone.hang_up()
-        door.await_status("idle")
+        at_rest(door)
         with session.at("press", "front", "--wait") as press:
             phone.await_event("CALL_INCOMING", since=session.typed_at)
             phone.answer()
@@ -102,7 +108,7 @@ def visits(session: Session, house: House) -> None:
             session.type("open")
             phone.hang_up()
             assert press.await_end() == 0, press.text()
-        door.await_status("idle")
+        at_rest(door)
         session.type("logs", "--visit", door.current_visit())
         with session.at("call", "201", "--wait") as call:
             phone.await_event("CALL_INCOMING", since=session.typed_at)

@@ -7,7 +7,6 @@ pjsua2. Nothing is timed, so it hardly matters what else this machine does, or h
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.side import counted, live, report, table
-from bench.side.figures import BARESIP, OURS, Figure, Results, worse
+from bench.side.figures import BARESIP, OURS, Figure, Results
 from bench.side.progress import Progress
 from bench.side.rounds import Book, enter
 
@@ -185,16 +184,11 @@ def main() -> int:
     missing = "".join(f" Broke off twice: {name}." for name in broken)
     footer = f"From a run on {report.today()}: {report.versions()}.{missing}"
     lines = lines_of(results, footer)
-    (folder / "results.json").write_text(json.dumps({"told": footer, "samples": results.samples}, indent=1))
-    (folder / "table.md").write_text("\n".join(lines) + "\n")
+    report.leave(folder, results, footer, lines)
     print("\n".join(lines), flush=True)
     if options.write:
         report.put(BEGIN, END, lines)
-    sentences = worse(earlier, results) if earlier else []
-    for sentence in sentences:
-        print(f"worse by a quarter: {sentence}")
-    if earlier and not sentences:
-        print("nothing is worse by a quarter")
+    sentences = report.compare(earlier, results, "nothing is worse by a quarter")
     return 1 if sentences or broken else 0
 
 

@@ -22,7 +22,6 @@ from pathlib import Path
 from bench.side import many, report
 from bench.side.contestants import USERS
 from bench.side.extent import QUICK, Extent
-from bench.side.figures import worse
 from bench.side.parts import PARTS, warm_up
 from bench.side.progress import Progress
 from bench.side.rounds import Book
@@ -188,11 +187,7 @@ def main() -> int:
     print("\n".join(lines), flush=True)
     if options.write and not stopped:
         report.write(lines, plots)
-    sentences = worse(earlier, results) if earlier else []
-    for sentence in sentences:
-        print(f"worse by a quarter: {sentence}")
-    if earlier and not sentences:
-        print("no ratio is worse by a quarter")
+    sentences = report.compare(earlier, results, "no ratio is worse by a quarter")
     return 130 if stopped else 1 if sentences or run.broken else 0
 
 

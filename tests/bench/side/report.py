@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.side import many, table
-from bench.side.figures import BARESIP, LOOP, OURS, Results
+from bench.side.figures import BARESIP, LOOP, OURS, Results, worse
 from bench.side.rows import MANY, ROWS, VISITS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -39,11 +39,26 @@ def keep(folder: Path, results: Results, footer: str, date: str) -> tuple[list[s
     several = table.many(results, many.NUMBERS, MANY), table.visits(results, VISITS)
     whole = [each for each in (table.table(results, ROWS), *several) if len(each) > HEAD]
     lines = [*(line for each in whole for line in (*each, "")), footer, "", *pictures]
-    (folder / "results.json").write_text(json.dumps({"told": footer, "samples": results.samples}, indent=1))
-    (folder / "table.md").write_text("\n".join(lines) + "\n")
+    leave(folder, results, footer, lines)
     for name, plot in plots.items():
         (folder / f"{name}.svg").write_text(plot)
     return lines, plots
+
+
+def leave(folder: Path, results: Results, footer: str, lines: Sequence[str]) -> None:
+    """Leave samples and table in a folder, for `load` and for people."""
+    (folder / "results.json").write_text(json.dumps({"told": footer, "samples": results.samples}, indent=1))
+    (folder / "table.md").write_text("\n".join(lines) + "\n")
+
+
+def compare(earlier: Results | None, results: Results, well: str) -> list[str]:
+    """Print what became worse since an earlier run, or that all is well; return the sentences."""
+    sentences = worse(earlier, results) if earlier else []
+    for sentence in sentences:
+        print(f"worse by a quarter: {sentence}")
+    if earlier and not sentences:
+        print(well)
+    return sentences
 
 
 def write(lines: Sequence[str], plots: Mapping[str, str]) -> None:

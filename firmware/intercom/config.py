@@ -130,7 +130,8 @@ class Contact:
     """A user of the account's server ("400") or a whole address."""
     then: Secret = field(default_factory=Secret)
     """Keys to press once it has answered, from `then`, `then_file` or `credential`: an extension that an attendant asks
-    for, or a conference's PIN. The journal tells the contact's key, never these."""
+    for, or a conference's PIN. The journal tells the contact's key, never these. Nobody else gets them, a caller of
+    that name or whom a server sends the call on to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The house calls the door: who may, and what the visitor hears first."""
 
+from dataclasses import replace
+
 import pytest
 from door_story import RULES, Story
 
@@ -11,8 +13,10 @@ from intercom.core.commands import (
     KeepPending,
     Kind,
     Lamp,
+    PlaceCall,
     PlayTone,
     Report,
+    SendDigits,
     SetAudio,
     SetLamp,
     SetStatus,
@@ -23,15 +27,20 @@ from intercom.core.events import (
     CallAnswered,
     CallArrived,
     CallEnded,
+    CallProgressed,
+    CallRedirected,
     CallTurnedAway,
     CardOpened,
+    EarlyMediaBegan,
     EngineLost,
+    NetworkChanged,
     StopRequested,
     TonePlayed,
 )
 from intercom.core.levels import audio
 from intercom.core.pending import Pending
 from intercom.core.phases import Phase
+from intercom.core.rules import Redirect
 
 SOURCE = "192.0.2.1:5060"
 CALLED = CallArrived("in-1", "home", "201", SOURCE, trusted=True)
@@ -207,3 +216,41 @@ def test_a_call_that_was_turned_away_is_told_whatever_goes_on() -> None:
 
     told = story.records(Kind.CALL_REFUSED)
     assert [(one["caller"], one["visit"], one["reason"]) for one in told] == [("201", "", why)]
+
+
+@pytest.mark.parametrize("announced", [False, True])
+@pytest.mark.parametrize("code", [*range(300, 700, 7), 401, 403, 404, 408, 480, 486, 487, 488, 500, 503, 603])
+def test_a_call_from_the_house_that_fails_is_over_and_nobody_is_dialled(code: int, announced: bool) -> None:
+    """Its number is the caller's own choice; through another account it may even be somebody else's."""
+    rules = replace(RULES, callers={"home": frozenset({"*"})}, redirect=lambda _, contact: Redirect(contact))
+    story = Story(rules).online()
+    story.tell(replace(CALLED, caller="0900123456"), *[TonePlayed("listening")] * announced)
+    story.tell(NetworkChanged("eth0"), CallProgressed("in-1", 180), EarlyMediaBegan("in-1"))
+    ended = CallRedirected("in-1", code, ("204",)) if code < 400 else CallEnded("in-1", code, "the network changed")
+    story.tell(ended)
+    story.wait(100.0)
+
+    assert story.wanted(PlaceCall) == []
+    assert (story.state.phase, story.state.visit, story.state.unheard) == (Phase.IDLE, None, ())
+    assert len(story.records(Kind.VISIT_ENDED)) == 1
+
+
+def test_a_caller_with_the_name_of_a_contact_does_not_get_its_keys() -> None:
+    """A name that a caller gives is nothing that the configuration said: the keys may be a PIN."""
+    rules = replace(RULES, callers={"home": frozenset({"*"})}, dial={"office": "400"}, keys={"office": "w1234#"})
+    story = Story(rules).online()
+    story.tell(replace(CALLED, caller="office"), TonePlayed("listening"), CallAnswered("in-1"))
+
+    assert story.state.phase is Phase.TALKING
+    assert story.wanted(SendDigits) == []
+
+
+def test_callers_who_hang_up_are_no_targets_that_never_ring() -> None:
+    """Else each of them would be a trouble of the door, and be kept for ever."""
+    story = Story(replace(RULES, callers={"home": frozenset({"*"})})).online()
+    for number in range(5):
+        story.tell(replace(CALLED, leg=f"in-{number}", caller="concierge"), CallEnded(f"in-{number}", 487, "x"))
+        story.wait(86400.0)
+
+    assert story.state.unheard == ()
+    assert not [told for told in story.records(Kind.CONDITION_BEGAN) if "concierge" in str(told)]

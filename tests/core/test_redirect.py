@@ -7,8 +7,17 @@ import pytest
 from door_story import RULES, Story
 
 from intercom.config import Account
-from intercom.core.commands import Kind, PlaceCall
-from intercom.core.events import ButtonPressed, CallAnswered, CallEnded, CallProgressed, CallRedirected
+from intercom.core.commands import Kind, PlaceCall, SendDigits
+from intercom.core.events import (
+    ButtonPressed,
+    CallAnswered,
+    CallEnded,
+    CallProgressed,
+    CallRedirected,
+    EngineLost,
+    EngineStarted,
+    LineUp,
+)
 from intercom.core.phases import Phase
 from intercom.core.rules import Redirect
 from intercom.redirects import policy
@@ -128,6 +137,43 @@ def test_a_failure_of_the_server_after_a_redirection_tries_the_planned_target_el
         ("home", "202"),
         ("spare", "201"),
     ]
+
+
+def test_an_address_that_a_server_names_is_no_contact_of_ours() -> None:
+    """A user of the server's may be called as a contact is: the server's is meant, and gets none of the keys."""
+    rules = replace(RULES, redirect=to_user, dial={"office": "400", "201": "500"}, keys={"office": "1#", "201": "2#"})
+    story = Story(rules).online()
+    story.tell(FRONT, CallRedirected("boot-1.1", 302, ("sip:office@pbx",)), CallAnswered("boot-1.2"))
+
+    assert placed(story) == ["500", "office"]
+    assert story.wanted(SendDigits) == []
+
+
+def test_a_loop_is_seen_through_the_name_of_a_contact() -> None:
+    """The number that was dialled is what counts, not the word that stands for it."""
+    story = Story(replace(RULES, redirect=to_user, dial={"201": "500"})).online()
+    story.tell(FRONT, CallRedirected("boot-1.1", 302, ("sip:500@pbx",)))
+
+    assert placed(story) == ["500"]
+    assert [told["reason"] for told in story.records(Kind.REDIRECT_REFUSED)] == ["called already: a loop"]
+
+
+def test_no_server_makes_the_door_call_what_it_may_not() -> None:
+    """Whatever the policy of redirections says: the one place where numbers are dialled asks the configuration."""
+    story = Story(replace(RULES, redirect=to_user, may_dial=lambda number: number != "112")).online()
+    story.tell(FRONT, CallRedirected("boot-1.1", 302, ("sip:112@pbx", "sip:202@pbx")))
+
+    assert placed(story) == ["201", "202"]
+    assert len(story.records(Kind.REDIRECT_REFUSED)) == 1
+
+
+def test_a_conversation_that_was_cut_is_called_back_where_the_plan_calls() -> None:
+    """What a server named then is nothing to dial now: it is asked again."""
+    story = redirecting()
+    story.tell(FRONT, CallRedirected("boot-1.1", 302, ("sip:202@pbx",)), CallAnswered("boot-1.2"))
+    story.tell(EngineLost("crash"), EngineStarted("e"), LineUp("home", 1.0, 300))
+
+    assert placed(story) == ["201", "202", "201"]
 
 
 def test_a_conversation_that_is_sent_on_is_over() -> None:

@@ -39,6 +39,7 @@ from intercom.core.events import (
     TrialKind,
     TrialWanted,
 )
+from intercom.core.legs import names
 from intercom.core.levels import audio, lamp
 from intercom.core.phases import OUTCOME_TONES, Outcome, Phase
 
@@ -222,7 +223,7 @@ def test_a_stop_ends_the_visit_locks_the_doors_and_leaves(phase: Phase) -> None:
     reached = story.state.phase
     told_before = outcomes(story)
     story.diary.clear()
-    legs = [HangUp(leg.name) for leg in story.state.visit.legs] if story.state.visit else []
+    legs = [HangUp(name) for name in names(story.state.visit)] if story.state.visit else []
     orders = story.tell(StopRequested("SIGTERM"))
     story.tell(EngineLost("ended with status 0"))
 

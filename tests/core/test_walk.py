@@ -4,10 +4,10 @@ from itertools import chain
 
 import pytest
 import walked_visits
-from walked_visits import RULES, checking
+from walked_visits import FORBIDDEN, RULES, checking
 from walking import Walk, many
 
-from intercom.core.commands import HangUp, Kind, SetStrike
+from intercom.core.commands import AnswerCall, HangUp, Kind, PlaceCall, SendDigits, SetStrike
 from intercom.core.events import (
     ButtonPressed,
     CallAnswered,
@@ -118,6 +118,58 @@ def test_a_call_from_the_house_is_told_to_the_visitor_before_it_is_answered(walk
         if way.after.phase is Phase.ANSWERING and way.before.phase is not Phase.ANSWERING:
             assert way.before.phase is Phase.ANNOUNCING
             assert way.event == TonePlayed("listening")
+
+
+def test_a_visit_that_no_button_began_places_no_call(walk: Walk) -> None:
+    """Whatever becomes of a call from the house: its caller, who gave a number of his own choice, is never dialled."""
+    placed = 0
+    for way in walk.moved:
+        calls = [order for order in way.commands if isinstance(order, PlaceCall)]
+        placed += len(calls)
+        if calls:
+            assert way.after.visit is not None, way
+            assert way.after.visit.button, way
+            assert way.after.visit.incoming is None, way
+    assert placed > 0
+
+
+def test_only_a_call_that_came_in_is_answered(walk: Walk) -> None:
+    """Once its visitor has been told; and a call that the door placed is answered by nobody but the far end."""
+    answered = 0
+    for way in walk.moved:
+        for order in way.commands:
+            if isinstance(order, AnswerCall):
+                answered += 1
+                assert way.after.visit is not None
+                assert way.after.visit.incoming is not None
+                assert way.after.visit.incoming.name == order.leg
+    assert answered > 0
+
+
+def test_a_visit_has_calls_of_one_direction_only(walk: Walk) -> None:
+    """A button's visit never gets a caller, a caller's visit never a leg; so nothing done about one hits the other."""
+    for way in walk.moved:
+        if (visit := way.after.visit) is not None:
+            assert visit.incoming is None or (visit.legs == () and visit.button == ""), way
+
+
+def test_keys_go_only_to_whom_the_configuration_gives_them(walk: Walk) -> None:
+    """They may be a PIN: no caller of that name gets them, and nobody whom a server named instead."""
+    sent = 0
+    for way in walk.moved:
+        for order in way.commands:
+            if isinstance(order, SendDigits):
+                sent += 1
+                assert way.before.visit is not None
+                (leg,) = (leg for leg in way.before.visit.legs if leg.name == order.leg)
+                assert (leg.target, leg.wanted) == ("201", ""), way
+    assert sent > 0
+
+
+def test_what_the_door_may_not_call_is_never_dialled(walk: Walk) -> None:
+    """Neither for an operator, nor because a server named it, nor because a note of another daemon did."""
+    for way in walk.moved:
+        assert not [order for order in way.commands if isinstance(order, PlaceCall) and order.target == FORBIDDEN]
 
 
 def test_only_a_right_code_from_the_talking_leg_releases_a_door(walk: Walk) -> None:

@@ -51,12 +51,15 @@ from intercom.core.events import (
     TrialWanted,
     VisitRestored,
 )
+from intercom.core.legs import names
 from intercom.core.machine import start
 from intercom.core.pending import Pending, Stage
 from intercom.core.phases import Phase
 from intercom.core.rules import CodeRule, Redirect, Rules, no_redirect
 from intercom.core.state import Leg, Line, State, Trial, Visit
 
+FORBIDDEN = "112"
+"""Whom the door may not call, whoever asks for it."""
 RULES = Rules(
     buttons={"front": (Stage(("201", "202"), 2.0), Stage(("direct",), 2.0)), "side": (Stage(("203",), 2.0, "day"),)},
     direct=frozenset({"direct"}),
@@ -64,6 +67,8 @@ RULES = Rules(
     text_unanswered_to="200",
     texters={"home": frozenset({"201"})},
     redirect=lambda _, contact: Redirect(contact),
+    keys={"201": "1#"},  # who calls the door may have a contact's name
+    may_dial=lambda number: number != FORBIDDEN,
     most_hops=1,
     accounts=("home",),
     callers={"home": frozenset({"201"})},
@@ -127,11 +132,12 @@ def events(state: State, rules: Rules) -> list[Event]:
         return [*answers, *meanwhile, StopRequested("SIGTERM")]
     legs = ["stranger"]
     if state.visit is not None:
-        legs += [leg.name for leg in state.visit.legs]
+        legs += names(state.visit)
     always: list[Event] = [
         *(ButtonPressed(button, "panel") for button in rules.buttons),
         HangUpAsked("uid 0"),
         CallAsked("201", "uid 0"),
+        CallAsked(FORBIDDEN, "uid 0"),
         StopRequested("SIGTERM"),
         VisitRestored(Pending("old-1", "front", "panel", 0.0, 2, (Stage(("201",), 2.0),), called_back=True)),
         TrialWanted(TrialKind.TEST, "daily"),
@@ -171,6 +177,7 @@ def events(state: State, rules: Rules) -> list[Event]:
             CallEnded(leg, 486, "Busy Here"),
             CallEnded(leg, 503, "x"),
             CallRedirected(leg, 302, ("sip:204@pbx",)),
+            CallRedirected(leg, 302, (FORBIDDEN, "201")),
             AudioFlowed(leg, "in"),
         ]
         always += [DigitReceived(leg, key, "RFC 4733") for key in "1#"]
@@ -194,8 +201,8 @@ _STATE = kept(
 )
 _VISIT = kept(
     Visit,
-    *("legs", "talker", "early", "phase_until", "silent_until", "dialled"),
-    *("id", "by", "began_at", "marks", "failures", "tried", "account", "answered_by"),
+    *("legs", "incoming", "talker", "early", "phase_until", "silent_until", "dialled"),
+    *("id", "by", "began_at", "marks", "failures", "tried", "called", "account", "answered_by"),
     # Told to the journal, once, and to the final record; a level goes by it, and nothing else.
     *("stream", "sound", "one_way", "half_duplex"),
     # How long it still has is a story in test_network_lost.py; here only whether it has waited.
@@ -237,9 +244,12 @@ def _visit(visit: Visit, now: float) -> Hashable:
     # Two legs of a stage are alike: which of them rings makes no other state.
     legs = sorted(visit.legs, key=lambda leg: (leg.name in (visit.talker, visit.early), leg.progressed, leg.rang))
     places: dict[str, Any] = {"": ""} | {leg.name: place for place, leg in enumerate(legs)}
+    if visit.incoming is not None:
+        places[visit.incoming.name] = "in"
     return (
         _VISIT(visit),
         tuple(map(_LEG, legs)),
+        visit.incoming is None,
         places.get(visit.talker, "gone"),
         places.get(visit.early, "gone"),
         left(visit.phase_until, now),

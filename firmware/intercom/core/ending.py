@@ -48,5 +48,4 @@ def tell(turn: Turn, outcome: Outcome, signal: Signal) -> None:
 
 def _wanted(visit: Visit) -> list[str]:
     """Return everybody whom the visit called or would have called."""
-    tried = sorted({target for target, _ in visit.tried})
-    return tried or [target for stage in visit.stages for target in stage.targets]
+    return sorted(visit.called) or [target for stage in visit.stages for target in stage.targets]

@@ -70,7 +70,8 @@ def _enter_announcing(turn: Turn) -> None:
 
 
 def _enter_answering(turn: Turn) -> None:
-    turn.order(*(AnswerCall(leg.name) for leg in turn.visit.legs))
+    if turn.visit.incoming is not None:
+        turn.order(AnswerCall(turn.visit.incoming.name))
 
 
 def _enter_talking(turn: Turn) -> None:
@@ -97,10 +98,10 @@ _ON_ENTER: Mapping[Phase, Callable[[Turn], None]] = {
 def _enter_closing(turn: Turn, left: Phase, signal: Signal) -> None:
     outcome = ending.outcome(turn.visit, left, signal)
     ending.tell(turn, outcome, signal)
-    turn.order(*(HangUp(leg.name) for leg in turn.visit.legs))
+    turn.order(*(HangUp(name) for name in legs.names(turn.visit)))
     if turn.visit.button and outcome in (Outcome.UNREACHABLE, Outcome.CUT):
         turn.set(missed=(*turn.state.missed, (turn.visit.button, turn.visit.began_at))[-MISSED_KEPT:])
-    turn.set_visit(outcome=outcome, legs=(), early="", patient_until=None, doubted="")
+    turn.set_visit(outcome=outcome, legs=(), incoming=None, early="", patient_until=None, doubted="")
     texts.unanswered(turn, outcome)
     if outcome in OUTCOME_TONES:
         turn.order(PlayTone(OUTCOME_TONES[outcome]))

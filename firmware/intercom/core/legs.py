@@ -7,7 +7,7 @@ from intercom.core.commands import HangUp, PlaceCall
 from intercom.core.events import IN_BAND
 from intercom.core.levels import line_up
 from intercom.core.phases import Phase
-from intercom.core.state import Leg, LinePhase, Unheard
+from intercom.core.state import Incoming, Leg, LinePhase, Unheard, Visit
 from intercom.core.turn import Turn
 
 DIRECT = "direct"
@@ -17,10 +17,21 @@ DEAF_CALLS = 3
 
 
 def find(turn: Turn, name: str) -> Leg | None:
-    """Return this visit's leg of that name, or None for one that is not (or no longer) its own."""
+    """Return the leg of that name that this visit placed, or None for one that is not (or no longer) its own."""
     if turn.state.visit is None:
         return None
     return next((leg for leg in turn.visit.legs if leg.name == name), None)
+
+
+def incoming(turn: Turn, name: str) -> Incoming | None:
+    """Return the call of that name that came in and that this visit is about, or None."""
+    call = turn.state.visit.incoming if turn.state.visit is not None else None
+    return call if call is not None and call.name == name else None
+
+
+def names(visit: Visit) -> tuple[str, ...]:
+    """Return the names of all calls of a visit, placed or come in: what is hung up when it is over."""
+    return (*(leg.name for leg in visit.legs), *([visit.incoming.name] if visit.incoming is not None else []))
 
 
 def put(turn: Turn, leg: Leg) -> None:
@@ -28,21 +39,38 @@ def put(turn: Turn, leg: Leg) -> None:
     turn.set_visit(legs=tuple(leg if other.name == leg.name else other for other in turn.visit.legs))
 
 
-def place(turn: Turn, target: str, account: str) -> None:
-    """Call a target by one way."""
+def place(turn: Turn, target: str, account: str, *, sent: Leg | None = None, others: tuple[str, ...] = ()) -> bool:
+    """Call a target by one way; return whether that is allowed. This is the only place where a number is dialled.
+
+    `sent` is the leg that a server sent on to `target`: then it is an address of that server's, and no word of the
+    configuration's, even if a contact has the same name. `others` are whom the server named besides.
+    """
     visit = turn.visit
-    leg = Leg(f"{visit.id}.{visit.dialled + 1}", target, account)
-    turn.order(PlaceCall(leg.name, account, turn.rules.dial.get(target, target), visit.button))
-    turn.set_visit(legs=(*visit.legs, leg), dialled=visit.dialled + 1, tried=visit.tried | {(target, account)})
+    number = target if sent is not None else turn.rules.dial.get(target, target)
+    if not turn.rules.may_dial(number):
+        return False
+    name = f"{visit.id}.{visit.dialled + 1}"
+    if sent is None:
+        leg = Leg(name, target, account)
+    else:
+        leg = Leg(name, target, account, wanted=sent.planned, others=others, hops=sent.hops + 1)
+    turn.order(PlaceCall(leg.name, account, number, visit.button))
+    turn.set_visit(
+        legs=(*visit.legs, leg),
+        dialled=visit.dialled + 1,
+        tried=visit.tried | {(number, account)},
+        called=visit.called | {target},
+    )
+    return True
 
 
 def try_another_way(turn: Turn, leg: Leg) -> bool:
     """Call a leg's target through the next account that is up and was not tried; return whether there was one."""
-    for line in turn.state.lines:
-        if line.phase is LinePhase.UP and (leg.planned, line.name) not in turn.visit.tried and leg.account != DIRECT:
-            place(turn, leg.planned, line.name)
-            return True
-    return False
+    if leg.account == DIRECT:
+        return False
+    number = turn.rules.dial.get(leg.planned, leg.planned)
+    ways = (line.name for line in turn.state.lines if line.phase is LinePhase.UP)
+    return any((number, way) not in turn.visit.tried and place(turn, leg.planned, way) for way in ways)
 
 
 def pass_over(turn: Turn, leg: Leg, *, only_if_another: bool = False) -> None:
@@ -86,10 +114,14 @@ def counts(turn: Turn, leg: str, method: str) -> bool:
     key counts once, whichever of its two ways is the quicker one today. From tones in the sound a leg turns to a better
     way at once, without that key: gateways let pieces of tones through beside it, but not of every key.
     """
-    known = find(turn, leg)
+    known = find(turn, leg) or incoming(turn, leg)
     if known is None:
         return True
     once = known.method in ("", method) or turn.now - known.keyed_at >= turn.rules.keyed_twice_s
     if once or known.method == IN_BAND:
-        put(turn, replace(known, method=method, keyed_at=turn.now))
+        keyed = replace(known, method=method, keyed_at=turn.now)
+        if isinstance(keyed, Incoming):
+            turn.set_visit(incoming=keyed)
+        else:
+            put(turn, keyed)
     return once

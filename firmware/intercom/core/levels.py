@@ -115,8 +115,8 @@ def pending(state: State) -> Pending | None:
     stages, called_back = visit.stages, visit.called_back
     if PHASES[state.phase].talk or not visit.button:
         # A conversation is called back once; the house may call again by itself.
-        again = visit.button and not called_back
-        stages, called_back = ((Stage((visit.answered_by,), visit.stages[0].ring_s),) if again else ()), True
+        whom = [leg.planned for leg in visit.legs if leg.name == visit.talker and not called_back]
+        stages, called_back = tuple(Stage((target,), visit.stages[0].ring_s) for target in whom), True
     return Pending(visit.id, visit.button, visit.by, visit.began_at, visit.dialled, stages, called_back)
 
 

@@ -26,6 +26,8 @@ def followed(turn: Turn, leg: Leg, contacts: tuple[str, ...]) -> Leg:
             refused = "called already: a loop"
         elif not refused and leg.hops >= turn.rules.most_hops:
             refused = f"sent on {leg.hops} times already"
+        elif not refused and not turn.rules.may_dial(way.target):
+            refused = "the door may not call this number"
         if refused:
             turn.tell(Kind.REDIRECT_REFUSED, leg=leg.name, target=leg.target, contact=contact, reason=refused)
         else:
@@ -39,7 +41,4 @@ def call_next(turn: Turn, leg: Leg) -> bool:
     others = [other for other in leg.others if (other, leg.account) not in turn.visit.tried]
     if not others or leg.hops >= turn.rules.most_hops:
         return False
-    legs.place(turn, others[0], leg.account)
-    placed = turn.visit.legs[-1]
-    legs.put(turn, replace(placed, wanted=leg.wanted or leg.target, others=tuple(others[1:]), hops=leg.hops + 1))
-    return True
+    return legs.place(turn, others[0], leg.account, sent=leg, others=tuple(others[1:]))

@@ -17,11 +17,11 @@ from intercom.core.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One call of a visit: its name, unique for ever, whom it calls, and how."""
+    """One call that a visit placed: its name, unique for ever, whom it calls, and how."""
 
     name: str
     target: str
-    account: str = ""
+    account: str
     progressed: bool = False
     """Whether a server has taken notice of it."""
     rang: bool = False
@@ -47,6 +47,21 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
+class Incoming:
+    """The call of somebody who called the door. It is answered or hung up, and never placed anew by another way.
+
+    It is no `Leg`: what is done about calls that the door placed cannot be done to it by mistake.
+    """
+
+    name: str
+    caller: str
+    account: str
+    method: str = ""
+    """As in `Leg`."""
+    keyed_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Visit:
     """Somebody is at the door, or the house called it. At most one at a time: there is one microphone."""
 
@@ -61,13 +76,15 @@ class Visit:
     """Who is left of them, the present stage first."""
     phase_until: float | None = None
     legs: tuple[Leg, ...] = ()
-    """Calls that are on their way or up."""
+    """Calls that the door placed and that are on their way or up."""
+    incoming: Incoming | None = None
+    """The call that came in, where the house called."""
     dialled: int = 0
     """Legs placed so far, so that no leg's name is used twice."""
     talker: str = ""
-    """The leg that answered."""
+    """The call that was answered."""
     answered_by: str = ""
-    """The target whose leg answered."""
+    """The target whose leg answered, or who called the door."""
     early: str = ""
     """A leg that sends sound before its answer."""
     failures: tuple[int, ...] = ()
@@ -76,7 +93,9 @@ class Visit:
     shown: str = ""
     """Who calls the door, as a phone would show it."""
     tried: frozenset[tuple[str, str]] = frozenset()
-    """Target and account of every leg so far."""
+    """Number and account of every leg so far."""
+    called: frozenset[str] = frozenset()
+    """Target of every leg so far, as the journal tells it."""
     silent_until: float | None = None
     """When a server that has said nothing is passed over."""
     patient_until: float | None = None

@@ -11,7 +11,7 @@ from intercom.core.levels import line_up
 from intercom.core.line import doubt, refused
 from intercom.core.pending import Pending, Stage
 from intercom.core.phases import NEXT, OUTCOME_TONES, PHASES, Phase, Signal
-from intercom.core.state import Leg, Visit
+from intercom.core.state import Incoming, Leg, Visit
 from intercom.core.turn import Turn
 
 _BEFORE_ANSWER = (Phase.WAITING, Phase.DIALLING, Phase.RINGING)
@@ -90,7 +90,7 @@ def called(turn: Turn, event: CallArrived) -> None:
             go(turn, Signal.TIME_UP)
         _begin(turn, "", event.caller, turn.now, ())
         shown = f"{event.shown}, sent on by {event.diverted}" if event.diverted else event.shown
-        turn.set_visit(legs=(Leg(event.leg, event.caller, event.account),), account=event.account, shown=shown)
+        turn.set_visit(incoming=Incoming(event.leg, event.caller, event.account), account=event.account, shown=shown)
         turn.tell(
             Kind.CALL_ARRIVED,
             leg=event.leg,
@@ -132,21 +132,30 @@ def early_media(turn: Turn, leg: str) -> None:
 
 def answered(turn: Turn, leg: str) -> None:
     """A leg is up. One that nobody waits for any more (its 200 crossed our CANCEL) is hung up."""
-    known = legs.find(turn, leg)
-    if known is None or Signal.ANSWERED not in NEXT[turn.state.phase]:
+    known, came_in = legs.find(turn, leg), legs.incoming(turn, leg)
+    if (known is None and came_in is None) or Signal.ANSWERED not in NEXT[turn.state.phase]:
         if turn.state.visit is None or leg != turn.visit.talker:
             turn.order(HangUp(leg))
-        return
+    elif known is not None:
+        _taken(turn, known)
+    elif came_in is not None:
+        _talk_to(turn, leg, came_in.caller, came_in.account)
+
+
+def _taken(turn: Turn, known: Leg) -> None:
+    """Somebody, or something, picked up a call that the door placed."""
     legs.heard(turn, known.planned)
-    if digits := turn.rules.keys.get(known.planned):
-        turn.order(SendDigits(leg, digits))
+    # Only for whom the configuration names: a server that sends the call on does not learn a PIN by it.
+    digits = "" if known.wanted else turn.rules.keys.get(known.target, "")
+    if digits:
+        turn.order(SendDigits(known.name, digits))
     if turn.visit.button in turn.rules.confirm:
         legs.put(turn, replace(known, progressed=True, unconfirmed=True))
-        turn.order(AskToConfirm(leg))
-        turn.tell(Kind.CALL_UNCONFIRMED, leg=leg, target=known.target)
+        turn.order(AskToConfirm(known.name))
+        turn.tell(Kind.CALL_UNCONFIRMED, leg=known.name, target=known.target)
         go(turn, Signal.RINGS)
         return
-    _talk_to(turn, known)
+    _talk_to(turn, known.name, known.target, known.account)
 
 
 def confirmed(turn: Turn, leg: str, key: str) -> bool:
@@ -155,7 +164,8 @@ def confirmed(turn: Turn, leg: str, key: str) -> bool:
     if known is None or not known.unconfirmed:
         return False
     if key == "1":
-        _talk_to(turn, replace(known, unconfirmed=False))
+        legs.put(turn, replace(known, unconfirmed=False))
+        _talk_to(turn, known.name, known.target, known.account)
     return True
 
 
@@ -164,6 +174,11 @@ def leg_ended(turn: Turn, leg: str, code: int, reason: str, contacts: tuple[str,
 
     `contacts` are those whom the far end wants called instead.
     """
+    if (came_in := legs.incoming(turn, leg)) is not None:
+        turn.tell(Kind.CALL_ENDED, leg=leg, target=came_in.caller, code=code, reason=reason)
+        turn.set_visit(incoming=None)
+        go(turn, Signal.GONE)
+        return
     known = legs.find(turn, leg)
     if known is None:
         return
@@ -252,9 +267,10 @@ def engine_lost(turn: Turn) -> None:
         return
     talked = PHASES[turn.state.phase].talk
     again = talked and bool(visit.button) and not visit.called_back
-    turn.set_visit(legs=(), early="", tried=frozenset(), silent_until=None)
+    whom = tuple(leg.planned for leg in visit.legs if leg.name == visit.talker)
+    turn.set_visit(legs=(), incoming=None, early="", tried=frozenset(), silent_until=None)
     if again:
-        stages = (Stage((visit.answered_by,), turn.rules.ring_s),)
+        stages = (Stage(whom, turn.rules.ring_s),)
         turn.set_visit(planned=stages, stages=stages, called_back=True, talker="")
         go(turn, Signal.CALL_BACK)
     elif turn.state.phase in _BEFORE_ANSWER and visit.cuts < turn.rules.cuts_borne:
@@ -318,12 +334,11 @@ def _stage_over(turn: Turn, signal: Signal, *, doubted: str = "") -> None:
     go(turn, Signal.NEXT_STAGE if rest else Signal.LINE_GONE)
 
 
-def _talk_to(turn: Turn, leg: Leg) -> None:
-    """This leg is the one."""
-    legs.put(turn, leg)
+def _talk_to(turn: Turn, leg: str, whom: str, account: str) -> None:
+    """This call is the one."""
     turn.mark("answered")
-    turn.set_visit(talker=leg.name, answered_by=leg.target, account=leg.account)
-    turn.tell(Kind.CALL_ANSWERED, leg=leg.name, target=leg.target)
+    turn.set_visit(talker=leg, answered_by=whom, account=account)
+    turn.tell(Kind.CALL_ANSWERED, leg=leg, target=whom)
     go(turn, Signal.ANSWERED)
 
 

@@ -26,6 +26,7 @@ from intercom.adapters.pending import PendingFile
 from intercom.adapters.reference import ReferenceFile
 from intercom.adapters.sip_port import kept_port
 from intercom.adapters.starts import YOUNG_S, Starts
+from intercom.adapters.strikes import Strike, note
 from intercom.adapters.writes import Writes
 from intercom.codebook import CodeBook
 from intercom.config import Config, Keypad
@@ -122,6 +123,8 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, configured, daemon, number.name)
     with contextlib.ExitStack() as closing:
+        # Before they are claimed: from then on `intercom lock` knows them.
+        note(folder / paths.STRIKES.name, [Strike(d.key, d.strike_pin, d.active == "high") for d in config.doors])
         # Strikes first: whatever fails after them leaves the doors locked.
         strikes = {
             door.key: _closed_with(closing, GpioStrike(door.key, door.strike_pin, active_high=door.active == "high"))

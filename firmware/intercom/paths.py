@@ -8,6 +8,8 @@ from pathlib import Path
 CONFIG = Path("/etc/intercom/intercom.toml")
 SOCKET = Path("/run/intercom/control.sock")
 """In the service's RuntimeDirectory."""
+STRIKES = SOCKET.with_name("strikes")
+"""Which strikes the daemon drives, for `intercom lock`; beside its socket, wherever that is."""
 
 
 def state_folder(otherwise: Path, environ: Mapping[str, str] = os.environ) -> Path:

@@ -7,6 +7,7 @@ order they came, and nothing on the way waits for anything.
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ from intercom.core.pending import Pending
 from intercom.core.rules import Rules
 from intercom.letters import outage_text, unanswered_text
 from intercom.ports import Journal, Light, Strike, Supervisor, Voice
+
+_log = logging.getLogger("intercom")
 
 
 @dataclass(slots=True)
@@ -83,6 +86,8 @@ class Daemon:
         """What happened before there were ports: a button held down at start."""
         self._alarm: asyncio.TimerHandle | None = None
         self._over: asyncio.Future[str] = loop.create_future()
+        self._broken = False
+        """Whether an event was only half carried out: then no other is taken."""
 
     def post(self, event: Event, at: float | None = None) -> None:
         """Put an event into the inbox, from any thread. `at` is when it happened, now unless told otherwise."""
@@ -90,27 +95,39 @@ class Daemon:
             self._loop.call_soon_threadsafe(self.take, event, time.monotonic() if at is None else at)
 
     def take(self, event: Event, at: float) -> None:
-        """Take one event: decide, do, and set the alarm for what is due next. Only on the loop."""
+        """Take one event: decide, do, and set the alarm for what is due next. Only on the loop.
+
+        An error on the way ends the door, whoever called: its state cannot be trusted any more. Errors of those who
+        only watch are told, and cost nothing.
+        """
         if self._ports is None:
             self._early.append((event, at))
             return
-        self.state, commands = step(self.state, event, now=at, rules=self.rules)
-        self._carry_out(commands)
+        if self._broken:
+            return
+        try:
+            self.state, commands = step(self.state, event, now=at, rules=self.rules)
+            self._carry_out(commands)
+            if isinstance(event, EngineBeat):
+                # Through the engine's loop, the socket, the inbox and the core: all of them live.
+                self._ports.supervisor.watchdog()
+            self._set_alarm()
+        except Exception as error:  # noqa: BLE001  (whatever it is)
+            self._broken = True
+            _log.error("%s could not be carried out", type(event).__name__, exc_info=error)
+            self._end(f"{type(event).__name__}: {error!r}")
+            return
         for listener in self.listeners:
-            listener(event)
-        if isinstance(event, EngineBeat):
-            # Through the engine's loop, the socket, the inbox and the core: all of them live.
-            self._ports.supervisor.watchdog()
-        self._set_alarm()
+            _quietly(listener, event)
         if self.state.visit is None:
             for look in self.idle:
-                look()
+                _quietly(look)
 
     async def run(self, ports: Ports, tasks: Mapping[str, Coroutine[Any, Any, object]]) -> str:
         """Be a door until told to stop. Return why it ended: empty when asked to, else what failed, by name.
 
-        `tasks` are the supervised ones: the end of any of them ends the door, because half a door is worse than one
-        that systemd restarts.
+        `tasks` are the essential ones: the end of any of them ends the door, because half a door is worse than one
+        that systemd restarts. What is only a comfort keeps its troubles to itself (`watch.kept_up`).
         """
         self._ports = ports
         self._loop.set_exception_handler(self._failed)
@@ -150,7 +167,7 @@ class Daemon:
                 case Report():
                     ports.journal.record(command)
                     for watcher in self.watchers:
-                        watcher(command)
+                        _quietly(watcher, command)
                 case KeepPending(pending):
                     ports.keep(pending)
                 case KeepLedger(ledger):
@@ -186,13 +203,20 @@ class Daemon:
         self._end(f"{task.get_name()} ended{f': {error!r}' if error else ''}")
 
     def _failed(self, _: object, context: dict[str, Any]) -> None:
-        """End the door on an error that nobody caught: its state cannot be trusted any more."""
+        """Tell an error that nobody caught. `take` alone changes the door, and sees to its own: this one did not."""
         self._loop.default_exception_handler(context)
-        self._end(f"{context.get('message', 'error')}: {context.get('exception')!r}")
 
     def _end(self, reason: str) -> None:
         if not self._over.done():
             self._over.set_result(reason)
+
+
+def _quietly(call: Callable[..., object], *arguments: object) -> None:
+    """Call who only watches; an error of his is told, and costs the door nothing."""
+    try:
+        call(*arguments)
+    except Exception as error:  # noqa: BLE001  (whatever it is)
+        _log.error("an onlooker failed", exc_info=error)
 
 
 def _to_engine(command: Command) -> EngineCommand:

@@ -13,7 +13,7 @@ from intercom.adapters.control import Peer
 from intercom.adapters.diary import Diary
 from intercom.adapters.engine import VoiceEngine
 from intercom.adapters.records import sentence
-from intercom.configured import Configured
+from intercom.configured import LONGEST_TRIAL_S, Configured
 from intercom.core import plan
 from intercom.core.commands import Kind, Report
 from intercom.core.events import (
@@ -45,6 +45,7 @@ VISITS = 500
 """Final records kept in memory, for machines without a journal, or with one that a restart empties."""
 OVERFLOW_UID = 65534
 """Whom the kernel shows us for users that our own user namespace does not know (user_namespaces(7)): all but root."""
+LONGEST_WAIT_S = 60.0
 Answer = dict[str, Any]
 
 
@@ -102,7 +103,8 @@ class Desk:
             case {"do": "reload"}:
                 return self._change(lambda: self._configured.load(_who(peer)))
             case {"do": "try", "path": str(path), "within_s": int() | float() as within_s}:
-                return self._change(lambda: self._configured.try_out(Path(path), within_s, _who(peer)))
+                span_s = _within(within_s, LONGEST_TRIAL_S)
+                return self._change(lambda: self._configured.try_out(Path(path), span_s, _who(peer)))
             case {"do": "keep"}:
                 return {"ok": True, "kept": self._configured.keep()}
             case {"do": "give up"}:
@@ -110,7 +112,8 @@ class Desk:
             case {"do": "differs", "flat": dict(flat)}:
                 return {"ok": True, "differs": differing(flatten(self._configured.config), flat)}
             case {"do": "next", "since": int(since), "within_s": int() | float() as within_s}:
-                return await self._next(since, within_s, levels=request.get("levels") is True)
+                span_s = _within(within_s, LONGEST_WAIT_S)
+                return await self._next(since, span_s, levels=request.get("levels") is True)
             case {"do": "visits"}:
                 return {"ok": True, "visits": list(self._visits)}
             case {"do": "wait", "visit": str(visit)}:
@@ -165,9 +168,10 @@ class Desk:
     def _change(self, change: Callable[[], object]) -> Answer:
         try:
             done = change()
-        except ConfigError as error:
-            self._daemon.post(ConditionBegan("configuration", error.problems[0]))
-            return {"ok": False, "error": "\n".join(error.problems), "problems": error.problems}
+        except Exception as error:  # noqa: BLE001  (neither a signal nor a question may hurt the door)
+            problems = error.problems if isinstance(error, ConfigError) else [f"cannot be used: {error!r}"]
+            self._daemon.post(ConditionBegan("configuration", problems[0]))
+            return {"ok": False, "error": "\n".join(problems), "problems": problems}
         self._daemon.post(ConditionEnded("configuration"))
         waits = self._daemon.state.visit is not None
         if (until := self._configured.until) and self._configured.before is not None:
@@ -181,7 +185,12 @@ class Desk:
             self._curious.append(happened)
             if levels:
                 self._listening.append(happened)
-            done, _ = await asyncio.wait([happened], timeout=min(within_s, 60.0))
+            try:
+                done, _ = await asyncio.wait([happened], timeout=within_s)
+            finally:  # who waited in vain, or left, waits no more
+                for waiting in (self._curious, self._listening):
+                    if happened in waiting:
+                        waiting.remove(happened)
             if done and since == self._told:
                 return {"ok": True, "told": self._told, "records": [], "levels": self._levels}
         records = [record for record in self._records if record["number"] > since]
@@ -281,6 +290,11 @@ def _through(button: str, state: State, rules: Rules) -> str:
         return ""
     needs_line = any(target not in rules.direct for target in plan.callable_now(left[0], rules, line))
     return line.name if line is not None and needs_line else DIRECT
+
+
+def _within(asked_s: float, longest_s: float) -> float:
+    """Return a span that was asked for, in seconds; whole numbers of JSON have no end."""
+    return float(max(0.0, min(asked_s, longest_s)))
 
 
 def _who(peer: Peer) -> str:

@@ -169,15 +169,18 @@ def keys_of(secret: str) -> int:
 
 
 def end(text: str) -> datetime | None:
-    """Return the instant at which a day or a minute is over, in local time; None for what is neither."""
-    last = day(text)
-    if last is not None:
-        return datetime.combine(last + timedelta(days=1), datetime.min.time())
+    """Return the instant at which a day or a minute is over, in local time; None for what is neither.
+
+    The end of the calendar's last day, "9999-12-31", is what people write for "never".
+    """
     on, _, at = text.partition(" ")
-    last, minutes = day(on), minute(at)
-    if last is None or minutes < 0:
+    last, minutes = day(on), minute(at) if at else 1440
+    if last is None or minutes < 0 or (not at and " " in text):
         return None
-    return datetime.combine(last, datetime.min.time()) + timedelta(minutes=minutes)
+    try:
+        return datetime.combine(last, datetime.min.time()) + timedelta(minutes=minutes)
+    except OverflowError:
+        return datetime.max  # noqa: DTZ901  (local time, as everything in the file)
 
 
 def is_expiry(text: str) -> bool:

@@ -45,11 +45,14 @@ def parse(
     """Return the configuration in a parsed document. `path` names it in complaints; its folder is that of its files."""
     problems = Problems(str(path))
     vault = Vault(path.parent, environ, in_service=in_service)
-    config = _config(Section("", document, problems), problems, vault)
-    _check_pins(config, problems)
-    _check_codes(config.codes, problems)
-    _check_emergency(config, problems)
-    _check_secure(config, problems)
+    try:
+        config = _config(Section("", document, problems), problems, vault)
+        _check(config, problems)
+    except Exception as error:
+        # Whatever no check has foreseen. Its text may hold a secret: only the system's own words are shown.
+        told = f"{type(error).__name__}{f': {error.strerror}' if isinstance(error, OSError) else ''}"
+        problems.error(problems.reading or "the file", f"cannot be used ({told})")
+        raise ConfigError(problems.errors) from error
     if vault.inline and open_to_all:
         problems.warnings.append(f"{path}: everybody can read the secrets in it; sudo chmod o= {path}")
     if problems.errors:
@@ -95,6 +98,14 @@ def _config(top: Section, problems: Problems, vault: Vault) -> Config:
     for section in (top, *(section for group in named.values() for _, section in group), *plain.values()):
         section.close()
     return config
+
+
+def _check(config: Config, problems: Problems) -> None:
+    """Complain about what does not go together."""
+    _check_pins(config, problems)
+    _check_codes(config.codes, problems)
+    _check_emergency(config, problems)
+    _check_secure(config, problems)
 
 
 def _does_without(config: Config) -> bool:
@@ -174,8 +185,9 @@ def _check_codes(codes: tuple[Code, ...], problems: Problems) -> None:
 def _read(path: Path) -> tuple[bytes, int]:
     """Return what is in a file, and its mode."""
     try:
-        with path.open("rb") as file:
-            content, mode = file.read(LARGEST + 1), os.fstat(file.fileno()).st_mode
+        # Not blocking: a pipe that nobody writes to would hold up the door.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            content, mode = file.read(LARGEST + 1) or b"", os.fstat(file.fileno()).st_mode
     except OSError as error:
         hint = "; try with sudo" if isinstance(error, PermissionError) else ""
         raise ConfigError([f"{path}: cannot be read: {error.strerror}{hint}"]) from error

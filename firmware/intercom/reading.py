@@ -26,6 +26,8 @@ class Problems:
         self.file = file
         self.errors: list[str] = []
         self.warnings: list[str] = []
+        self.reading = ""
+        """The key that was asked for last: where something unforeseen has happened."""
 
     def error(self, where: str, text: str) -> None:
         """Note what cannot be used."""
@@ -63,6 +65,7 @@ class Section:
 
     def take(self, key: str) -> object:
         """Return a key's raw value, or None where it is left out."""
+        self.problems.reading = f"{self.title} {key}".strip()
         if key not in self._asked:
             self._asked.append(key)
         return self._table.get(key)

@@ -5,6 +5,8 @@ The defaults are the dataclasses' own; what is wrong is noted and something harm
 is read.
 """
 
+import os
+import stat
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_args
@@ -317,25 +319,36 @@ def sounds(section: Section, base: Path) -> Sounds:
     """Read `[sounds]`, and every file that it names; relative paths begin at `base`. The paths come back whole."""
     folder = section.text("folder", Sounds().folder, grammar.PATH, grammar.is_path)
     place = base / folder if folder else None
-    if place is not None and not place.is_dir():
-        section.complain("folder", "a folder that is there; intercom audio speak makes one")
+    if place is not None and not _is_folder(place):
+        section.complain("folder", "a folder that is there and can be read; intercom audio speak makes one")
+        place = None
     found: dict[str, str] = {}
     for field in fields(Sounds):
         if field.name == "folder":
             continue
         name = section.text(field.name, "", grammar.PATH, grammar.is_path)
         path = base / name if name else place / f"{field.name}.wav" if place is not None else None
-        if path is not None and (name or path.exists()) and _is_sound(section, field.name, path):
+        if path is not None and (name or _exists(path)) and _is_sound(section, field.name, path):
             found[field.name] = str(path)
     return Sounds(**found, folder=str(place or ""))
 
 
+def _is_folder(path: Path) -> bool:
+    """Whether there is a folder that can be looked into; `Path.is_dir` raises where that is forbidden."""
+    return os.access(path, os.R_OK | os.X_OK) and stat.S_ISDIR(path.stat().st_mode)
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is something: `Path.exists` raises where looking is forbidden, or the name is too long."""
+    return os.access(path, os.F_OK)
+
+
 def _is_sound(section: Section, key: str, path: Path) -> bool:
     """Whether a file can be played for a tone; why not is complained about."""
-    from intercom.engine import wav  # noqa: PLC0415  (slow to load, and most doors have no files)
+    from intercom import sound_files  # noqa: PLC0415  (most doors have no files)
 
     try:
-        wav.read(path, 16000, wav.LONGEST.get(key.replace("_", "-"), wav.LONGEST_TONE_S))
+        sound_files.check(path, sound_files.LONGEST.get(key.replace("_", "-"), sound_files.LONGEST_TONE_S))
     except SoundFileError as error:
         section.problems.error(f"{section.title} {key}", str(error))
         return False

@@ -7,7 +7,8 @@ The library for names is slow to load, so it is loaded by another thread, beside
 import asyncio
 import importlib
 import ipaddress
-from collections.abc import Coroutine, Mapping
+import logging
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +19,54 @@ from intercom.adapters.profiles import Profile, Profiles
 from intercom.adapters.self_tests import SelfTests
 from intercom.adapters.writes import Writes
 from intercom.config import Config
-from intercom.core.events import Event, NetworkChanged
+from intercom.core.events import ConditionBegan, ConditionEnded, Event, NetworkChanged
 from intercom.ports import Post
+
+_log = logging.getLogger("intercom")
+PAUSE_S = 10.0
+"""Between the failure of a watcher and its next start, in seconds; twice as long each time ..."""
+LONGEST_PAUSE_S = 600.0
+"""... up to this."""
+Work = Callable[[], Coroutine[Any, Any, object]]
 
 
 def watchers(config: Config, post: Post, folder: Path, writes: Writes) -> Mapping[str, Coroutine[Any, Any, None]]:
     """Return the watchers of this configuration, by name; each runs for ever. `folder` holds its state."""
     machine = Machine(post, state_folder=folder, writes=writes)
-    tasks: dict[str, Coroutine[Any, Any, None]] = {
-        "network and names": _network_and_names(config, post),
-        "machine": machine.run(),
-    }
-    tasks["self tests"] = SelfTests(
+    self_tests = SelfTests(
         post,
         folder / "tested",
         at_start=config.sound.test_at_start,
         daily_minute=grammar.minute(config.sound.test_at) if config.sound.test_at else None,
-    ).run()
+    )
+    works: dict[str, Work] = {
+        "network and names": lambda: _network_and_names(config, post),
+        "machine": machine.run,
+        "self tests": self_tests.run,
+    }
     if config.profiles:
-        tasks["profiles"] = _profiles(config, post, machine)
-    return tasks
+        works["profiles"] = lambda: _profiles(config, post, machine)
+    return {name: kept_up(name, work, post) for name, work in works.items()}
+
+
+async def kept_up(name: str, work: Work, post: Post, *, pause_s: float = PAUSE_S) -> None:
+    """Do a work that only adds comfort, for ever: when it fails, that is told, and after a pause it is begun again."""
+    well: asyncio.TimerHandle | None = None
+    while True:
+        try:
+            await work()
+            trouble = "it has ended"
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is not the door's)
+            _log.error("%s failed", name, exc_info=error)
+            trouble = repr(error)
+        finally:
+            if well is not None:
+                well.cancel()
+        post(ConditionBegan(f"software {name}", trouble))
+        await asyncio.sleep(pause_s)
+        # Longer each time, so that the journal is not filled; one that lasts for as long is well.
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        well = asyncio.get_running_loop().call_later(pause_s, post, ConditionEnded(f"software {name}"))
 
 
 async def _network_and_names(config: Config, post: Post) -> None:

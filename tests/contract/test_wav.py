@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from intercom import config
+from intercom import config, sound_files
 from intercom.cli.speak import LANGUAGES, prompts, speak
 from intercom.core.commands import Tone
 from intercom.engine import wav
@@ -70,7 +70,7 @@ def test_what_cannot_be_played_is_told_with_its_file_and_a_remedy(tmp_path: Path
 
     for path, complaint in complaints.items():
         with pytest.raises(SoundFileError, match=complaint) as told:
-            wav.read(path, RATE, wav.LONGEST_TONE_S)
+            wav.read(path, RATE, sound_files.LONGEST_TONE_S)
         assert str(told.value).startswith(f"{path}: ")
     with pytest.raises(SoundFileError, match="ffmpeg -i"):
         wav.read(no_wav, RATE)
@@ -99,7 +99,7 @@ def test_every_language_is_spoken_and_fits(tmp_path: Path, language: str, capsys
     assert spoken <= {field.name for field in fields(config.Sounds)}
     assert not spoken & {"warning", "door_open"}, "no speech over speech"
     for path in (tmp_path / "spoken").iterdir():
-        samples = wav.read(path, RATE, wav.LONGEST.get(path.stem.replace("_", "-"), wav.LONGEST_TONE_S))
+        samples = wav.read(path, RATE, sound_files.LONGEST.get(path.stem.replace("_", "-"), sound_files.LONGEST_TONE_S))
         assert len(samples) > 0.3 * RATE
         assert level_dbfs(samples / np.float32(32768)) > -35
     assert 'folder = "' in capsys.readouterr().out

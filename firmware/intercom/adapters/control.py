@@ -13,6 +13,7 @@ import select
 import socket
 import stat
 import struct
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,8 @@ class Control:
                 await self._serve(reader, writer)
         except (OSError, TimeoutError):
             pass  # it went away or fell asleep: its own affair
+        except Exception as error:  # noqa: BLE001  (a question must never hurt the door)
+            print(f"intercom: a question at the control socket: {error!r}", file=sys.stderr)
         except asyncio.CancelledError:
             pass  # we close; asyncio would log the cancellation of a task that is its own
         finally:
@@ -115,7 +118,7 @@ class Control:
     async def _reply(self, line: bytes, peer: Peer, writer: asyncio.StreamWriter) -> bytes | None:
         """Return the answer to a line; None when the client left before there was one."""
         try:
-            request = json.loads(line)
+            request = json.loads(line, parse_constant=_no_number)
         except (ValueError, RecursionError):
             return _refusal("not JSON")
         if not isinstance(request, dict):
@@ -187,9 +190,16 @@ def _peer(writer: asyncio.StreamWriter) -> Peer:
 
 def _left(writer: asyncio.StreamWriter) -> bool:
     """Whether a client is gone. One that only said that it has no more to ask still listens."""
+    if writer.transport.is_closing():
+        return True  # asyncio has noticed it first, and the socket has no number any more
     poll = select.poll()
     poll.register(writer.get_extra_info("socket").fileno(), 0)
     return any(happened & (select.POLLHUP | select.POLLERR) for _, happened in poll.poll(0))
+
+
+def _no_number(text: str) -> float:
+    """Refuse what JSON does not know (RFC 8259 section 6), but Python takes: NaN compares with nothing."""
+    raise ValueError(text)
 
 
 def _line(reply: Message) -> bytes:

@@ -6,6 +6,7 @@ restarted over and over would chirp over and over.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -44,8 +45,10 @@ class SelfTests:
 
     async def run(self) -> None:
         """Ask when it is time, for ever."""
-        crashed = self._stamp.exists()
-        self._stamp.touch()
+        crashed = False
+        with contextlib.suppress(OSError):
+            crashed = self._stamp.exists()
+            self._stamp.touch()
         await self._wait(AFTER_START_S)
         if self._at_start and not crashed and self._local(self._clock()).hour in DAY_HOURS:
             self._post(TrialWanted(TrialKind.TEST, "start"))

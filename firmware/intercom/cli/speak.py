@@ -45,9 +45,10 @@ def speak(language: str, folder: Path) -> int:
 
 
 def _speak(voice: str, text: str, sound: str, path: Path) -> None:
+    from intercom import sound_files  # noqa: PLC0415
     from intercom.engine import wav  # noqa: PLC0415  (numpy is slow to load)
 
-    longest = wav.LONGEST.get(sound.replace("_", "-"), wav.LONGEST_TONE_S)
+    longest = sound_files.LONGEST.get(sound.replace("_", "-"), sound_files.LONGEST_TONE_S)
     with tempfile.TemporaryDirectory() as scratch:
         raw = Path(scratch) / "raw.wav"
         for speed in range(150, FASTEST, STEP):

@@ -7,46 +7,25 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from intercom import sound_files
 from intercom.engine.convert import resampled
-from intercom.errors import SoundFileError
 
 Samples = npt.NDArray[np.int16]
 
-LONGEST_S = 30.0
-LONGEST_TONE_S = 3.5
-"""A tone at a visit's end has this long before the card is closed (`Rules.closing_s`)."""
-LONGEST = {"chime": 6.0, "ringback": 15.0, "listening": 2.5, "warning": 1.5, "door-open": 1.5, "wrong-code": 1.5}
-"""Tone -> how long a file for it may be, in seconds. The last two sound into a conversation: no speech over speech."""
 LOUDEST = 10 ** (-9 / 20)
 """Of full scale: what is louder is made softer."""
-SOFTEST = 10 ** (-40 / 20)
-RATES_HZ = (8000, 96000)
-REMEDY = "make one with: ffmpeg -i IN -ac 1 -ar 16000 -c:a pcm_s16le OUT.wav"
 
 
-def read(path: Path, rate_hz: int, longest_s: float = LONGEST_S) -> Samples:
+def read(path: Path, rate_hz: int, longest_s: float = sound_files.LONGEST_S) -> Samples:
     """Return a WAV file's sound: int16, (samples,), at `rate_hz`, at most `longest_s` seconds long.
 
     Raises SoundFileError, which names the file and says what to do.
     """
-    try:
-        with wave.open(str(path), "rb") as file:
-            rate, channels, width, frames = (
-                file.getframerate(), file.getnchannels(), file.getsampwidth(), file.getnframes(),
-            )  # fmt: skip
-            if not RATES_HZ[0] <= rate <= RATES_HZ[1]:
-                raise SoundFileError(f"{path}: {rate} Hz; must be {RATES_HZ[0]} to {RATES_HZ[1]}: {REMEDY}")
-            if frames > longest_s * rate:
-                raise SoundFileError(f"{path}: {frames / rate:.1f} s long; must be at most {longest_s:g} s: cut it")
-            data = file.readframes(frames)
-    except OSError as error:
-        raise SoundFileError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (wave.Error, EOFError) as error:
-        raise SoundFileError(f"{path}: not a WAV file of plain PCM ({error}): {REMEDY}") from error
+    data, rate, channels, width = sound_files.opened(path, longest_s)
     sound = _floats(data, width).reshape(-1, channels).mean(axis=1)
     loudest = float(np.abs(sound).max(initial=0))
-    if loudest < SOFTEST:
-        raise SoundFileError(f"{path}: nothing to hear: its peak is below -40 dBFS")
+    if loudest < sound_files.SOFTEST:
+        raise sound_files.silent(path)
     return _samples(resampled(sound.astype(np.float32), rate, rate_hz), loudest)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from intercom.cli import phones
 from lab.kamailio import Kamailio
 
 CONFIGURATION = Path(__file__).parents[2] / "systemd" / "intercom-registrar.cfg"
+HERE, OUTSIDE, PHONE = "127.0.0.1", "10.9.0.1", "10.9.0.31"
+"""Where the door talks to it, where the phones do, and one of those."""
 
 
 class OwnRegistrar(Kamailio):
@@ -31,3 +35,17 @@ class OwnRegistrar(Kamailio):
         """Start it anew with the passwords that are in its file now, as `intercom phones` has systemd do it."""
         self.stop()
         self.start()
+
+
+@contextlib.contextmanager
+def network_of_the_house() -> Iterator[None]:
+    """Have addresses in the network of a house: this machine's own, and a phone's."""
+    for address in (OUTSIDE, PHONE):
+        subprocess.run(["ip", "addr", "add", f"{address}/24", "dev", "lo", "label", f"lo:{address[-2:]}"], check=True)
+    subprocess.run(["ip", "route", "add", "default", "dev", "lo", "src", OUTSIDE], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", "route", "del", "default"], check=True)
+        for address in (PHONE, OUTSIDE):
+            subprocess.run(["ip", "addr", "del", f"{address}/24", "dev", "lo"], check=True)

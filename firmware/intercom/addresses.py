@@ -104,6 +104,23 @@ def is_emergency(user: str) -> bool:
     return any(digits.removeprefix(prefix) in EMERGENCY for prefix in ("", "+", "0", "00", "9", "+0"))
 
 
+def digits(user: str) -> str:
+    """Return a user part as it would be compared with a number: nothing encoded, no separators within a number."""
+    plain = unquote(user)
+    bare = plain.translate(_SEPARATORS)
+    return bare if bare.lstrip("+").isascii() and bare.lstrip("+").isdigit() else plain
+
+
+def may_be_emergency(user: str) -> bool:
+    """Whether a number that a stranger names could mean an emergency call.
+
+    It may have a country's code, an outside line's digits or another prefix of up to four digits before it ("+49112",
+    "0049112", "8112"), and anything but digits behind it.
+    """
+    plain = re.sub(r"[^0-9]", "", unquote(user))
+    return any(rest[before:] in EMERGENCY for rest in (plain, plain.lstrip("0")) for before in range(5))
+
+
 def same_place(one: str, other: str) -> bool:
     """Whether two hosts, with their ports or without, are the same one. Who leaves the port out means the usual one."""
     first, second = _HOST.fullmatch(one), _HOST.fullmatch(other)

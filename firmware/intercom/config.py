@@ -95,8 +95,9 @@ class Account:
     """The name to log in with at the TURN server."""
     turn_password: Secret = field(default_factory=Secret)
     """What to log in with there, from `turn_password`, `turn_password_file` or `turn_credential`."""
-    redirects: tuple[str, ...] = (OWN,)
-    """Where the server may send a call on (302): "own" to its own users, besides hosts, addresses and networks."""
+    redirects: tuple[str, ...] = ()
+    """Where the server may send a call on (302): "own" to those of its users whom this configuration calls anyway,
+    numbers of its own ("20?"), hosts, addresses and networks. Nowhere unless told."""
     ca_file: str = ""
     """The authorities that may sign the server's certificate, or that certificate itself (PEM); empty: the system's."""
     cert_file: str = ""

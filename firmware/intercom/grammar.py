@@ -20,7 +20,7 @@ TEXTED = 'a user ("201") or an address ("sip:201@pbx.example"), or "" for nobody
 STAGES = 'a list of stages like { targets = ["201"], ring_s = 15 }'
 TURN = 'an IP address with a port, such as "192.0.2.7:3478", or "" for none'
 TURN_USER = "up to 64 printable characters without spaces, colons and quotes"
-REDIRECTS = '"own", hosts ("pbx2.example"), addresses or networks ("192.168.1.0/24")'
+REDIRECTS = '"own", numbers ("20?"), hosts ("pbx2.example"), addresses or networks ("192.168.1.0/24")'
 RING = 'an Alert-Info such as "<http://127.0.0.1/Bellcore-dr4>;info=door", or "" for none'
 CALLERS = 'users ("201"), or "*" for anyone the server lets through'
 PASSWORD = "1 to 128 printable characters"  # noqa: S105  (it only says what one is)
@@ -105,7 +105,12 @@ def place(server: str) -> tuple[_Address | None, int]:
 
 def is_redirect(text: str) -> bool:
     """Whether a text says where a server may send a call on."""
-    return addresses.is_place(text) or _is_host(text)
+    return is_numbers(text) or addresses.is_place(text) or _is_host(text)
+
+
+def is_numbers(text: str) -> bool:
+    """Whether a text names numbers of a server's own: "204", "+4930123", "2??" for all of three digits with 2 first."""
+    return re.fullmatch(r"\+?(?=.*[0-9])[0-9?]{1,20}", text) is not None
 
 
 def is_turn(text: str) -> bool:

@@ -32,7 +32,7 @@ def rules(config: Config, chance: Callable[[], float]) -> Rules:
         fallback={button.key: button.fallback for button in config.buttons},
         confirm=frozenset(button.key for button in config.buttons if button.confirm),
         direct=_direct(config),
-        redirect=redirects.policy(config.accounts),
+        redirect=redirects.policy(config.accounts, _targets(config)),
         dial={contact.key: contact.call for contact in config.contacts},
         may_dial=lambda target: not grammar.is_emergency(target) or target in calls.emergency,
         keys={contact.key: contact.then.reveal() for contact in config.contacts if contact.then},
@@ -66,6 +66,14 @@ def rules(config: Config, chance: Callable[[], float]) -> Rules:
         knock_s=tuple((until, wait * (1 + JITTER * (2 * chance() - 1))) for until, wait in KNOCK_S),
         near=_near(config),
     )
+
+
+def _targets(config: Config) -> set[str]:
+    """Return all whom the configuration calls."""
+    named = {contact.key: contact.call for contact in config.contacts}
+    called = {target for button in config.buttons for stage in button.stages for target in stage.targets}
+    called |= {target for button in config.buttons for target in button.fallback}
+    return {named.get(target, target) for target in called} | set(named.values())
 
 
 def _sensors(config: Config) -> dict[str, Sensor]:

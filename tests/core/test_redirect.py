@@ -23,6 +23,8 @@ from intercom.core.rules import Redirect
 from intercom.redirects import policy
 
 FRONT = ButtonPressed("front", "panel")
+CALLED = ("201", "202", "sip:2110@pbx.example", "tel:+49-30-1234567", "+4930", "office", "sip:203@elsewhere.example")
+"""Whom the configuration calls."""
 PBX = Account("home", "pbx.example", "door", proxy="edge.example:5070")
 
 
@@ -190,7 +192,11 @@ def test_a_conversation_that_is_sent_on_is_over() -> None:
     [
         ("sip:202@pbx.example", "202"),
         ("sip:202@PBX.example.:5060;q=0.5", "202"),
-        ("sip:%2a%2a621@pbx.example", "%2a%2a621"),
+        ("sip:%32%30%32@pbx.example", "%32%30%32"),
+        ("sip:+4930@pbx.example", "+4930"),
+        ("sip:2110@pbx.example", "2110"),
+        ("sip:office@pbx.example", "office"),
+        ("sip:317@pbx.example", "317"),
         ("sip:202@edge.example:5070;transport=udp", "202"),
         ("tel:+49-30-1234567", "tel:+49301234567"),
         ("tel:202;phone-context=pbx.example", "tel:202;phone-context=pbx.example"),
@@ -200,9 +206,9 @@ def test_a_conversation_that_is_sent_on_is_over() -> None:
 )
 def test_what_is_followed_is_spelt_as_the_door_would(contact: str, target: str) -> None:
     """So a loop is seen, and nothing but the address itself is taken over."""
-    account = replace(PBX, redirects=("own", "192.168.1.0/24", "phones.example"))
+    account = replace(PBX, redirects=("own", "31?", "192.168.1.0/24", "phones.example"))
 
-    assert policy([account])("home", contact) == Redirect(target)
+    assert policy([account], CALLED)("home", contact) == Redirect(target)
 
 
 @pytest.mark.parametrize(
@@ -230,12 +236,59 @@ def test_what_is_followed_is_spelt_as_the_door_would(contact: str, target: str) 
 )
 def test_what_is_not_followed_has_a_reason(contact: str, reason: str) -> None:
     """Toll fraud begins with a door that calls what it is told."""
-    assert policy([PBX])("home", contact) == Redirect(refused=reason)
+    follows = replace(PBX, redirects=("own",))
+    assert policy([follows], [*CALLED, "112", "0112", "911", "door"])("home", contact) == Redirect(refused=reason)
 
 
 def test_an_account_may_follow_nothing_and_a_direct_call_never_does() -> None:
     """An empty list is a promise; and who is called at an IP address has no server that could vouch for others."""
-    judge = policy([replace(PBX, redirects=())])
+    judge = policy([PBX], CALLED)
 
     assert judge("home", "sip:202@pbx.example").refused
     assert judge("direct", "sip:202@pbx.example").refused
+    assert policy([replace(PBX, redirects=("own",))], CALLED)("direct", "sip:202@pbx.example").refused
+
+
+COSTLY = ("0900123456", "+19005551234", "900", "203", "0", "00", "anybody", "door2", "+882123")
+
+
+@pytest.mark.parametrize("number", COSTLY)
+@pytest.mark.parametrize("spelt", ["sip:{}@pbx.example", "sip:{}@edge.example:5070", "tel:{}", "sip:{};x@pbx.example"])
+def test_with_own_only_whom_the_configuration_calls(number: str, spelt: str) -> None:
+    """A server that was taken over does not make the door call a premium number, or an extension of its own choice."""
+    judge = policy([replace(PBX, redirects=("own", "31?"))], CALLED)
+
+    assert judge("home", spelt.format(number)).refused
+
+
+STARRED = ("*72201", "**201", "#31#201", "201#", "*21*201#", "2*1", "%2a72201", "%2A%37%32201", "%23201", "%2572",
+           "20%31*", "%D9%A2%D9%A0%D9%A2", "2%3b1*")  # fmt: skip
+
+
+@pytest.mark.parametrize("code", STARRED)
+@pytest.mark.parametrize("place", ["pbx.example", "phones.example", "192.168.1.31"])
+def test_a_star_code_is_never_called_for_anybody(code: str, place: str) -> None:
+    """On many servers one switches the door's own line to another number: even where it is a target of ours."""
+    account = replace(PBX, redirects=("own", "2??", "2???????", "192.168.1.0/24", "phones.example"))
+
+    assert policy([account], [*CALLED, code])("home", f"sip:{code}@{place}").refused
+
+
+def spellings(number: str) -> list[str]:
+    """The ways in which servers somewhere understand a short number."""
+    before = ("", "0", "00", "000", "9", "8", "1", "99", "0049", "+49", "+1", "+390", "01149", "+", "+0", "-", "(0)")
+    plain = [f"{prefix}{number}" for prefix in before]
+    return [*plain, f"{number}#", f"{number}*", f"{number[0]}-{number[1:]}", f"{number[0]}.{number[1:]}",
+            "".join(f"%{ord(digit):02x}" for digit in number), f"{number[0]}%3{number[1]}{number[2:]}",
+            f"{number};phone-context=x", f"%2b49{number}", f"{number}%23"]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", ["110", "112", "911", "999", "000", "118", "155", "190"])
+def test_no_spelling_of_an_emergency_number_is_called_for_anybody(number: str) -> None:
+    """Whatever the configuration allows: numbers of any length, the server's hosts, a network."""
+    numbers = [f"{plus}{first}{'?' * more}" for plus in ("", "+") for first in range(10) for more in range(10)]
+    judge = policy([replace(PBX, redirects=("own", "192.168.1.0/24", "phones.example", *numbers))], CALLED)
+    for user in spellings(number):
+        for place in ("@pbx.example", "@edge.example:5070", "@192.168.1.31", "@phones.example"):
+            assert judge("home", f"sip:{user}{place}").refused, (user, place)
+        assert judge("home", f"tel:{user}").refused, user

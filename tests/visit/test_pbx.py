@@ -9,7 +9,7 @@ import pytest
 from intercom.core.phases import Outcome
 from lab.asterisk import MUSIC_HZ, PBX_IP
 from lab.baresip import Phone
-from lab.buttons import Buttons
+from lab.buttons import Buttons, account
 from lab.house import VISITOR_HZ, Door, stopping
 from lab.pbx import EXTENSIONS, Pbx, Ring
 from lab.sipp import Sipp
@@ -33,7 +33,8 @@ BUTTONS = Buttons(
     },
     more={"careful": "confirm = true"},
     edit=lambda text: (
-        text + '[contacts.office]\ncall = "400"\nthen = "w201"\n[contacts.keys]\ncall = "602"\nthen = "w11*90w2"\n'
+        account('redirects = ["203"]')(text)
+        + '[contacts.office]\ncall = "400"\nthen = "w201"\n[contacts.keys]\ncall = "602"\nthen = "w11*90w2"\n'
     ),
 )
 

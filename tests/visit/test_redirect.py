@@ -50,7 +50,7 @@ def phone(house: House, server: Kamailio) -> Iterator[Phone]:
 @pytest.fixture(scope="module")
 def buttons() -> Buttons:
     """A button for each of them."""
-    return Buttons({name: name for name in ELSEWHERE if name != "circle"}, edit=account('redirects = ["own"]'))
+    return Buttons({name: name for name in ELSEWHERE}, edit=account('redirects = ["own", "112", "20?"]'))
 
 
 @pytest.fixture(scope="module")

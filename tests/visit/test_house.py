@@ -165,7 +165,8 @@ def test_a_webhook_is_tried_until_it_is_taken(house: House, station: Door) -> No
     assert [first[0], again[0], ended[0]] == [503, 204, 204]
     assert first[2] == again[2]
     assert [json.loads(one[2])["kind"] for one in (again, ended)] == ["press-accepted", "visit-ended"]
-    signature = hmac.new(b"key", ended[2], hashlib.sha256).hexdigest()
+    signed = ended[1]["X-Intercom-Timestamp"].encode() + b"." + ended[2]
+    signature = hmac.new(b"key", signed, hashlib.sha256).hexdigest()
     assert ended[1]["X-Intercom-Signature"] == f"sha256={signature}"
 
 

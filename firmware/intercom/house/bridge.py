@@ -5,6 +5,7 @@ The daemon knows nothing of brokers and web servers, so none of them can hold it
 """
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ from typing import Any, Protocol
 from intercom.cli.client import granted
 from intercom.errors import IntercomError
 
-WAIT_S, PAUSE_S = 30.0, 1.0
+WAIT_S, PAUSE_S, AGAIN_S = 30.0, 1.0, 15.0
 KEPT = 500
 """What is kept for one who cannot be reached; then the oldest goes."""
 News = tuple[dict[str, Any] | None, list[dict[str, Any]]]
@@ -42,11 +43,20 @@ class Queue(asyncio.Queue[News]):
 
 
 async def bridge(socket: Path, told: Sequence[Told]) -> None:
-    """Tell all of them, for ever."""
+    """Tell all of them, for ever. One that fails begins again, and none of the others notices."""
     async with asyncio.TaskGroup() as group:
         for one in told:
-            group.create_task(one.run())
+            group.create_task(_again(one))
         group.create_task(_follow(socket, [one.queue for one in told]))
+
+
+async def _again(one: Told) -> None:
+    while True:
+        try:
+            await one.run()
+        except Exception as error:  # noqa: BLE001  (whatever one receiver brings about is its own affair)
+            print(f"{type(one).__name__.lower()}: {error!r}", file=sys.stderr, flush=True)
+        await asyncio.sleep(AGAIN_S)
 
 
 async def _follow(socket: Path, queues: Sequence[Queue]) -> None:

@@ -9,18 +9,24 @@ import asyncio
 import json
 import ssl
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import aiomqtt
 
+from intercom.adapters.records import printable
 from intercom.cli.client import granted
 from intercom.errors import IntercomError
 from intercom.house.bridge import Queue
 from intercom.house.discovery import announcement
 from intercom.house.settings import Mqtt
 
+LONGEST = 200
+"""Bytes of a command; no button's or door's name is longer."""
+QUIET_S = 60.0
+"""How often commands that were not obeyed are told, in seconds: anybody at the broker can send a thousand a second."""
 PAUSES_S = (1.0, 2.0, 5.0, 15.0, 60.0)
 
 
@@ -31,6 +37,7 @@ class Broker:
         self._settings, self._socket, self._pauses_s = settings, socket, pauses_s
         self._status: dict[str, Any] | None = None
         self._announced = ""
+        self._unheard, self._quiet_until = 0, 0.0
         self.queue = Queue()
 
     async def run(self) -> None:
@@ -48,10 +55,8 @@ class Broker:
                 failed += 1
 
     def _client(self) -> aiomqtt.Client:
-        host, _, port = self._settings.server.partition(":")
         return aiomqtt.Client(
-            host,
-            int(port or (8883 if self._settings.tls else 1883)),
+            *self._settings.address,
             username=self._settings.user or None,
             password=self._settings.password.reveal() or None,
             tls_context=ssl.create_default_context(cafile=self._settings.ca_file or None)
@@ -97,7 +102,11 @@ class Broker:
 
     async def _hear(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
-            words = message.payload.decode("utf-8", "replace").split() if isinstance(message.payload, bytes) else []
+            payload = message.payload if isinstance(message.payload, bytes) else b""
+            if len(payload) > LONGEST:
+                self._refused(f"a command of {len(payload)} bytes", f"the longest may have {LONGEST}")
+                continue
+            words = payload.decode("utf-8", "replace").split()
             # A retained command is an old one: nobody wants the door opened by a reconnection.
             if words and not message.retain:
                 await self._obey(words[0].casefold(), words[1] if len(words) > 1 else "")
@@ -109,12 +118,21 @@ class Broker:
             "hangup": lambda: {"do": "hangup"},
         }
         if command not in self._settings.commands:
-            print(f"mqtt: {command!r} is not allowed: see commands in house.toml", file=sys.stderr, flush=True)
+            self._refused(printable(command[:40]), "not allowed: see commands in house.toml")
             return
         try:
             await asyncio.to_thread(granted, self._socket, requests[command]())
         except IntercomError as error:
-            print(f"mqtt: {command}: {error}", file=sys.stderr, flush=True)
+            self._refused(printable(f"{command} {what[:40]}"), str(error))
+
+    def _refused(self, what: str, why: str) -> None:
+        """Tell of a command that was not obeyed: the first one, and then once in a while how many more there were."""
+        self._unheard += 1
+        if (now := time.monotonic()) < self._quiet_until:
+            return
+        more = f" (and {self._unheard - 1} more since the last line)" if self._unheard > 1 else ""
+        print(f"mqtt: {what}: {why}{more}", file=sys.stderr, flush=True)
+        self._quiet_until, self._unheard = now + QUIET_S, 0
 
     def _topic(self, name: str) -> str:
         return f"{self._settings.topic}/{name}"

@@ -15,6 +15,7 @@ from intercom.errors import ConfigError
 from intercom.reading import Problems, Section
 
 COMMANDS = ("press", "release", "hangup")
+BROKER = 'a host or host:port, such as "broker.example" or "[fd00::5]:1883"; user and password have keys of their own'
 TOLD = ("press-accepted", "visit-ended", "door-released", "condition-began", "condition-ended")
 """Kinds of records that a webhook is told of, unless it says otherwise."""
 
@@ -24,7 +25,7 @@ class Mqtt:
     """The broker, `[mqtt]`."""
 
     server: str
-    """host or host:port."""
+    """host, host:port, IPv6 address or [IPv6 address]:port."""
     user: str = ""
     password: Secret = field(default_factory=Secret)
     tls: bool = False
@@ -38,6 +39,13 @@ class Mqtt:
     commands: tuple[str, ...] = ()
     """What the broker's clients may do: "press", "release", "hangup". Nothing unless told."""
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Its host and its port, which is MQTT's usual one where none is given."""
+        bare = f"[{self.server}]" if self.server.count(":") > 1 and not self.server.startswith("[") else self.server
+        host, _, port = bare[1:].partition("]") if bare.startswith("[") else bare.partition(":")
+        return host, int(port.removeprefix(":") or (8883 if self.tls else 1883))
+
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
@@ -48,7 +56,7 @@ class Webhook:
     kinds: tuple[str, ...] = TOLD
     """Kinds of records that it is told of."""
     secret: Secret = field(default_factory=Secret)
-    """What the body is signed with (HMAC-SHA-256, in X-Intercom-Signature); empty for no signature."""
+    """What the time and the body are signed with (HMAC-SHA-256, in X-Intercom-Signature); empty for no signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,7 @@ def _mqtt(section: Section, vault: Vault, folder: Path) -> Mqtt:
     else:
         certificates.check_authorities(section, ca_file)
     return Mqtt(
-        server=section.text("server", None, grammar.SERVER, grammar.is_server),
+        server=section.text("server", None, BROKER, _is_broker),
         user=section.text("user", usual.user, "a user, or nothing", str.isprintable),
         password=vault.fetch(section, "password", grammar.PASSWORD, grammar.is_password, needed=False),
         tls=tls,
@@ -114,6 +122,10 @@ def _webhook(key: str, section: Section, vault: Vault) -> Webhook:
         kinds=section.texts("kinds", TOLD, "kinds of records (INTERCOM_KIND in the journal)", set(Kind).__contains__),
         secret=vault.fetch(section, "secret", grammar.PASSWORD, grammar.is_password, needed=False),
     )
+
+
+def _is_broker(text: str) -> bool:
+    return grammar.is_server(text) or (":" in text and grammar.is_server(f"[{text}]"))
 
 
 def _is_topic(text: str) -> bool:

@@ -96,6 +96,31 @@ def number(user: str) -> str:
     return unquote(user).partition(";")[0]
 
 
+def party(user: str, host: str = "") -> str:
+    """Return somebody in the one spelling that compares (RFC 3261 section 19.1.4), from what nothing is encoded in.
+
+    The user counts whole and with regard to case; a host without, and an IP address by its value.
+    """
+    own = user.replace("@", "%40")
+    return f"{own}@{named(host)}" if host else own
+
+
+def party_of(text: str) -> str:
+    """Return `party` of "201", or of "201@pbx.example", with percent-encoding where that was needed."""
+    user, _, host = text.partition("@")
+    return party(unquote(user), host)
+
+
+def named(host: str) -> str:
+    """Return a host, with its port or without, in the one spelling that compares, without the port."""
+    found = _HOST.fullmatch(host)
+    name = _named(found) if found else host.strip("[]").rstrip(".").lower()
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name
+
+
 def is_emergency(user: str) -> bool:
     """Whether a number looks like an emergency call, also with a country's or an outside line's digits before it."""
     digits = number(user).translate(_SEPARATORS)

@@ -24,6 +24,7 @@ Active = Literal["high", "low"]
 Shut = Literal["closed", "open"]
 Holidays = Literal["also", "never", "only"]
 Identity = Literal["none", "preferred", "asserted"]
+CallerIs = Literal["both", "from", "asserted"]
 Country = Literal[
     "eu", "ar", "at", "au", "be", "br", "ch", "cn", "cz", "de", "es", "fi", "fr", "gr", "hu", "ie", "in", "it", "jp",
     "kr", "nl", "no", "nz", "pl", "pt", "se", "uk", "us", "za",
@@ -82,7 +83,13 @@ class Account:
     proxy: str = ""
     """An outbound proxy, host or host:port; empty for none."""
     callers: tuple[str, ...] = ()
-    """Users who may call the door through this account; "*" is anyone whom the server lets through."""
+    """Users who may call the door through this account; "*" is anyone whom the server lets through. "201@pbx.example"
+    is somebody of another server's than the account's."""
+    caller_is: CallerIs = "both"
+    """Who a caller or texter is: "from", the From header; "asserted", whom the server vouches for (RFC 3325), where it
+    does; "both": those two have to be among the allowed ones, where there are two."""
+    domains: tuple[str, ...] = ()
+    """Further hosts that stand behind the `@` of the server's own users, where those are not its name or address."""
     identity: Identity = "none"
     """Which header tells the server who calls: "none", or RFC 3325's "preferred" or "asserted" (for trunks)."""
     presence: bool = False

@@ -22,10 +22,11 @@ TURN = 'an IP address with a port, such as "192.0.2.7:3478", or "" for none'
 TURN_USER = "up to 64 printable characters without spaces, colons and quotes"
 REDIRECTS = '"own", numbers ("20?"), hosts ("pbx2.example"), addresses or networks ("192.168.1.0/24")'
 RING = 'an Alert-Info such as "<http://127.0.0.1/Bellcore-dr4>;info=door", or "" for none'
-CALLERS = 'users ("201"), or "*" for anyone the server lets through'
+CALLERS = 'users ("201", or "201@other.example" of another server), or "*" for anyone the server lets through'
 PASSWORD = "1 to 128 printable characters"  # noqa: S105  (it only says what one is)
 LOGIN = 'a name to log in with, or "" for the user'
-TEXTERS = 'users ("201")'
+DOMAINS = 'hosts ("fritz.box") or IP addresses'
+TEXTERS = 'users ("201", or "201@other.example" of another server)'
 EMERGENCY = 'numbers that look like emergency calls ("112")'
 KEYS = "1 to 64 keys: 0-9, *, #, A-D, and w for half a second of waiting"
 CODE = '2 to 12 digits, each 0 to 9, "card " and a card\'s number, or what `intercom code` made of one'
@@ -68,6 +69,17 @@ def is_key(text: str) -> bool:
 def is_user(text: str) -> bool:
     """Whether a text is the user part of a SIP address."""
     return addresses.is_user(text)
+
+
+def is_caller(text: str) -> bool:
+    """Whether a text is a user of the account's server, or one of another server."""
+    user, at, host = text.partition("@")
+    return is_user(user) and (not at or is_domain(host))
+
+
+def is_domain(text: str) -> bool:
+    """Whether a text is what stands behind the `@` of a SIP address, without a port."""
+    return is_server(text) and not place(text)[1] and (text.startswith("[") or ":" not in text)
 
 
 def is_server(text: str) -> bool:

@@ -17,6 +17,7 @@ from intercom.config import (
     Active,
     Button,
     Calendar,
+    CallerIs,
     Calls,
     Code,
     Codec,
@@ -71,7 +72,9 @@ def account(key: str, section: Section, vault: Vault) -> Account:
         register=section.flag("register", default(Account, "register")),
         expires_s=section.whole("expires_s", default(Account, "expires_s"), 60, 3600, "seconds"),
         proxy=section.text("proxy", default(Account, "proxy"), f'{grammar.SERVER}, or "" for none', grammar.is_proxy),
-        callers=section.texts("callers", default(Account, "callers"), grammar.CALLERS, grammar.is_user),
+        callers=section.texts("callers", default(Account, "callers"), grammar.CALLERS, grammar.is_caller),
+        caller_is=section.choice("caller_is", default(Account, "caller_is"), get_args(CallerIs)),
+        domains=section.texts("domains", default(Account, "domains"), grammar.DOMAINS, grammar.is_domain),
         identity=section.choice("identity", default(Account, "identity"), get_args(Identity)),
         keys_in_band=section.flag("keys_in_band", default(Account, "keys_in_band")),
         presence=section.flag("presence", default(Account, "presence")),
@@ -88,7 +91,7 @@ def account(key: str, section: Section, vault: Vault) -> Account:
         ),
         redirects=section.texts("redirects", default(Account, "redirects"), grammar.REDIRECTS, grammar.is_redirect),
         login=section.text("login", default(Account, "login"), grammar.LOGIN, grammar.is_login),
-        texters=section.texts("texters", default(Account, "texters"), grammar.TEXTERS, grammar.is_user),
+        texters=section.texts("texters", default(Account, "texters"), grammar.TEXTERS, grammar.is_caller),
     )
 
 

@@ -4,7 +4,7 @@
 import ipaddress
 from collections.abc import Callable
 
-from intercom import __version__, grammar, redirects
+from intercom import __version__, addresses, grammar, redirects
 from intercom.config import Account, Config, Sounds, is_direct
 from intercom.core.commands import Tone
 from intercom.core.legs import DIRECT
@@ -39,13 +39,13 @@ def rules(config: Config, chance: Callable[[], float]) -> Rules:
         named=frozenset(named_servers(config)),
         text_missed_to=config.address(calls.text_missed_to),
         text_unanswered_to=config.address(calls.text_unanswered_to),
-        texters={account.key: frozenset(account.texters) for account in config.accounts},
+        texters={account.key: frozenset(map(addresses.party_of, account.texters)) for account in config.accounts},
         names={button.key: button.name for button in config.buttons},
         deaf_s=calls.deaf_days * 86400.0,
         stuck_s=calls.stuck_s,
         probe_s=calls.probe_s,
         accounts=tuple(account.key for account in config.accounts),
-        callers={account.key: frozenset(account.callers) for account in config.accounts},
+        callers={account.key: frozenset(map(addresses.party_of, account.callers)) for account in config.accounts},
         pulse_s={door.key: door.pulse_s for door in config.doors},
         hold_s={door.key: door.hold_s for door in config.doors},
         codes={code.key: CodeRule(code.doors, code.when, code.uses, code.hold) for code in config.codes},
@@ -198,6 +198,8 @@ def _account(account: Account, name: str) -> AccountSettings:
         key_file=account.key_file,
         identity=account.identity,
         keys_in_band=account.keys_in_band,
+        caller_is=account.caller_is,
+        domains=account.domains,
         presence=account.presence,
         ice=account.ice or bool(account.turn),
         turn=account.turn,

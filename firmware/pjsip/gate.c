@@ -142,12 +142,28 @@ static pj_bool_t spend(struct known *server)
     return PJ_TRUE;
 }
 
+/* Whether a message has a header twice that it must have once (RFC 3261 section 20): its last From is PJSIP's caller,
+ * and its first one may have been its server's. */
+static pj_bool_t is_ambiguous(pjsip_msg *msg)
+{
+    static const pjsip_hdr_e once[] = { PJSIP_H_FROM, PJSIP_H_TO, PJSIP_H_CALL_ID, PJSIP_H_CSEQ };
+    unsigned i;
+    for (i = 0; i < PJ_ARRAY_SIZE(once); ++i) {
+        pjsip_hdr *first = (pjsip_hdr*)pjsip_msg_find_hdr(msg, once[i], NULL);
+        if (first && pjsip_msg_find_hdr(msg, once[i], first->next))
+            return PJ_TRUE;
+    }
+    return PJ_FALSE;
+}
+
 static pj_bool_t on_rx_request(pjsip_rx_data *rdata)
 {
     struct known *sender = find(&rdata->pkt_info.src_addr);
     const pjsip_method *method = &rdata->msg_info.msg->line.req.method;
     pjsip_dialog *dlg = dialog(rdata->msg_info.cid, &rdata->msg_info.to->tag, &rdata->msg_info.from->tag);
-    if (sender && sender->server) {
+    if (is_ambiguous(rdata->msg_info.msg)) {
+        /* Nobody's. */
+    } else if (sender && sender->server) {
         /* A CANCEL or an ACK ends what was let in. */
         if (dlg || method->id == PJSIP_CANCEL_METHOD || method->id == PJSIP_ACK_METHOD || spend(sender)) {
             if (method->id == PJSIP_INVITE_METHOD)
@@ -218,4 +234,58 @@ PJ_DEF(unsigned long) gate_refused(const char **from, const char **what)
     *from = refused_from;
     *what = refused_what;
     return refused;
+}
+
+/* One address of a header, as PJSIP has parsed it: nothing in it is encoded any more but backslashes in the name. */
+struct party {
+    pj_str_t name, user, host;
+    int scheme; /* 1 sip, 2 sips, 3 tel, 0 another one */
+};
+
+static pj_bool_t take_party(struct party *party, pjsip_uri *address)
+{
+    pjsip_uri *uri = address ? (pjsip_uri*)pjsip_uri_get_uri(address) : NULL;
+    if (!uri)
+        return PJ_FALSE;
+    pj_bzero(party, sizeof(*party));
+    /* PJSIP keeps From, To and each Contact as a name and an address, also where no name was given. */
+    party->name = ((pjsip_name_addr*)address)->display;
+    if (PJSIP_URI_SCHEME_IS_SIP(uri) || PJSIP_URI_SCHEME_IS_SIPS(uri)) {
+        party->scheme = PJSIP_URI_SCHEME_IS_SIPS(uri) ? 2 : 1;
+        party->user = ((pjsip_sip_uri*)uri)->user;
+        party->host = ((pjsip_sip_uri*)uri)->host;
+    } else if (PJSIP_URI_SCHEME_IS_TEL(uri)) {
+        party->scheme = 3;
+        party->user = ((pjsip_tel_uri*)uri)->number;
+        party->host = ((pjsip_tel_uri*)uri)->context;
+    }
+    return PJ_TRUE;
+}
+
+/* The addresses in all headers of a name of a message that is being handled (pjsip_rx_data), at most so many; how many
+ * they are. A header that is no list of addresses counts as one address of no scheme. */
+PJ_DEF(unsigned) gate_parties(pjsip_rx_data *rdata, const char *name, struct party *found, unsigned most);
+PJ_DEF(unsigned) gate_parties(pjsip_rx_data *rdata, const char *name, struct party *found, unsigned most)
+{
+    pj_str_t wanted = pj_str((char*)name), contact = pj_str("Contact");
+    pjsip_hdr *hdr = NULL;
+    unsigned count = 0;
+    if (pj_stricmp2(&wanted, "From") == 0)
+        return most && rdata->msg_info.from && take_party(found, rdata->msg_info.from->uri);
+    while (count < most &&
+           (hdr = (pjsip_hdr*)pjsip_msg_find_hdr_by_name(rdata->msg_info.msg, &wanted, hdr ? hdr->next : NULL))) {
+        /* What PJSIP knows no name for it keeps as it came; a list of addresses is written as in Contact. */
+        pj_str_t value;
+        pjsip_contact_hdr *list, *each;
+        pj_strdup_with_null(rdata->tp_info.pool, &value, &((pjsip_generic_string_hdr*)hdr)->hvalue);
+        list = each = (pjsip_contact_hdr*)pjsip_parse_hdr(rdata->tp_info.pool, &contact, value.ptr, value.slen, NULL);
+        if (!list)
+            pj_bzero(&found[count++], sizeof(*found));
+        while (each && count < most) {
+            if (!each->star && take_party(&found[count], each->uri))
+                ++count;
+            each = each->next == list ? NULL : each->next;
+        }
+    }
+    return count;
 }

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intercom import addresses, grammar
-from intercom.engine import identity, words
+from intercom.engine import words
 
 
 @pytest.mark.parametrize(
@@ -84,43 +84,6 @@ def test_other_numbers_are_not_taken_for_one(number: str) -> None:
     assert not addresses.is_emergency(number)
 
 
-INVITE = (
-    'INVITE sip:door@127.0.0.9 SIP/2.0\r\nf: "The \\"old\\" kitchen" <sip:%32%30%31@pbx>;tag=1\r\n'
-    "P-Asserted-Identity:{asserted}\r\nDiversion: <sip:300@pbx>;reason=no-answer, <sip:301@pbx>\r\n\r\nFrom: x"
-)
-
-
-@pytest.mark.parametrize(
-    ("asserted", "shown"),
-    [
-        ("", 'The "old" kitchen (201)'),
-        (' "Küche" <sip:202@pbx;user=phone>', "Küche (202)"),
-        (" <tel:+4930123>", "+4930123"),
-        ("\r\n  Flat 3 <sip:203@pbx>", "Flat 3 (203)"),
-        (" rubbish", 'The "old" kitchen (201)'),
-        (' "a\x1b[31mb" <sip:2@pbx>', "a[31mb (2)"),
-    ],
-)
-def test_a_caller_is_shown_as_the_server_vouches_for_him(asserted: str, shown: str) -> None:
-    """And never in a way that could reach a terminal as a command."""
-    message = INVITE.format(asserted=asserted)
-
-    assert identity.caller(message) == shown
-    assert identity.diverted_by(message) == "300"
-
-
-def test_history_tells_who_sent_a_call_on() -> None:
-    """RFC 7044's header has one entry for each address that was tried; the last one is the door."""
-    sent_on = "<sip:300@pbx?Reason=SIP%3Bcause%3D302>;index=1,\r\n <sip:door@pbx>;index=1.1"
-    message = f"INVITE x SIP/2.0\r\nHistory-Info: {sent_on}\r\n\r\n"
-
-    assert identity.diverted_by(message) == "300"
-    assert identity.diverted_by("INVITE x SIP/2.0\r\nHistory-Info: <sip:door@pbx>;index=1\r\n\r\n") == ""
-    named = 'History-Info: "Hall, ground floor" <sip:300@pbx>;index=1\r\nHistory-Info: <sip:door@pbx>;index=1.1'
-    assert identity.diverted_by(f"INVITE x SIP/2.0\r\n{named}\r\n\r\n") == "Hall, ground floor (300)"
-    assert identity.caller("rubbish") == ""
-
-
 @pytest.mark.parametrize("text", ["sip:201@pbx;a=b", "<sip:201@pbx;a=b>", '"A <b>" <sip:201@pbx;a=b>;q=1'])
 def test_a_uri_is_found_within_its_address(text: str) -> None:
     """PJSIP gives a redirection's targets as they stood in a header."""
@@ -128,9 +91,24 @@ def test_a_uri_is_found_within_its_address(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "user"),
-    [('"K" <sip:201@pbx>', "201"), ("<sip:%32%30%31@pbx>", "201"), ("sip:201;a=b@pbx", "201"), ("sip:pbx", "")],
+    ("text", "party"),
+    [
+        ("201", "201"),
+        ("%32%30%31", "201"),
+        ("%2A21", "*21"),
+        ("Anna", "Anna"),
+        ("201@PBX.Example.", "201@pbx.example"),
+        ("201@[2001:DB8:0::1]", "201@2001:db8::1"),
+        ("*", "*"),
+    ],
 )
-def test_callers_are_compared_by_what_their_address_means(uri: str, user: str) -> None:
-    """RFC 3261 section 19.1.4: an encoded letter is that letter."""
-    assert words.user(uri) == user
+def test_callers_are_compared_by_what_their_address_means(text: str, party: str) -> None:
+    """RFC 3261 section 19.1.4: an encoded letter is that letter, a user's case counts and a host's does not."""
+    assert addresses.party_of(text) == party
+
+
+@given(st.text(), st.text())
+def test_no_user_of_our_own_is_spelt_like_one_of_another_host(user: str, host: str) -> None:
+    """Whatever is encoded in its name."""
+    assert "@" not in addresses.party(user)
+    assert not host or addresses.party(user, host) != addresses.party(f"{user}@{host}")

@@ -104,6 +104,9 @@ def test_a_card_that_opens_in_a_visit_from_the_button_announces_nobody() -> None
         (CallArrived("in-1", "home", "666", SOURCE, trusted=True), 403, "not an allowed caller"),
         (CallArrived("in-1", "spare", "201", SOURCE, trusted=True), 403, "not an allowed caller"),
         (CallArrived("in-1", "nobody", "201", SOURCE, trusted=True), 403, "not an allowed caller"),
+        (CallArrived("in-1", "home", "201", SOURCE, trusted=True, asserted="666"), 403, "not an allowed caller"),
+        (CallArrived("in-1", "home", "666", SOURCE, trusted=True, asserted="201"), 403, "not an allowed caller"),
+        (CallArrived("in-1", "home", "", SOURCE, trusted=True, asserted="201"), 403, "not an allowed caller"),
     ],
 )
 def test_everybody_else_is_refused_and_told_to_the_journal(call: CallArrived, code: int, reason: str) -> None:

@@ -235,13 +235,15 @@ class TextArrived:
 
     account: str
     sender: str
-    """User part of the sender's address, as the account's server gives it. Forgeable by itself."""
+    """User of the From header where its host is the account's server, else `user@host`. Forgeable by itself."""
     source: str
     """IP address and port that it came from."""
     trusted: bool
     """Whether `source` is the server that this account is registered with."""
     text: str = field(repr=False)
     """May hold a code."""
+    asserted: str = ""
+    """Whom the server vouches for (RFC 3325); empty: it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +302,7 @@ class CallArrived:
     leg: str
     account: str
     caller: str
-    """User part of the caller's address, as the account's server gives it. Forgeable by itself."""
+    """User of the From header where its host is the account's server, else `user@host`. Forgeable by itself."""
     source: str
     """IP address and port that the INVITE came from."""
     trusted: bool
@@ -309,6 +311,8 @@ class CallArrived:
     """Name and number as a phone would show them; decides nothing."""
     diverted: str = ""
     """Whom the call was for before it was forwarded to the door; decides nothing."""
+    asserted: str = ""
+    """Whom the server vouches for (RFC 3325); empty: it does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,3 +163,11 @@ class Rules:
     """An answer that takes this long was asked for twice (T1 of RFC 3261): the server was away for a moment."""
     near: Callable[[str, str], bool] = not_near
     """Account and address of its server -> whether that is asked for life by REGISTER: it may be one that forgets."""
+
+
+def is_named(claimed: str, asserted: str, allowed: frozenset[str]) -> bool:
+    """Tell whether somebody is among the allowed: the one he says to be, and the one the server vouches for (RFC 3325).
+
+    Neither is enough alone: a trunk hands on what a caller claims, and many a proxy hands on what a phone asserts.
+    """
+    return claimed in allowed and (not asserted or asserted in allowed)

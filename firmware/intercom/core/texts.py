@@ -10,6 +10,7 @@ from intercom.core.commands import Kind, SendText, TellUnanswered
 from intercom.core.events import TextAnswered, TextArrived
 from intercom.core.levels import line_up, status
 from intercom.core.phases import Outcome
+from intercom.core.rules import is_named
 from intercom.core.turn import Turn
 
 UNANSWERED = (Outcome.NO_ANSWER, Outcome.BUSY, Outcome.DECLINED, Outcome.NOT_FOUND)
@@ -29,7 +30,8 @@ def unanswered(turn: Turn, outcome: Outcome) -> None:
 
 def arrived(turn: Turn, event: TextArrived) -> None:
     """Somebody wrote: do what he may ask for, and answer; anybody else gets nothing."""
-    if not event.trusted or event.sender not in turn.rules.texters.get(event.account, frozenset()):
+    allowed = turn.rules.texters.get(event.account, frozenset())
+    if not event.trusted or not is_named(event.sender, event.asserted, allowed):
         reason = "not an allowed sender" if event.trusted else "not from the account's server"
         turn.tell(
             Kind.TEXT_REFUSED,

@@ -11,6 +11,7 @@ from intercom.core.levels import line_up
 from intercom.core.line import doubt, refused
 from intercom.core.pending import Pending, Stage
 from intercom.core.phases import NEXT, OUTCOME_TONES, PHASES, Phase, Signal
+from intercom.core.rules import is_named
 from intercom.core.state import Incoming, Leg, Visit
 from intercom.core.turn import Turn
 
@@ -79,7 +80,7 @@ def called(turn: Turn, event: CallArrived) -> None:
     allowed = turn.rules.callers.get(event.account, frozenset())
     if not event.trusted:
         _refuse(turn, event, 403, "not from the account's server")
-    elif event.caller not in allowed and "*" not in allowed:
+    elif "*" not in allowed and not is_named(event.caller, event.asserted, allowed):
         _refuse(turn, event, 403, "not an allowed caller")
     elif turn.state.stopping_until is not None:
         _refuse(turn, event, 480, "stopping")

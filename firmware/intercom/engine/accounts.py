@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from intercom import addresses
 from intercom.core.events import LineAnswered, LineLost, LineUp
 from intercom.engine import profile, words
 from intercom.engine.knock import Knocker
@@ -68,6 +69,11 @@ class Line:
         """Tell whether calls from this IP address are this account's."""
         return address in self.answered or address == words.host(self.server)
 
+    def is_own(self, host: str) -> bool:
+        """Tell whether the host of an address is this account's: its server's name, an address of it, or a domain."""
+        own = {*map(addresses.named, (self.settings.domain, *self.settings.domains)), *self.answered}
+        return bool(host) and addresses.named(host) in {*own, words.host(self.server)}
+
     @guarded
     def onRegStarted(self, _: Any) -> None:
         # PJSIP sends one by itself when the network has changed, and a second one for a better Contact.
@@ -95,7 +101,7 @@ class Line:
 
     @guarded
     def onIncomingCall(self, prm: Any) -> None:
-        self.phone.arrived(self, prm.callId, prm.rdata.srcAddress, prm.rdata.wholeMsg)
+        self.phone.arrived(self, prm.callId, prm.rdata)
 
     @guarded
     def onSendRequest(self, prm: Any) -> None:
@@ -109,7 +115,7 @@ class Line:
     @guarded
     def onInstantMessage(self, prm: Any) -> None:
         if prm.contentType.lower().startswith("text/plain"):
-            self.phone.texts.arrived(self, prm.fromUri, prm.rdata.srcAddress, prm.msgBody)
+            self.phone.texts.arrived(self, self.phone.sender(self, prm.rdata), prm.rdata.srcAddress, prm.msgBody)
 
     @guarded
     def onInstantMessageStatus(self, prm: Any) -> None:

@@ -11,13 +11,17 @@ from collections.abc import Callable
 from ctypes import POINTER, addressof, byref, c_char_p, c_int, c_long, c_ssize_t, c_uint, c_ulong, c_void_p
 from typing import Any
 
+from intercom.engine.identity import Party
 from intercom.engine.words import Place, describe
 from intercom.errors import EngineError
 
+MOST_PARTIES = 16
+"""Addresses that are read of all headers of one name."""
 PJ_ERESOLVE = 70018
 """pj/errno.h; a request that gets it ends with 502."""
 _SECURE, _RELIABLE, _IPV6 = 2, 1, 128
 _KINDS = {1: "udp", 2: "tcp", 3: "tls"}
+_SCHEMES = ("", "sip", "sips", "tel")
 
 
 class Text(ctypes.Structure):
@@ -41,6 +45,12 @@ class Host(ctypes.Structure):
     """pjsip_host_info of pjsip/sip_types.h: what has to be resolved."""
 
     _fields_ = (("flag", c_uint), ("type", c_int), ("host", Text), ("port", c_int))
+
+
+class _Party(ctypes.Structure):
+    """struct party of ../../pjsip/gate.c: an address out of a header."""
+
+    _fields_ = (("name", Text), ("user", Text), ("host", Text), ("scheme", c_int))
 
 
 class Span(ctypes.Structure):
@@ -102,6 +112,7 @@ class Library:
         self._own = c_void_p()
         self._due, self._tick = Span(), Span()
         self._kept: Any = None
+        self._parties = (_Party * MOST_PARTIES)()
 
     def talk(self, level: int) -> None:
         """Set how much PJLIB talks; it does so before it has heard the configuration."""
@@ -136,6 +147,17 @@ class Library:
     def trust(self, address: str) -> None:
         """Let an IP address in as a server's; a name changes nothing."""
         self._c.gate_trust(address.encode())
+
+    def parties(self, rdata: Any, header: str) -> list[Party]:
+        """Return the addresses in a request's headers of this name, as PJSIP has parsed them.
+
+        `rdata` is what PJSIP hands a callback (pjsip_rx_data), and lives as long as that runs.
+        """
+        count = self._c.gate_parties(c_void_p(int(rdata)), header.encode(), self._parties, MOST_PARTIES)
+        return [
+            Party(str(found.name), str(found.user), str(found.host), _SCHEMES[found.scheme])
+            for found in self._parties[:count]
+        ]
 
     def rest_ms(self, most: int) -> int:
         """Return how long PJSIP has nothing to do unless something arrives: until its next timer, at most `most`.

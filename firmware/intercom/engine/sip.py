@@ -62,7 +62,7 @@ class Telephone:
         self._knocker = Knocker(post, settings.bind, settings.user_agent)
         self.certificates = encryption.Certificates()
         self._accounts: dict[str, _Account] = {}
-        self._endpoint = _Endpoint(self.certificates, self._accounts, post)
+        self._endpoint = _Endpoint(self, self._accounts)
         secrets = [secret for account in settings.accounts for secret in (account.password, account.turn_password)]
         self._writer = _LogWriter(secrets, settings.trace_level)
         self._trace = Trace(secrets, settings.bind, settings.port, post)
@@ -211,16 +211,24 @@ class Telephone:
                 self.post(CallEnded(leg, 503, describe(error)))
                 self.bury(call)
 
-    def arrived(self, account: Line, call_id: int, source: str, message: str) -> None:
+    def sender(self, account: Line, rdata: Any) -> identity.Caller:
+        """Return who sent a request that came for an account."""
+        claimed, vouched = (self._library.parties(rdata.pjRxData, name) for name in ("From", "P-Asserted-Identity"))
+        return identity.caller(claimed, vouched, account.is_own, account.settings.caller_is)
+
+    def arrived(self, account: Line, call_id: int, rdata: Any) -> None:
         """Note a call that came in, and ask what to do with it."""
         self._arrivals += 1
         leg = f"in-{id(self) & 0xFFFF:04x}-{self._arrivals}"
         call = _Call(self, account, leg, call_id)
         self._calls[leg] = call
-        caller = words.user(call.getInfo().remoteUri)
+        source = str(rdata.srcAddress)
+        caller, asserted = self.sender(account, rdata)
         trusted = account.trusts(words.host(source))
-        shown, diverted = identity.caller(message), identity.diverted_by(message)
-        self.post(CallArrived(leg, account.settings.name, caller, source, trusted, shown, diverted))
+        names = ("From", "P-Asserted-Identity", "Diversion", "History-Info")
+        claimed, vouched, diversion, history = (self._library.parties(rdata.pjRxData, name) for name in names)
+        shown, diverted = identity.shown(claimed, vouched), identity.diverted_by(diversion, history)
+        self.post(CallArrived(leg, account.settings.name, caller, source, trusted, shown, diverted, asserted))
 
     def answer(self, leg: str) -> None:
         """Accept a call with 200."""
@@ -310,10 +318,10 @@ class Telephone:
 class _Endpoint(encryption.Handshakes, TurnedAway, pj.Endpoint):  # type: ignore[misc]
     pj = pj
 
-    def __init__(self, certificates: encryption.Certificates, lines: Mapping[str, Line], post: Post) -> None:
+    def __init__(self, phone: Telephone, lines: Mapping[str, Line]) -> None:
         pj.Endpoint.__init__(self)
-        encryption.Handshakes.__init__(self, certificates, lines)
-        TurnedAway.__init__(self, lines, post)
+        encryption.Handshakes.__init__(self, phone.certificates, lines)
+        TurnedAway.__init__(self, phone, lines)
 
 
 class _LogWriter(Log, pj.LogWriter):  # type: ignore[misc]

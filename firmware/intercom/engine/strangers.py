@@ -7,12 +7,13 @@ Who is a stranger is decided in ../../pjsip/gate.c.
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from intercom.core.events import CallTurnedAway, Event, StrangersRefused
+from intercom.core.events import CallTurnedAway, StrangersRefused
 from intercom.engine import words
 from intercom.engine.words import guarded
 
 if TYPE_CHECKING:
     from intercom.engine.accounts import Line
+    from intercom.engine.sip import Telephone
 
 HOUR_S = 3600.0
 
@@ -43,8 +44,8 @@ class TurnedAway:
     pj: Any
     """The library; `sip.py` alone imports it."""
 
-    def __init__(self, lines: Mapping[str, "Line"], post: Callable[[Event], None]) -> None:
-        self._lines, self._post = lines, post
+    def __init__(self, phone: "Telephone", lines: Mapping[str, "Line"]) -> None:
+        self._phone, self._lines = phone, lines
 
     @guarded
     def onRejectedIncomingCall(self, prm: Any) -> None:  # noqa: D102, N802  (PJSUA2 names and documents it)
@@ -54,5 +55,5 @@ class TurnedAway:
             line is not None and line.settings.srtp == "required" and code == self.pj.PJSIP_SC_NOT_ACCEPTABLE_HERE
         )
         reason = "the sound would not be encrypted" if in_clear else str(prm.reason)
-        account = line.settings.name if line is not None else ""
-        self._post(CallTurnedAway(account, words.user(prm.remoteInfo), source, code, reason))
+        account, caller = (line.settings.name, self._phone.sender(line, prm.rdata)[0]) if line is not None else ("", "")
+        self._phone.post(CallTurnedAway(account, caller, source, code, reason))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from intercom.core.events import Event, TextAnswered, TextArrived
 from intercom.engine import words
 from intercom.engine.accounts import Line
+from intercom.engine.identity import Caller
 from intercom.engine.raw import Library
 
 Post = Callable[[Event], None]
@@ -34,8 +35,8 @@ class Texts:
         if text := self._sent.pop(ticket, None):
             self._post(replace(text, code=code))
 
-    def arrived(self, account: Line, sender: str, source: str, text: str) -> None:
+    def arrived(self, account: Line, sender: Caller, source: str, text: str) -> None:
         """Tell of a text; PJSIP has taken it with 200 already."""
         trusted = account.trusts(words.host(source))
         shown = text[: words.LONGEST_TEXT]
-        self._post(TextArrived(account.settings.name, words.user(sender), source, trusted, shown))
+        self._post(TextArrived(account.settings.name, sender.claimed, source, trusted, shown, sender.asserted))

@@ -50,6 +50,10 @@ class AccountSettings:
     turn_password: str = ""
     identity: str = "none"
     """Which header of RFC 3325 tells the server who calls: "none", "preferred" or "asserted"."""
+    caller_is: str = "both"
+    """Who counts as a caller: "from", "asserted" (RFC 3325) or "both"."""
+    domains: tuple[str, ...] = ()
+    """Hosts beside `domain` whose users are the account's own."""
     keys_in_band: bool = False
     """Whether keys count that come as tones in the sound."""
     srtp: str = "off"

@@ -18,7 +18,6 @@ LONGEST_TEXT = 500
 RFC 3428 section 8 allows a MESSAGE."""
 _PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 _URI = re.compile(r"(sips?):(?:[^@;>]*@)?(\[[^\]]+\]|[^:;>?]+)(?::(\d+))?([^>?]*)", re.IGNORECASE)
-_USER = re.compile(r"sips?:([^@>]+)@")
 _SERVER = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+)):(\d{1,5})")
 
 
@@ -84,12 +83,6 @@ def place(address: str) -> Place | None:
     named = re.search(r";transport=(udp|tcp|tls)\b", parameters, re.IGNORECASE)
     transport = "tls" if scheme.lower() == "sips" else named[1].lower() if named else "udp"
     return Place.of(host, int(port or 0), transport)
-
-
-def user(address: str) -> str:
-    """Return the user part of a SIP URI with nothing encoded any more (RFC 3261 section 19.1.4), or nothing."""
-    match = _USER.search(address)
-    return addresses.number(match[1]) if match else ""
 
 
 def bare(address: str) -> str:

@@ -90,7 +90,7 @@ def test_whatever_stands_in_a_quoted_name_the_caller_is_in_the_brackets(caller: 
 @pytest.mark.parametrize("sender", [
     "sip:201@x <sip:{0}>", "Anna sip:201 <sip:{0}>", "Anna <sip:{0}>", "<sip:{0}>;x=\"<sip:201@x>\"", "<sip:{0};u=201>",
     "<sip:{0}?From=sip:201@x>", '"Anna"<sip:{0}>;x=sip:201@x', '"sip:201@x\\" <sip:201@y>" <sip:{0}>', "sip:{0};x=201",
-    '"sip:201@x"\r\n <sip:{0}>', '<sip:201@x> <sip:{0}>', '"A" <sip:201@x>, "B" <sip:{0}>', 
+    '"sip:201@x"\r\n <sip:{0}>', '<sip:201@x> <sip:{0}>', '"A" <sip:201@x>, "B" <sip:{0}>',
     "<sip:{0}>\r\nf: <sip:201@h>", "<tel:201>, <sip:{0}>", "<sip:201@[sip:{0}>", "<<sip:201@x>sip:{0}>",
 ])  # fmt: skip
 def test_a_from_header_names_the_user_of_its_uri_or_is_not_taken(caller: Caller, sender: str) -> None:

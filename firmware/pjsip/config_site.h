@@ -15,6 +15,10 @@
  * (default 4). */
 #define PJSUA_MAX_CALLS                 32
 
+/* A call takes two sockets, and a socket's place is free again only half a second after its end: the default of 64 places
+ * refuses calls as soon as some twenty come and go within a second. epoll has no limit of its own. */
+#define PJ_IOQUEUE_MAX_HANDLES          1024
+
 /* Chime, ring-back, prompts: players are cheap, and a refused one would be a silent door. */
 #define PJSUA_MAX_PLAYERS               16
 #define PJSUA_MAX_RECORDERS             8

@@ -16,6 +16,7 @@ import socket
 import sys
 import time
 from collections import deque
+from functools import partial
 
 from intercom.core.commands import (
     AnswerCall,
@@ -32,8 +33,8 @@ from intercom.core.commands import (
     StopEngine,
     UseServer,
 )
-from intercom.core.events import EngineBeat, EngineStarted, Event
-from intercom.engine import sip, wire
+from intercom.core.events import EngineBeat, EngineStarted, Event, LineLost
+from intercom.engine import sip, wire, words
 from intercom.engine.audible import ORDERS, Audible
 from intercom.errors import EngineError, WireError
 from intercom.secrecy import lock_memory_in
@@ -105,10 +106,10 @@ class Engine:
             self._phone.pump()
             now = time.monotonic()
             self._audible.look()
-            self._audible.tick(now)
+            words.kept(self._audible.tick, now)
             if now >= beat_at:
                 self._beat()
-                self._phone.look_round()
+                words.kept(self._phone.look_round)
                 beat_at = now + BEAT_S
             if not self._phone.calls:
                 # Not before the daemon has been told that the last call is over: it would call the house back.
@@ -141,7 +142,19 @@ class Engine:
             return
         self._stopping = self._stopping or not data
         for line in self._lines.feed(data):
-            self._order(wire.decode(line)[1])
+            self._carry_out(wire.decode(line)[1])
+
+    def _carry_out(self, command: object) -> None:
+        """Obey an order. One that fails ends the leg that it belongs to, told, and no other."""
+        words.kept(self._order, command, failed=partial(self._failed, command), name=type(command).__name__)
+
+    def _failed(self, command: object, reason: str) -> None:
+        match command:
+            case Register(account):
+                self._outbox.post(LineLost(account, 503, reason, silent=True))
+            case _:
+                if leg := getattr(command, "leg", ""):
+                    self._phone.spoilt(leg, reason)
 
     def _order(self, command: object) -> None:
         if isinstance(command, ORDERS):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from intercom.core.commands import Audio, ListCards, PlayFile, PlayTone, SetAudio, Sweep
 from intercom.core.events import Event
-from intercom.engine import sip, wire
+from intercom.engine import sip, wire, words
 
 if TYPE_CHECKING:
     from intercom.engine.conversation import Conversation
@@ -56,7 +56,7 @@ class Audible:
             self._begin()
             waiting, self._waiting = self._waiting, []
             for order in waiting:
-                self.obey(order)
+                words.kept(self.obey, order, name=type(order).__name__)
 
     def _begin(self) -> None:
         from intercom.engine.conference import Bridge  # noqa: PLC0415  (these have been read by the other thread)
@@ -104,7 +104,7 @@ class Audible:
                 # Connected first, so that what is said from now on goes out at once; else nothing is said first of all.
                 parts = (self._phone.set_audio, sound.set)
                 for part in parts if audio.speak else reversed(parts):
-                    part(audio)
+                    words.kept(part, audio)
                 sound.listen_for_keys(audio.speak if self._phone.keys_in_band(audio.speak) else "")
                 conversation.set(audio, time.monotonic())
 

@@ -46,6 +46,8 @@ class Leg:
         self.listens = self.speaks = self.prompted = False
         self.moved = False
         """Whether our address changed while it was up: PJSIP gives up with a 410 what has not been answered."""
+        self.given_up = ""
+        """Why we end it ourselves; nothing as long as we do not."""
         self.contacts: list[str] = []
         """Whom the far end named instead of itself."""
         self.keys = Keys("", 0.0)
@@ -70,7 +72,9 @@ class Leg:
         elif info.state == self.pj.PJSIP_INV_STATE_DISCONNECTED:
             given_up = self.moved and info.lastStatusCode == self.pj.PJSIP_SC_GONE
             code, reason = (503, "the network changed") if given_up else (info.lastStatusCode, info.lastReason)
-            if code == self.pj.PJSIP_SC_NOT_ACCEPTABLE_HERE and not self.in_clear:
+            if self.given_up:
+                code, reason = 500, self.given_up
+            elif code == self.pj.PJSIP_SC_NOT_ACCEPTABLE_HERE and not self.in_clear:
                 reason = f"{reason}: the sound would not be encrypted"
             if code // 100 == 3 and self.contacts:
                 self.phone.post(CallRedirected(self.leg, code, tuple(self.contacts)))
@@ -121,6 +125,10 @@ class Leg:
     def onCallReplaceRequest(self, prm: Any) -> None:
         prm.statusCode = self.pj.PJSIP_SC_DECLINE
 
+    def spoilt(self, reason: str) -> None:
+        """Note that something of this leg failed: it is ended outside all callbacks, and the others live."""
+        self.phone.spoilt(self.leg, reason)
+
     def press(self, now: float) -> None:
         """Send the key that is due, if there is one: by RFC 4733, or by INFO to a far end that does not take that."""
         key = self.keys.due(now)
@@ -168,10 +176,14 @@ class Leg:
         )
 
     def audio(self) -> Any:
-        """Return the stream's place in the bridge, or None while there is no sound either way."""
+        """Return the stream's place in the bridge, or None while there is no sound either way.
+
+        A stream of direction "inactive" (RFC 4566 section 6) has no place there, whatever its status says.
+        """
         info = self.getInfo()
         for index, media in enumerate(info.media):
             active = media.status in (self.pj.PJSUA_CALL_MEDIA_ACTIVE, self.pj.PJSUA_CALL_MEDIA_REMOTE_HOLD)
-            if media.type == self.pj.PJMEDIA_TYPE_AUDIO and active:
+            placed = media.audioConfSlot != self.pj.PJSUA_INVALID_ID
+            if media.type == self.pj.PJMEDIA_TYPE_AUDIO and active and placed:
                 return self.getAudioMedia(index)
         return None

@@ -71,6 +71,8 @@ class Telephone:
         self._prompt: Any = None
         self._calls: dict[str, _Call] = {}
         self._dead: list[Leg] = []
+        self._spoilt: dict[str, str] = {}
+        """Legs of which something failed, and what: each is ended at the next pump."""
         self.texts = Texts(self._library, post)
         self._arrivals = 0
         self._audio = Audio()
@@ -128,16 +130,34 @@ class Telephone:
 
     def pump(self) -> None:
         """Let PJSIP do what is due, and free what has ended."""
-        self._names.answer()
-        self._knocker.answer()
+        words.kept(self._names.answer)
+        words.kept(self._knocker.answer)
         while self._endpoint.libHandleEvents(0) > 0:
             pass
         self._dead.clear()
         now = time.monotonic()
-        for call in self._calls.values():
-            call.press(now)
+        for call in tuple(self._calls.values()):
+            words.kept(call.press, now, failed=call.spoilt)
+        self._end_spoilt()
         for account in self._accounts.values():
-            account.show(busy=bool(self._calls))
+            words.kept(lambda account=account: account.show(busy=bool(self._calls)), name="presence")
+
+    def spoilt(self, leg: str, reason: str) -> None:
+        """Note that something of a leg failed. It is ended at the next pump, told as 500, and nothing else with it."""
+        self._spoilt.setdefault(leg, reason)
+
+    def _end_spoilt(self) -> None:
+        while self._spoilt:
+            leg, reason = self._spoilt.popitem()
+            call = self._calls.get(leg)
+            if call is not None and not call.given_up and call.isActive():
+                # Its end is told by onCallState, as that of every call. If that fails too, it is back here.
+                call.given_up = reason
+                words.kept(call.hangup, profile.goodbye(pj, 500, elsewhere=False), failed=call.spoilt)
+                continue
+            if call is not None:
+                self.bury(call)
+            self.post(CallEnded(leg, 500, reason))
 
     def trust(self, address: str) -> None:
         """Hear requests from this IP address, as an account's server."""
@@ -254,8 +274,8 @@ class Telephone:
     def set_audio(self, audio: Audio) -> None:
         """Connect the legs with the card as this level says."""
         self._audio = audio
-        for call in self._calls.values():
-            self.connect(call)
+        for call in tuple(self._calls.values()):
+            words.kept(self.connect, call, failed=call.spoilt)
 
     def ask_to_confirm(self, leg: str) -> None:
         """Have a leg hear the sign to press a key, until it is connected or gone."""

@@ -35,18 +35,34 @@ class Place(NamedTuple):
 
 
 def guarded(callback: Callable[..., None]) -> Callable[..., None]:
-    """Keep every exception inside a callback: one that escapes is lost, or (SystemExit) kills the process."""
+    """Keep every exception inside a callback: one that escapes is lost, or (SystemExit) kills the process.
+
+    A callback of a leg that fails ends that leg (`Leg.spoilt`).
+    """
 
     @functools.wraps(callback)
     def call(*arguments: Any) -> None:
-        try:
-            callback(*arguments)
-        except BaseException as error:  # noqa: BLE001  (PJSIP's C frames are above us: nothing may pass)
-            print(f"{callback.__qualname__}: {describe(error)}", file=sys.stderr)
-            # The traceback would keep the frame, and so the call object, alive.
-            traceback.clear_frames(error.__traceback__)
+        kept(callback, *arguments, failed=getattr(arguments[0], "spoilt", None))
 
     return call
+
+
+def kept(
+    action: Callable[..., Any], *arguments: Any, failed: Callable[[str], None] | None = None, name: str = ""
+) -> None:
+    """Carry out an action of which no exception gets out, not even SystemExit: what it was is printed.
+
+    `failed` is told in words. This is the one place that keeps the engine alive whatever one call of it makes go wrong.
+    """
+    try:
+        action(*arguments)
+    except BaseException as error:  # noqa: BLE001  (other calls live on, and PJSIP's C frames may be above us)
+        what = describe(error)
+        print(f"{name or getattr(action, '__qualname__', action)}: {what}", file=sys.stderr, flush=True)
+        # The traceback would keep the frame, and so the call object, alive.
+        traceback.clear_frames(error.__traceback__)
+        if failed is not None:
+            failed(what)
 
 
 def describe(error: BaseException) -> str:

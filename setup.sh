@@ -81,7 +81,8 @@ Usage: ./setup.sh COMMAND [ARGUMENTS]
   upgrade            to the version in this folder; back to the old one by itself if the new one does not register
   rollback           back to the version before the last upgrade
   backup FILE        configuration and state into one file
-  restore FILE       and back from it
+  restore FILE [--with-unit]
+                     and back from it; what it changes in the unit is shown and asked about (--with-unit: taken)
   uninstall [--keep-configuration]
                      take the door station off this machine, with everything of it
 

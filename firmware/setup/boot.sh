@@ -21,7 +21,7 @@ tell_boot_loader() {
     # [all]: whatever model the lines before are for.
     printf '%s\n\n%s\n[all]\n%s\n%s\n' "$text" "$BOOT_BEGIN" "$lines" "$BOOT_END" >"$file.intercom"
     if cmp -s "$file" "$file.intercom"; then rm -f "$file.intercom"; return; fi
-    mv -f "$file.intercom" "$file"
+    put_boot_file "$file"
     say "$file: strikes and lamps are at rest from power-on, from the next boot on"
 }
 
@@ -30,7 +30,14 @@ silence_boot_loader() {
     file=$(boot_file)
     if [[ -z $file ]] || ! grep -qxF "$BOOT_BEGIN" "$file"; then return 0; fi
     without_block "$file" >"$file.intercom"
-    mv -f "$file.intercom" "$file"
+    put_boot_file "$file"
+}
+
+# On FAT there is no journal: a power cut must find the old file or the new one, not an empty one.
+put_boot_file() {
+    sync -- "$1.intercom"
+    mv -f -- "$1.intercom" "$1"
+    sync -- "$(dirname "$1")"
 }
 
 # What was there before us, without the empty lines at its end.

@@ -28,11 +28,10 @@ from intercom.core.events import (
     TimePassed,
     TrialKind,
 )
-from intercom.core.legs import DIRECT
 from intercom.core.levels import conditions, levels, line_up
-from intercom.core.operator import OPERATOR
 from intercom.core.rules import Rules
 from intercom.core.state import State
+from intercom.core.words import DIRECT, OPERATOR
 from intercom.daemon import Daemon
 from intercom.errors import ConfigError
 from intercom.flat import differing, flatten

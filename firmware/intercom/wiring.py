@@ -7,9 +7,9 @@ from collections.abc import Callable
 from intercom import __version__, addresses, grammar, redirects
 from intercom.config import Account, Config, Sounds, is_direct
 from intercom.core.commands import Tone
-from intercom.core.legs import DIRECT
 from intercom.core.pending import Stage
 from intercom.core.rules import CodeRule, Rules, Sensor, SensorKind
+from intercom.core.words import DIRECT
 from intercom.engine.wire import AccountSettings, ButtonSettings, EngineSettings, ToneFile
 
 RATE_HZ = 16000

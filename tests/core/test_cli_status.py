@@ -83,8 +83,8 @@ def test_the_whole_screen() -> None:
 
 
 DOWN = [{"button": "front", "through": ""}, {"button": "side", "through": ""}]
-SIDE_DOWN = [{"button": "front", "through": "direct"}, {"button": "side", "through": ""}]
-MIXED = [{"button": "front", "through": "direct"}, {"button": "side", "through": "home"}]
+SIDE_DOWN = [{"button": "front", "through": "no account"}, {"button": "side", "through": ""}]
+MIXED = [{"button": "front", "through": "no account"}, {"button": "side", "through": "home"}]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from intercom.core.events import (
     CallAnswered,
     CallArrived,
     CallAsked,
+    CallProgressed,
     CardOpened,
     CodeChecked,
     DigitReceived,
@@ -24,6 +25,7 @@ from intercom.core.events import (
 from intercom.core.levels import next_deadline, refuses, released, reminds
 from intercom.core.phases import NEXT, PHASES, Phase
 from intercom.core.trial import METER_S
+from intercom.core.words import OPERATOR
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +248,56 @@ def test_every_visit_ends_with_exactly_one_outcome(walk: Walk) -> None:
         # What a crash left behind and nobody can take up again begins and ends in one step.
         found_over = isinstance(way.event, VisitRestored) and way.before.visit is None and not running_after
         assert len(way.told(Kind.VISIT_ENDED)) == (ended or found_over), way
+
+
+def test_the_outcome_is_what_the_visit_has_been_through(walk: Walk) -> None:
+    """A phone that rang is told, whatever ended it and came later; who talked is never missed (test_outcomes.py)."""
+    seen = set()
+    for way in walk.moved:
+        visit = way.before.visit
+        for told in way.told(Kind.VISIT_ENDED):
+            if visit is None or visit.outcome is not None or told["visit"] != visit.id:
+                continue  # found over: its history is the daemon's before
+            outcome = told["outcome"]
+            seen.add((outcome, visit.rang, visit.talked_s is not None))
+            if outcome in ("stopped", "superseded", "cut off"):
+                continue
+            assert (outcome == "talked") == (visit.talked_s is not None), way
+            if visit.rang and visit.talked_s is None:
+                assert outcome in ("no answer", "busy", "declined"), way
+            if outcome == "no answer" and visit.button:
+                assert visit.rang, way
+    assert len(seen) >= 10
+
+
+def test_ringing_and_talking_are_not_forgotten(walk: Walk) -> None:
+    """Neither by a next stage, nor with the voice engine, nor while a visit waits for a line."""
+    for way in walk.moved:
+        was, visit = way.before.visit, way.after.visit
+        if was is not None and visit is not None and was.id == visit.id:
+            assert visit.rang >= was.rang, way
+            assert (visit.talked_s is None) <= (was.talked_s is None), way
+            if isinstance(way.event, CallProgressed) and way.event.code >= 180:
+                mine = [leg for leg in was.legs if leg.name == way.event.leg]
+                assert visit.rang or not mine, way
+            if PHASES[way.after.phase].talk:
+                assert visit.talked_s is not None, way
+
+
+def test_an_operator_s_call_is_no_visitor_s(walk: Walk) -> None:
+    """Nobody is told by text that it was in vain; and a number that may not be called is refused at once."""
+    ended = 0
+    for way in walk.moved:
+        mine = [told for told in way.told(Kind.VISIT_ENDED) if told["button"] == OPERATOR]
+        ended += len(mine)
+        if mine and not isinstance(way.event, VisitRestored):
+            assert not way.told(Kind.TEXT_SENT), way
+            assert len(way.after.missed) <= len(way.before.missed), way
+    for way in walk.on(CallAsked):
+        if isinstance(way.event, CallAsked) and way.event.target == FORBIDDEN:
+            assert way.after == way.before
+            assert way.told(Kind.PRESS_ANSWERED)
+    assert ended > 0
 
 
 def test_an_answer_that_nobody_waits_for_is_hung_up(walk: Walk) -> None:

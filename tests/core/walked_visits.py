@@ -203,6 +203,7 @@ _VISIT = kept(
     Visit,
     *("legs", "incoming", "talker", "early", "phase_until", "silent_until", "dialled"),
     *("id", "by", "began_at", "marks", "failures", "tried", "called", "account", "answered_by"),
+    *("talked_s", "talks_since"),
     # Told to the journal, once, and to the final record; a level goes by it, and nothing else.
     *("stream", "sound", "one_way", "half_duplex"),
     # How long it still has is a story in test_network_lost.py; here only whether it has waited.
@@ -250,6 +251,7 @@ def _visit(visit: Visit, now: float) -> Hashable:
         _VISIT(visit),
         tuple(map(_LEG, legs)),
         visit.incoming is None,
+        visit.talked_s is None,
         places.get(visit.talker, "gone"),
         places.get(visit.early, "gone"),
         left(visit.phase_until, now),

@@ -31,7 +31,7 @@ def test_the_door_calls_whom_no_button_calls(house: House, station: Door) -> Non
                 assert hangup.await_end() == 0
             status = call.await_end()
         phone.await_event("CALL_CLOSED")
-    told = station.await_visit(button="operator")
+    told = station.await_visit(button="an operator")
     hung_up = station.await_record("hung-up", visit=told.id)
     with intercom("hangup", "--socket", station.socket) as nobody:
         nothing = nobody.await_end()
@@ -68,7 +68,7 @@ def test_watching_shows_what_happens_as_it_happens(house: House, station: Door) 
 
 def test_the_journal_is_read_with_our_words(station: Door) -> None:
     """By kind, by visit, with fields."""
-    visit = station.await_visit(button="operator").id
+    visit = station.await_visit(button="an operator").id
     with intercom("logs", "--visit", visit, columns=200) as all_of_it:
         all_of_it.await_end()
     with intercom("logs", "--kind", "hung-up", "--fields", "-n", "1", columns=200) as fields:

@@ -14,7 +14,7 @@ from intercom.cli.client import granted
 from intercom.cli.command import Command
 from intercom.cli.screen import BAD, BOLD, DIM, GOOD, Paint, paint_for, span
 from intercom.cli.visits import rows
-from intercom.core.legs import DIRECT
+from intercom.core.words import DIRECT
 from intercom.errors import IntercomError
 
 Status = dict[str, Any]
@@ -24,7 +24,7 @@ MEANING = """\
   phase, lamp, text              "idle", "ringing" ...; what the lamp shows; all of it in one line
   lines         account, state ("registered", "registering", "down"), since_s, took_ms (REGISTER to its 200),
                 round_trip_ms (of the last question whether the server lives), server, detail (the fault)
-  buttons       button, through (the account, "direct" for a target with an address of its own, "" for nobody)
+  buttons       button, through (the account, "no account" for a target with an address of its own, "" for nobody)
   doors         door, released
   buttons       button, through ("" when a press would not ring), pressed (its wire, now)
   self_test     the last one since the start: at, outcome ("well"), by; null before it

@@ -9,7 +9,10 @@ from intercom.core.turn import Turn
 
 
 def outcome(visit: Visit, left: Phase, signal: Signal) -> Outcome:
-    """Return what to tell the visitor, from the phase that was left and why."""
+    """Return what to tell the visitor: what the visit has been through, not merely how its last call ended.
+
+    The phase that was left and the signal say only whether it was cut short. The table is in `firmware/README.md`.
+    """
     if signal is Signal.STOPPED:
         return Outcome.STOPPED
     if signal is Signal.SUPERSEDED:
@@ -18,11 +21,21 @@ def outcome(visit: Visit, left: Phase, signal: Signal) -> Outcome:
         return Outcome.CUT
     if PHASES[left].talk:
         return Outcome.TALKED
-    if signal is Signal.GONE and visit.button:
-        return plan.outcome(visit.failures)
-    if signal is Signal.GONE or left is Phase.RINGING:
-        return Outcome.NO_ANSWER
-    return Outcome.UNREACHABLE
+    if visit.talked_s is not None:
+        return Outcome.CUT  # it was called back in vain
+    if not visit.button:
+        return Outcome.NO_ANSWER if signal is Signal.GONE else Outcome.UNREACHABLE
+    return plan.outcome(visit.failures, rang=visit.rang)
+
+
+def missed(visit: Visit, outcome: Outcome, *, stopping: bool) -> bool:
+    """Whether a visitor reached nobody through a fault of ours or of the line's, so that somebody should hear of it.
+
+    `stopping` says that the daemon ends: a visit that only an operator stopped is not missed.
+    """
+    if not visit.by_visitor or visit.talked_s is not None:
+        return False
+    return outcome in (Outcome.UNREACHABLE, Outcome.CUT) or (stopping and outcome is Outcome.STOPPED)
 
 
 def tell(turn: Turn, outcome: Outcome, signal: Signal) -> None:
@@ -40,7 +53,7 @@ def tell(turn: Turn, outcome: Outcome, signal: Signal) -> None:
         reason=signal.value,
         timeline=line,
         total_ms=line["ended"],
-        talked_s=round((line["ended"] - line["answered"]) / 1000, 3) if "answered" in line else 0.0,
+        talked_s=round(visit.talked_s or 0.0, 3),
         **({"shown": visit.shown} if visit.shown else {}),
         **hearing.fields(visit),
     )

@@ -11,8 +11,9 @@ from dataclasses import replace
 from intercom.core import ending, legs, plan, texts
 from intercom.core.commands import AnswerCall, HangUp, PlayTone, Tone
 from intercom.core.levels import line_up
-from intercom.core.phases import NEXT, OUTCOME_TONES, PHASES, Outcome, Phase, Signal
+from intercom.core.phases import NEXT, OUTCOME_TONES, PHASES, Phase, Signal
 from intercom.core.turn import Turn
+from intercom.core.words import DIRECT
 
 MISSED_KEPT = 20
 """Presses remembered for the text after an outage."""
@@ -30,11 +31,22 @@ def go(turn: Turn, signal: Signal) -> None:
     turn.set(phase=entered)
     if entered is Phase.TESTING:
         return
+    _count_talk(turn, left, entered)
     turn.set_visit(phase_until=turn.now + _lasts(turn, entered), silent_until=None)
     if entered is Phase.CLOSING:
         _enter_closing(turn, left, signal)
     elif entered in _ON_ENTER:
         _ON_ENTER[entered](turn)
+
+
+def _count_talk(turn: Turn, left: Phase, entered: Phase) -> None:
+    """Note that somebody talked, and for how long: a visit may hold two conversations, the second one called back."""
+    began, ended = (PHASES[entered].talk, PHASES[left].talk) if left is not entered else (False, False)
+    if began and not ended:
+        turn.set_visit(talked_s=turn.visit.talked_s or 0.0, talks_since=turn.now)
+    elif ended and not began:
+        lasted = turn.now - (turn.now if turn.visit.talks_since is None else turn.visit.talks_since)
+        turn.set_visit(talked_s=(turn.visit.talked_s or 0.0) + lasted, talks_since=None)
 
 
 def _enter_waiting(turn: Turn) -> None:
@@ -57,9 +69,9 @@ def _enter_dialling(turn: Turn) -> None:
     line = line_up(turn.state)
     stages = plan.from_callable(turn.visit.stages, turn.rules, line)
     first = not turn.visit.dialled
-    turn.set_visit(stages=stages, failures=(), doubted="", account=line.name if line else legs.DIRECT)
+    turn.set_visit(stages=stages, doubted="", account=line.name if line else DIRECT)
     for target in plan.callable_now(stages[0], turn.rules, line):
-        legs.place(turn, target, legs.DIRECT if line is None or target in turn.rules.direct else line.name)
+        legs.place(turn, target, DIRECT if line is None or target in turn.rules.direct else line.name)
     turn.set_visit(phase_until=turn.now + stages[0].ring_s, silent_until=turn.now + turn.rules.silent_s)
     if first:
         turn.order(PlayTone(Tone.CHIME))
@@ -99,7 +111,7 @@ def _enter_closing(turn: Turn, left: Phase, signal: Signal) -> None:
     outcome = ending.outcome(turn.visit, left, signal)
     ending.tell(turn, outcome, signal)
     turn.order(*(HangUp(name) for name in legs.names(turn.visit)))
-    if turn.visit.button and outcome in (Outcome.UNREACHABLE, Outcome.CUT):
+    if ending.missed(turn.visit, outcome, stopping=turn.state.stopping_until is not None):
         turn.set(missed=(*turn.state.missed, (turn.visit.button, turn.visit.began_at))[-MISSED_KEPT:])
     turn.set_visit(outcome=outcome, legs=(), incoming=None, early="", patient_until=None, doubted="")
     texts.unanswered(turn, outcome)

@@ -9,9 +9,8 @@ from intercom.core.levels import line_up
 from intercom.core.phases import Phase
 from intercom.core.state import Incoming, Leg, LinePhase, Unheard, Visit
 from intercom.core.turn import Turn
+from intercom.core.words import DIRECT
 
-DIRECT = "direct"
-"""The account of those who are called at their own address."""
 DEAF_CALLS = 3
 """A target is not called deaf for fewer calls than this."""
 
@@ -35,8 +34,9 @@ def names(visit: Visit) -> tuple[str, ...]:
 
 
 def put(turn: Turn, leg: Leg) -> None:
-    """Put a leg that has changed in its place."""
-    turn.set_visit(legs=tuple(leg if other.name == leg.name else other for other in turn.visit.legs))
+    """Put a leg that has changed in its place; a phone that rings is something that the visit has been through."""
+    legs = tuple(leg if other.name == leg.name else other for other in turn.visit.legs)
+    turn.set_visit(legs=legs, rang=turn.visit.rang or leg.rang)
 
 
 def place(turn: Turn, target: str, account: str, *, sent: Leg | None = None, others: tuple[str, ...] = ()) -> bool:
@@ -78,8 +78,16 @@ def pass_over(turn: Turn, leg: Leg, *, only_if_another: bool = False) -> None:
     if leg.progressed or (not try_another_way(turn, leg) and only_if_another):
         return
     turn.order(HangUp(leg.name))
+    failed(turn, leg, 408)
+
+
+def failed(turn: Turn, leg: Leg, code: int) -> None:
+    """Take a leg out that nobody answered, and keep how it ended for the outcome."""
+    visit = turn.visit
     turn.set_visit(
-        legs=tuple(other for other in turn.visit.legs if other.name != leg.name), failures=(*turn.visit.failures, 408)
+        legs=tuple(other for other in visit.legs if other.name != leg.name),
+        failures=(*visit.failures, (code, leg.rang)),
+        early="" if visit.early == leg.name else visit.early,
     )
 
 

@@ -290,9 +290,9 @@ def _stop(turn: Turn, reason: str) -> None:
     if turn.state.stopping_until is not None:
         return
     turn.tell(Kind.STOPPING, reason=reason)
+    turn.set(stopping_until=turn.now + turn.rules.stop_s)
     visit.stopped(turn)
     doors.lock_all(turn)
-    turn.set(stopping_until=turn.now + turn.rules.stop_s)
     turn.order(StopEngine())
     if not turn.state.engine_up:
         _leave(turn)

@@ -7,9 +7,9 @@ from intercom.core.entering import go
 from intercom.core.pending import Stage
 from intercom.core.phases import NEXT, PHASES, Phase, Signal
 from intercom.core.turn import Turn
+from intercom.core.words import OPERATOR
 
-OPERATOR = "operator"
-"""Stands for the button of a visit that no button began."""
+NOT_ALLOWED = "the configuration does not let the door call this number"
 
 
 def hangs_up(turn: Turn, by: str) -> None:
@@ -24,8 +24,9 @@ def hangs_up(turn: Turn, by: str) -> None:
 def calls(turn: Turn, target: str, by: str) -> None:
     """Have somebody called from the door, as a press would: with chime and ring-back, so nobody listens unheard."""
     busy = turn.state.visit is not None and turn.state.phase is not Phase.CLOSING
-    if turn.state.stopping_until is not None or busy:
-        got = "busy" if busy else "stopping"
+    allowed = turn.rules.may_dial(turn.rules.dial.get(target, target))
+    if turn.state.stopping_until is not None or busy or not allowed:
+        got = "busy" if busy else "stopping" if allowed else NOT_ALLOWED
         turn.tell(Kind.PRESS_ANSWERED, visit="", button=OPERATOR, by=by, got=got)
         return
     visit.ring(turn, OPERATOR, by, turn.now, (Stage((target,), turn.rules.ring_s),))

@@ -17,6 +17,7 @@ _BY_CODE = {
     604: Outcome.NOT_FOUND,
 }
 _BEST_FIRST = (Outcome.DECLINED, Outcome.BUSY, Outcome.NOT_FOUND, Outcome.UNREACHABLE)
+_REFUSALS = (Outcome.DECLINED, Outcome.BUSY)
 SERVER_FAILURES = frozenset({401, 407, 408, 500, 502, 503, 504})
 """Answers that say more of the server than of the phone."""
 _PERSONAL = frozenset({486, 487, 600, 603})
@@ -65,10 +66,18 @@ def from_callable(planned: tuple[Stage, ...], rules: Rules, line: Line | None) -
     return ()
 
 
-def outcome(failures: tuple[int, ...]) -> Outcome:
-    """Return what to tell the visitor when every leg failed: the answer of the one who came closest to a person.
+def outcome(failures: tuple[tuple[int, bool], ...], *, rang: bool) -> Outcome:
+    """Return what to tell a visitor whom nobody answered: what the call that came closest to a person says.
 
-    `failures` are SIP status codes (RFC 3261 section 21); one not listed here means the service could not do it.
+    Somebody whose phone rang and who refused comes closest; then a phone that rang and that nobody took, whatever code
+    ended it, ours or a server's; then the answers of calls that never rang. `failures` are SIP status codes (RFC 3261
+    section 21) of all stages, each with whether that call had rung; a code not listed here means that the service could
+    not do it.
     """
-    told = {_BY_CODE.get(code, Outcome.UNREACHABLE) for code in failures}
+    refused = {_BY_CODE.get(code) for code, had_rung in failures if had_rung and code in _PERSONAL}
+    if refusal := next((best for best in _REFUSALS if best in refused), None):
+        return refusal
+    if rang:
+        return Outcome.NO_ANSWER
+    told = {_BY_CODE.get(code, Outcome.UNREACHABLE) for code, _ in failures}
     return next((best for best in _BEST_FIRST if best in told), Outcome.UNREACHABLE)

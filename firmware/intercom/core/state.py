@@ -13,6 +13,7 @@ from intercom.core.pending import Stage
 from intercom.core.phases import Outcome, Phase
 from intercom.core.rules import Rules, SensorKind
 from intercom.core.values import dataclass
+from intercom.core.words import OPERATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,14 @@ class Visit:
     """The target whose leg answered, or who called the door."""
     early: str = ""
     """A leg that sends sound before its answer."""
-    failures: tuple[int, ...] = ()
-    """SIP status of each leg that ended without an answer."""
+    rang: bool = False
+    """Whether any phone rang or was picked up so far, in whichever stage and by whichever way."""
+    failures: tuple[tuple[int, bool], ...] = ()
+    """SIP status of each leg that ended without an answer, and whether it had rung."""
+    talked_s: float | None = None
+    """How long somebody talked so far, in seconds; None where nobody has."""
+    talks_since: float | None = None
+    """Since when somebody talks now."""
     account: str = ""
     shown: str = ""
     """Who calls the door, as a phone would show it."""
@@ -106,6 +113,7 @@ class Visit:
     cuts: int = 0
     """How often the voice engine died before somebody answered."""
     outcome: Outcome | None = None
+    """How it ended; None as long as it has not."""
     marks: tuple[tuple[str, float], ...] = ()
     """Name of a moment -> when it was first reached. The time line of the final record."""
     stream: StreamMeasured | None = None
@@ -115,6 +123,11 @@ class Visit:
     one_way: tuple[tuple[str, str], ...] = ()
     """Direction that is not heard ("in": the house, "out": the visitor) -> why, as it was told."""
     half_duplex: bool = False
+
+    @property
+    def by_visitor(self) -> bool:
+        """Whether somebody pressed a button: neither the house called, nor an operator."""
+        return self.button not in ("", OPERATOR)
 
 
 @dataclass(frozen=True, slots=True)

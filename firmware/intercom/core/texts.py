@@ -21,7 +21,7 @@ HELP = "I understand: status, open CODE"
 def unanswered(turn: Turn, outcome: Outcome) -> None:
     """Write that somebody rang and nobody came."""
     visit, target, line = turn.visit, turn.rules.text_unanswered_to, line_up(turn.state)
-    if not visit.button or not target or line is None or outcome not in UNANSWERED:
+    if not visit.by_visitor or not target or line is None or outcome not in UNANSWERED:
         return
     door = turn.rules.names.get(visit.button, visit.button)
     turn.order(TellUnanswered(line.name, target, door, visit.began_at, outcome.value))

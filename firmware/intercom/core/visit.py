@@ -151,7 +151,7 @@ def _taken(turn: Turn, known: Leg) -> None:
     if digits:
         turn.order(SendDigits(known.name, digits))
     if turn.visit.button in turn.rules.confirm:
-        legs.put(turn, replace(known, progressed=True, unconfirmed=True))
+        legs.put(turn, replace(known, progressed=True, rang=True, unconfirmed=True))
         turn.order(AskToConfirm(known.name))
         turn.tell(Kind.CALL_UNCONFIRMED, leg=known.name, target=known.target)
         go(turn, Signal.RINGS)
@@ -189,11 +189,10 @@ def leg_ended(turn: Turn, leg: str, code: int, reason: str, contacts: tuple[str,
     known = redirect.followed(turn, known, contacts)
     if not talked and not known.rang:
         legs.unheard(turn, known.planned)
-    turn.set_visit(
-        legs=tuple(other for other in visit.legs if other.name != leg),
-        failures=visit.failures if talked else (*visit.failures, code),
-        early="" if visit.early == leg else visit.early,
-    )
+    if talked:
+        turn.set_visit(legs=tuple(other for other in visit.legs if other.name != leg))
+    else:
+        legs.failed(turn, known, code)
     servers_fault = code in plan.SERVER_FAILURES
     if code in (401, 407):
         refused(turn, known.account)

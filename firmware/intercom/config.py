@@ -304,7 +304,11 @@ class Calls:
     warn_s: float = 10.0
     """How long it may go on after the warning tone, in seconds."""
     patience_s: float = 60.0
-    """How long a press waits for a line that is down, in seconds."""
+    """How long a press waits for a line that is down, in seconds. By as much at most a stage is prolonged where calls
+    have to take another way."""
+    confirm_s: float = 10.0
+    """How long a call that was picked up has to key 1, where a button has `confirm`, even when its stage is over then;
+    in seconds."""
     debounce_ms: int = 20
     """How long a button's wire has to hold still to count, in milliseconds."""
     code_pause_s: float = 5.0

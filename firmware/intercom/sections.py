@@ -280,6 +280,7 @@ def calls(section: Section) -> Calls:
         talk_s=section.number("talk_s", usual.talk_s, 1, 3600, "seconds"),
         warn_s=section.number("warn_s", usual.warn_s, 1, 60, "seconds"),
         patience_s=section.number("patience_s", usual.patience_s, 1, 600, "seconds"),
+        confirm_s=section.number("confirm_s", usual.confirm_s, 3, 60, "seconds"),
         debounce_ms=section.whole("debounce_ms", usual.debounce_ms, 0, 500, "milliseconds"),
         code_pause_s=section.number("code_pause_s", usual.code_pause_s, 1, 60, "seconds"),
         wrong_codes=section.whole("wrong_codes", usual.wrong_codes, 1, 10, "tries"),

@@ -59,6 +59,7 @@ def rules(config: Config, chance: Callable[[], float]) -> Rules:
         talk_s=calls.talk_s,
         warn_s=calls.warn_s,
         patience_s=calls.patience_s,
+        confirm_s=calls.confirm_s,
         debounce_s=calls.debounce_ms / 1000,
         code_pause_s=calls.code_pause_s,
         wrong_codes=calls.wrong_codes,

@@ -104,7 +104,7 @@ HISTORIES: dict[str, tuple[object, list[tuple[Event, ...]]]] = {
     "a phone rang and was refused with 603": (DOOR, [(*RINGING, ends(603))]),
     "one phone was refused, another one rang until its time was over": (
         BOTH,
-        [(*RINGING, ends(603), CallProgressed("boot-1.2", 180)), (*RINGING, ends(603))],
+        [(*RINGING, ends(603), CallProgressed("boot-1.2", code)) for code in (100, 180)],
     ),
     "no phone rang: 486 or 600": (DOOR, [(FRONT, ends(486)), (FRONT, ends(600))]),
     "no phone rang: 403 or 603": (DOOR, [(FRONT, ends(403)), (FRONT, ends(603))]),

@@ -112,7 +112,7 @@ def test_every_outcome_that_is_not_told_by_what_follows_has_a_tone_of_its_own_ki
 def test_nobody_answers() -> None:
     """After `ring_s` the phones stop, and the visitor is told."""
     story = Story().online()
-    story.tell(FLAT, CallProgressed("boot-1.1", 180))
+    story.tell(FLAT, CallProgressed("boot-1.1", 180), CallProgressed("boot-1.2", 100))
     story.wait(RULES.ring_s - 0.1)
     before = outcomes(story)
     story.wait(0.2)

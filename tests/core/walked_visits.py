@@ -87,6 +87,7 @@ RULES = Rules(
     announce_s=1.0,
     closing_s=1.0,
     stop_s=1.0,
+    confirm_s=1.0,
     silent_s=1.0,
     trial_s=1.0,
     probe_s=float("inf"),  # told as a story in test_line.py
@@ -201,15 +202,15 @@ _STATE = kept(
 )
 _VISIT = kept(
     Visit,
-    *("legs", "incoming", "talker", "early", "phase_until", "silent_until", "dialled"),
+    *("legs", "incoming", "talker", "early", "phase_until", "rings_most_until", "dialled"),
     *("id", "by", "began_at", "marks", "failures", "tried", "called", "account", "answered_by"),
-    *("talked_s", "talks_since"),
+    *("talked_s", "talks_since", "rang"),
     # Told to the journal, once, and to the final record; a level goes by it, and nothing else.
     *("stream", "sound", "one_way", "half_duplex"),
     # How long it still has is a story in test_network_lost.py; here only whether it has waited.
     "patient_until",
 )
-_LEG = kept(Leg, "name", "target", "wanted", "method", "keyed_at")
+_LEG = kept(Leg, "name", "target", "wanted", "method", "keyed_at", "silent_until")
 _KEYING = kept(Keying, "name", "visit", "source", "check", "until")
 _LINE = kept(
     Line, "since", "failed", "fault", "took_ms", "round_trip_ms", "retry_at", "probe_at", "probe_until", "silent_since",
@@ -249,13 +250,13 @@ def _visit(visit: Visit, now: float) -> Hashable:
         places[visit.incoming.name] = "in"
     return (
         _VISIT(visit),
-        tuple(map(_LEG, legs)),
+        tuple((_LEG(leg), left(leg.silent_until, now)) for leg in legs),
         visit.incoming is None,
-        visit.talked_s is None,
+        # What was is nothing to a visit that is over.
+        visit.outcome is None and (visit.rang, visit.talked_s is None),
         places.get(visit.talker, "gone"),
         places.get(visit.early, "gone"),
         left(visit.phase_until, now),
-        left(visit.silent_until, now),
         visit.patient_until is None,
         min(visit.dialled, 1),
     )

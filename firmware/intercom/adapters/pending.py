@@ -17,7 +17,7 @@ from typing import Any
 
 from intercom.core.pending import Pending, Stage
 
-FORMAT = 1
+FORMAT = 2
 """Another number when `Pending` changes: what an older daemon wrote is not guessed at."""
 LONGEST = 64 * 1024
 """Bytes; whatever is longer is not ours."""
@@ -99,6 +99,9 @@ class PendingFile:
             dialled=_is(int, told["dialled"]),
             stages=stages,
             called_back=_is(bool, told["called_back"]),
+            cuts=_is(int, told["cuts"]),
+            rang=_is(bool, told["rang"]),
+            talked=_is(bool, told["talked"]),
         )
 
 

@@ -32,7 +32,8 @@ def go(turn: Turn, signal: Signal) -> None:
     if entered is Phase.TESTING:
         return
     _count_talk(turn, left, entered)
-    turn.set_visit(phase_until=turn.now + _lasts(turn, entered), silent_until=None)
+    if entered is not Phase.RINGING:  # its end is that of the stage that is being dialled, or later (legs.give_time)
+        turn.set_visit(phase_until=turn.now + _lasts(turn, entered))
     if entered is Phase.CLOSING:
         _enter_closing(turn, left, signal)
     elif entered in _ON_ENTER:
@@ -57,9 +58,7 @@ def _enter_waiting(turn: Turn) -> None:
 
 
 def _lasts(turn: Turn, phase: Phase) -> float:
-    """Return how long a phase may last; phones ring as long as their stage says."""
-    if phase in (Phase.DIALLING, Phase.RINGING) and turn.visit.stages:
-        return turn.visit.stages[0].ring_s
+    """Return how long a phase may last."""
     lasts = PHASES[phase].lasts
     assert lasts is not None  # only IDLE has no end, and it has no visit
     return lasts(turn.rules)
@@ -69,10 +68,16 @@ def _enter_dialling(turn: Turn) -> None:
     line = line_up(turn.state)
     stages = plan.from_callable(turn.visit.stages, turn.rules, line)
     first = not turn.visit.dialled
-    turn.set_visit(stages=stages, doubted="", account=line.name if line else DIRECT)
+    most = turn.now + stages[0].ring_s + turn.rules.patience_s
+    turn.set_visit(
+        stages=stages,
+        doubted="",
+        account=line.name if line else DIRECT,
+        phase_until=turn.now,
+        rings_most_until=most,
+    )
     for target in plan.callable_now(stages[0], turn.rules, line):
         legs.place(turn, target, DIRECT if line is None or target in turn.rules.direct else line.name)
-    turn.set_visit(phase_until=turn.now + stages[0].ring_s, silent_until=turn.now + turn.rules.silent_s)
     if first:
         turn.order(PlayTone(Tone.CHIME))
 

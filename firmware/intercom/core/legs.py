@@ -3,9 +3,11 @@
 
 from dataclasses import replace
 
+from intercom.core import plan
 from intercom.core.commands import HangUp, PlaceCall
 from intercom.core.events import IN_BAND
 from intercom.core.levels import line_up
+from intercom.core.line import doubt
 from intercom.core.phases import Phase
 from intercom.core.state import Incoming, Leg, LinePhase, Unheard, Visit
 from intercom.core.turn import Turn
@@ -35,8 +37,11 @@ def names(visit: Visit) -> tuple[str, ...]:
 
 def put(turn: Turn, leg: Leg) -> None:
     """Put a leg that has changed in its place; a phone that rings is something that the visit has been through."""
-    legs = tuple(leg if other.name == leg.name else other for other in turn.visit.legs)
-    turn.set_visit(legs=legs, rang=turn.visit.rang or leg.rang)
+    rings = any(other.name == leg.name and leg.rang and not other.rang for other in turn.visit.legs)
+    turn.set_visit(legs=tuple(leg if other.name == leg.name else other for other in turn.visit.legs))
+    if rings:
+        turn.set_visit(rang=True)
+        give_time(turn)
 
 
 def place(turn: Turn, target: str, account: str, *, sent: Leg | None = None, others: tuple[str, ...] = ()) -> bool:
@@ -49,11 +54,11 @@ def place(turn: Turn, target: str, account: str, *, sent: Leg | None = None, oth
     number = target if sent is not None else turn.rules.dial.get(target, target)
     if not turn.rules.may_dial(number):
         return False
-    name = f"{visit.id}.{visit.dialled + 1}"
+    name, silent_until = f"{visit.id}.{visit.dialled + 1}", turn.now + turn.rules.silent_s
     if sent is None:
-        leg = Leg(name, target, account)
+        leg = Leg(name, target, account, silent_until)
     else:
-        leg = Leg(name, target, account, wanted=sent.planned, others=others, hops=sent.hops + 1)
+        leg = Leg(name, target, account, silent_until, wanted=sent.planned, others=others, hops=sent.hops + 1)
     turn.order(PlaceCall(leg.name, account, number, visit.button))
     turn.set_visit(
         legs=(*visit.legs, leg),
@@ -61,7 +66,19 @@ def place(turn: Turn, target: str, account: str, *, sent: Leg | None = None, oth
         tried=visit.tried | {(number, account)},
         called=visit.called | {target},
     )
+    give_time(turn)
     return True
+
+
+def give_time(turn: Turn) -> None:
+    """Let the stage last until a call that was placed now, or that begins to ring now, has had its whole time.
+
+    So whoever is called by the third way rings as long as by the first; `patience_s` at most is spent on ways.
+    """
+    visit = turn.visit
+    ring_s = visit.stages[0].ring_s if visit.stages else turn.rules.ring_s
+    until = min(turn.now + ring_s, visit.rings_most_until)
+    turn.set_visit(phase_until=max(visit.phase_until or until, until))
 
 
 def try_another_way(turn: Turn, leg: Leg) -> bool:
@@ -71,6 +88,18 @@ def try_another_way(turn: Turn, leg: Leg) -> bool:
     number = turn.rules.dial.get(leg.planned, leg.planned)
     ways = (line.name for line in turn.state.lines if line.phase is LinePhase.UP)
     return any((number, way) not in turn.visit.tried and place(turn, leg.planned, way) for way in ways)
+
+
+def time_passed(turn: Turn) -> None:
+    """Pass over each leg whose own server has said nothing for too long, and have that server asked whether it lives.
+
+    A leg for which there is no other way stays.
+    """
+    for leg in turn.visit.legs:
+        if leg.silent_until is not None and turn.now >= leg.silent_until:
+            put(turn, replace(leg, silent_until=None))
+            doubt(turn, leg.account)
+            pass_over(turn, leg, only_if_another=True)
 
 
 def pass_over(turn: Turn, leg: Leg, *, only_if_another: bool = False) -> None:
@@ -104,8 +133,8 @@ def heard(turn: Turn, target: str) -> None:
 
 def unheard(turn: Turn, target: str) -> None:
     """A target was called and did not ring; after days of that it is reported."""
-    if line_up(turn.state) is None:
-        return  # that says nothing about the target
+    if line_up(turn.state) is None or target not in plan.planned(turn.rules):
+        return  # that says nothing about the target, or it is none of the configuration's
     known = next((entry for entry in turn.state.unheard if entry.target == target), None)
     if known is None:
         turn.set(unheard=(*turn.state.unheard, Unheard(target, turn.now)))
@@ -113,6 +142,12 @@ def unheard(turn: Turn, target: str) -> None:
     deaf = known.deaf or (known.calls + 1 >= DEAF_CALLS and turn.now - known.since >= turn.rules.deaf_s)
     longer = replace(known, calls=min(known.calls + 1, DEAF_CALLS), deaf=deaf)
     turn.set(unheard=tuple(longer if entry is known else entry for entry in turn.state.unheard))
+
+
+def reconfigured(turn: Turn) -> None:
+    """Forget about targets that the configuration does not name any more."""
+    named = plan.planned(turn.rules)
+    turn.set(unheard=tuple(entry for entry in turn.state.unheard if entry.target in named))
 
 
 def counts(turn: Turn, leg: str, method: str) -> bool:

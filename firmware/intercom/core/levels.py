@@ -117,7 +117,18 @@ def pending(state: State) -> Pending | None:
         # A conversation is called back once; the house may call again by itself.
         whom = [leg.planned for leg in visit.legs if leg.name == visit.talker and not called_back]
         stages, called_back = tuple(Stage((target,), visit.stages[0].ring_s) for target in whom), True
-    return Pending(visit.id, visit.button, visit.by, visit.began_at, visit.dialled, stages, called_back)
+    return Pending(
+        visit.id,
+        visit.button,
+        visit.by,
+        visit.began_at,
+        visit.dialled,
+        stages,
+        called_back,
+        cuts=visit.cuts,
+        rang=visit.rang,
+        talked=visit.talked_s is not None,
+    )
 
 
 def conditions(state: State) -> dict[str, str]:
@@ -141,7 +152,7 @@ def line_up(state: State) -> Line | None:
 def next_deadline(state: State) -> float | None:
     """Return when `TimePassed` is due next, or None while only the world can change anything."""
     visit = state.visit
-    instants = [visit.phase_until, visit.silent_until] if visit else []
+    instants = [visit.phase_until, *(leg.silent_until for leg in visit.legs)] if visit else []
     for line in state.lines:
         instants += [line.retry_at, line.probe_at, line.probe_until, line.knock_at]
     for door in state.doors:

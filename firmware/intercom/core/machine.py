@@ -100,6 +100,7 @@ def step(state: State, event: Event, *, now: float, rules: Rules) -> tuple[State
     turn = Turn(state, now, rules)
     _dispatch(turn, event)
     codes.let_go(turn)
+    sensors.follow(turn)
     trial.follow(turn, state)
     trace.follow(turn, state)
     _tell_the_card(turn)
@@ -233,6 +234,7 @@ def _dispatch(turn: Turn, event: Event) -> None:
             visit.restored(turn, pending)
         case Reconfigured(by, changed):
             turn.tell(Kind.CONFIGURED, by=by, changed=changed)
+            legs.reconfigured(turn)
         case HangUpAsked(by):
             operator.hangs_up(turn, by)
         case CallAsked(target, by):

@@ -28,3 +28,9 @@ class Pending:
     """Who has still to be rung, the present stage first."""
     called_back: bool = False
     """Whether it was cut in a conversation once already."""
+    cuts: int = 0
+    """How often the voice engine or a daemon died in it before somebody answered."""
+    rang: bool = False
+    """Whether a phone rang."""
+    talked: bool = False
+    """Whether somebody talked."""

@@ -48,6 +48,12 @@ def stages(button: str, rules: Rules, profiles: tuple[str, ...] | None) -> tuple
     return (Stage(rules.fallback.get(button) or everybody, rules.ring_s),)
 
 
+def planned(rules: Rules) -> frozenset[str]:
+    """Return everybody whom any button may ring at any hour."""
+    staged = {target for stages in rules.buttons.values() for stage in stages for target in stage.targets}
+    return frozenset(staged.union(*rules.fallback.values()))
+
+
 def callable_now(stage: Stage, rules: Rules, line: Line | None) -> tuple[str, ...]:
     """Return the targets of a stage that can be rung: without a line only those with an address of their own.
 

@@ -117,6 +117,8 @@ class Rules:
     warn_s: float = 10.0
     patience_s: float = 60.0
     debounce_s: float = 0.02
+    confirm_s: float = 10.0
+    """How long a call that was picked up has to key 1, even when its stage would be over."""
     code_pause_s: float = 5.0
     wrong_codes: int = 3
     """Wrong codes that one call may hear."""

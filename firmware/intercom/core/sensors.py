@@ -29,6 +29,17 @@ def settled(turn: Turn, wire: Wire, *, first: bool) -> None:
         (_opened if wire.active else _closed)(turn, door, wire.since, first=first)
 
 
+def follow(turn: Turn) -> None:
+    """After everything else of a step: count how long each door stands open that nobody holds released on purpose."""
+    for door in turn.state.doors:
+        if not door.is_open or door.holding:
+            if door.held_at is None and not door.held and door.reminds_until is None:
+                continue
+            turn.put("doors", replace(door, held_at=None, held=False, reminds_until=None))
+        elif door.held_at is None and not door.held:
+            turn.put("doors", replace(door, held_at=turn.now + turn.rules.held_s[door.name]))
+
+
 def time_passed(turn: Turn) -> None:
     """Tell doors that are open too long, and stop asking after a while."""
     for door in turn.state.doors:
@@ -42,14 +53,12 @@ def time_passed(turn: Turn) -> None:
 def _opened(turn: Turn, door: Door, at: float, *, first: bool) -> None:
     released = door.released_until is not None or (door.locked_at is not None and at <= door.locked_at + GRACE_S)
     forced = not (released or first or door.name in turn.rules.handles)
-    # A door that is held released may be held open too.
-    held_at = max(turn.now + turn.rules.held_s[door.name], door.released_until or 0.0)
-    turn.put("doors", replace(door, is_open=True, forced=forced, held_at=held_at, unopened=0))
+    turn.put("doors", replace(door, is_open=True, forced=forced, unopened=0))
     if not first:
         turn.tell(Kind.DOOR_OPENED, visit=door.visit if released else "", door=door.name)
 
 
 def _closed(turn: Turn, door: Door, at: float, *, first: bool) -> None:
-    turn.put("doors", replace(door, is_open=False, forced=False, held=False, held_at=None, reminds_until=None))
+    turn.put("doors", replace(door, is_open=False, forced=False))
     if not first:
         turn.tell(Kind.DOOR_CLOSED, visit="", door=door.name)

@@ -23,6 +23,8 @@ class Leg:
     name: str
     target: str
     account: str
+    silent_until: float | None = None
+    """When its server counts as one that says nothing; None once it has said something, or was passed over."""
     progressed: bool = False
     """Whether a server has taken notice of it."""
     rang: bool = False
@@ -103,15 +105,15 @@ class Visit:
     """Number and account of every leg so far."""
     called: frozenset[str] = frozenset()
     """Target of every leg so far, as the journal tells it."""
-    silent_until: float | None = None
-    """When a server that has said nothing is passed over."""
+    rings_most_until: float = 0.0
+    """How long the present stage may last at most, whatever ways its calls have to take."""
     patient_until: float | None = None
     """How long it waits for a line, however often it has to; None until it waits."""
     doubted: str = ""
     """The account whose server is asked, before the visit ends, whether it lives at all."""
     called_back: bool = False
     cuts: int = 0
-    """How often the voice engine died before somebody answered."""
+    """How often the voice engine or the daemon died before somebody answered."""
     outcome: Outcome | None = None
     """How it ended; None as long as it has not."""
     marks: tuple[tuple[str, float], ...] = ()

@@ -11,7 +11,7 @@ from intercom.core.levels import line_up
 from intercom.core.line import doubt, refused
 from intercom.core.pending import Pending, Stage
 from intercom.core.phases import NEXT, OUTCOME_TONES, PHASES, Phase, Signal
-from intercom.core.rules import is_named
+from intercom.core.rules import Rules, is_named
 from intercom.core.state import Incoming, Leg, Visit
 from intercom.core.turn import Turn
 
@@ -62,13 +62,23 @@ def restored(turn: Turn, pending: Pending) -> None:
         stages=pending.stages,
         dialled=pending.dialled,
         called_back=pending.called_back,
+        cuts=pending.cuts + 1,
+        rang=pending.rang,
+        talked_s=0.0 if pending.talked else None,
     )
     turn.set(visit=visit)
     go(turn, Signal.PRESSED_WITHOUT_LINE)
-    if pending.stages and turn.state.stopping_until is None:
+    goes_on = pending.stages and turn.state.stopping_until is None
+    if goes_on and visit.cuts <= turn.rules.cuts_borne and turn.now < pending.began_at + _worth(pending, turn.rules):
         turn.tell(Kind.VISIT_RESUMED, button=pending.button, reason="the daemon was restarted")
     else:
         go(turn, Signal.CUT)
+
+
+def _worth(pending: Pending, rules: Rules) -> float:
+    """Return how long after the press a visit is taken up again, in seconds: no longer than somebody may be waiting."""
+    talks = rules.talk_s + rules.warn_s if pending.talked else 0.0
+    return rules.patience_s + talks + sum(stage.ring_s for stage in pending.stages)
 
 
 def called(turn: Turn, event: CallArrived) -> None:
@@ -115,8 +125,7 @@ def progressed(turn: Turn, leg: str, code: int) -> None:
     if (known := legs.find(turn, leg)) is None:
         return
     turn.mark("progress")
-    turn.set_visit(silent_until=None)
-    legs.put(turn, replace(known, progressed=True, rang=known.rang or code >= 180))
+    legs.put(turn, replace(known, progressed=True, silent_until=None, rang=known.rang or code >= 180))
     if code >= 180 and not known.rang:
         legs.heard(turn, known.planned)
         turn.tell(Kind.CALL_RINGING, leg=leg, target=known.target, code=code)
@@ -138,20 +147,25 @@ def answered(turn: Turn, leg: str) -> None:
         if turn.state.visit is None or leg != turn.visit.talker:
             turn.order(HangUp(leg))
     elif known is not None:
-        _taken(turn, known)
+        if not known.unconfirmed:
+            _taken(turn, known)
     elif came_in is not None:
         _talk_to(turn, leg, came_in.caller, came_in.account)
 
 
 def _taken(turn: Turn, known: Leg) -> None:
     """Somebody, or something, picked up a call that the door placed."""
+    known = replace(known, progressed=True, silent_until=None)
+    legs.put(turn, known)
     legs.heard(turn, known.planned)
     # Only for whom the configuration names: a server that sends the call on does not learn a PIN by it.
     digits = "" if known.wanted else turn.rules.keys.get(known.target, "")
     if digits:
         turn.order(SendDigits(known.name, digits))
     if turn.visit.button in turn.rules.confirm:
-        legs.put(turn, replace(known, progressed=True, rang=True, unconfirmed=True))
+        legs.put(turn, replace(known, rang=True, unconfirmed=True))
+        # Whoever has picked up is not cut off before there was time to key 1.
+        turn.set_visit(phase_until=max(turn.visit.phase_until or 0.0, turn.now + turn.rules.confirm_s))
         turn.order(AskToConfirm(known.name))
         turn.tell(Kind.CALL_UNCONFIRMED, leg=known.name, target=known.target)
         go(turn, Signal.RINGS)
@@ -211,7 +225,7 @@ def leg_ended(turn: Turn, leg: str, code: int, reason: str, contacts: tuple[str,
 
 def line_lost(turn: Turn, account: str) -> None:
     """An account's server is gone: who was called through it and has not rung yet is called another way, or later."""
-    if turn.state.phase is not Phase.DIALLING:
+    if turn.state.phase not in (Phase.DIALLING, Phase.RINGING):
         return
     for leg in turn.visit.legs:
         if leg.account == account and not leg.progressed:
@@ -268,7 +282,7 @@ def engine_lost(turn: Turn) -> None:
     talked = PHASES[turn.state.phase].talk
     again = talked and bool(visit.button) and not visit.called_back
     whom = tuple(leg.planned for leg in visit.legs if leg.name == visit.talker)
-    turn.set_visit(legs=(), incoming=None, early="", tried=frozenset(), silent_until=None)
+    turn.set_visit(legs=(), incoming=None, early="", tried=frozenset())
     if again:
         stages = (Stage(whom, turn.rules.ring_s),)
         turn.set_visit(planned=stages, stages=stages, called_back=True, talker="")
@@ -295,12 +309,8 @@ def time_passed(turn: Turn) -> None:
             _stage_over(turn, Signal.TIME_UP)
         else:
             go(turn, Signal.TIME_UP)
-    elif visit.silent_until is not None and turn.now >= visit.silent_until:
-        turn.set_visit(silent_until=None)
-        for leg in visit.legs:
-            if not leg.progressed:
-                doubt(turn, leg.account)
-            legs.pass_over(turn, leg, only_if_another=True)
+    else:
+        legs.time_passed(turn)
 
 
 def _call_anew(turn: Turn) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import interop_table
 import pytest
@@ -49,6 +50,26 @@ def test_a_code_opens_however_the_pbx_sends_keys(pbx: Pbx, user: str) -> None:
             pbx.asterisk.version,
             interop_table.peer("baresip"),
         )
+
+
+@pytest.mark.parametrize("codec", ["opus", "g722", "pcma"])
+def test_a_code_with_a_doubled_digit_opens_through_a_plain_dial(pbx: Pbx, codec: str) -> None:
+    """Asterisk answers with both our events, 48000 and 8000 Hz, and passes on what the phone sends under its own."""
+    assert any(one == other for one, other in pairwise(CODE))
+    with pbx.door(target="7201", codecs=("opus", "g722", "pcma") if codec == "opus" else (codec,)) as door:
+        phone = talking(pbx, door)
+        phone.press_key(CODE)
+        released = door.await_record("door-released")
+        door.pins.await_level(STRIKE, 1)
+        phone.hang_up()
+        ended = door.await_record("visit-ended")
+        door.await_visit()
+
+        assert released["INTERCOM_METHOD"] == "RFC 4733"
+        assert str(ended["INTERCOM_CODEC"]).startswith(codec)
+        assert len(door.records("door-released") + door.records("code-wrong")) == 1
+    row = f"code with a doubled digit through a plain Dial, {codec}"
+    interop_table.add("hosted PBX", row, pbx.asterisk.version, interop_table.peer("baresip"))
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from intercom.cli.command import Command, Parser, UsageError
 from intercom.errors import ConfigError, ControlError, IntercomError
 
 COMMANDS = (
-    "status", "visits", "doctor", "watch", "logs", "trace", "press", "call", "hangup", "open", "test", "code", "setup",
-    "check", "pins", "audio", "set", "diff", "apply", "reload", "house", "metrics", "lock", "phones", "run",
+    "status", "visits", "doctor", "watch", "logs", "trace", "press", "call", "hangup", "open", "unlock", "test", "code",
+    "setup", "check", "pins", "audio", "set", "diff", "apply", "reload", "house", "metrics", "lock", "phones", "run",
 )  # fmt: skip
 """The sub-commands, in the order of the help. Each is the file of that name in cli/, loaded only when it is used."""
 

@@ -152,7 +152,8 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
         ports = Ports(
             voice, strikes, light, open_journal(), Notify(), pending.keep, ledger.keep, book.check, reference.keep
         )
-        reason = await daemon.run(ports, {"voice engine": voice.run(), **watchers(config, daemon.post, state, writes)})
+        own = {"voice engine": voice.run(), "ledger": ledger.run()}
+        reason = await daemon.run(ports, {**own, **watchers(config, daemon.post, state, writes)})
         if not reason:
             starts.end()
         return reason

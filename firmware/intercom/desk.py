@@ -27,6 +27,7 @@ from intercom.core.events import (
     ReleaseAsked,
     TimePassed,
     TrialKind,
+    UnlockAsked,
 )
 from intercom.core.levels import conditions, levels, line_up
 from intercom.core.rules import Rules
@@ -99,6 +100,8 @@ class Desk:
                 return await self._call(target, _who(peer))
             case {"do": "hangup"}:
                 return self._hang_up(_who(peer))
+            case {"do": "unlock", "source": str(source)}:
+                return self._unlock(source, _who(peer))
             case {"do": "reload"}:
                 return self._change(lambda: self._configured.load(_who(peer)))
             case {"do": "try", "path": str(path), "within_s": int() | float() as within_s}:
@@ -159,6 +162,16 @@ class Desk:
             return {"ok": False, "error": "nobody is at the door"}
         self._daemon.post(HangUpAsked(by))
         return {"ok": True, "visit": visit.id}
+
+    def _unlock(self, source: str, by: str) -> Answer:
+        """Have a source's codes heard again, or everybody's for an empty one."""
+        known = sorted({tries.name for tries in self._daemon.state.tries})
+        lifted = [name for name in known if source in ("", name)]
+        if not lifted:
+            only = f"no wrong codes from {source!r}, only from {', '.join(known)}"
+            return {"ok": False, "error": only if known else "nobody has keyed a wrong code lately"}
+        self._daemon.take(UnlockAsked(source, by), time.monotonic())
+        return {"ok": True, "sources": lifted}
 
     def reload(self, by: str) -> None:
         """Go by what is in the configuration's file now, or tell why not."""
@@ -330,7 +343,7 @@ def _doors(state: State, now: float) -> list[Answer]:
 
 def _locked_out(state: State, now: float) -> list[Answer]:
     return [
-        {"source": tries.name, "for_s": round(tries.locked_until - now, 1), "times": tries.locks}
+        {"source": tries.name, "what": tries.what.value, "for_s": round(tries.locked_until - now, 1)}
         for tries in state.tries
         if tries.locked_until > now
     ]

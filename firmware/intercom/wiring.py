@@ -4,8 +4,8 @@
 import ipaddress
 from collections.abc import Callable
 
-from intercom import __version__, addresses, grammar, redirects
-from intercom.config import Account, Config, Sounds, is_direct
+from intercom import __version__, addresses, grammar, hashing, redirects
+from intercom.config import Account, Code, Config, Sounds, is_direct
 from intercom.core.commands import Tone
 from intercom.core.pending import Stage
 from intercom.core.rules import CodeRule, Rules, Sensor, SensorKind
@@ -48,7 +48,8 @@ def rules(config: Config, chance: Callable[[], float]) -> Rules:
         callers={account.key: frozenset(map(addresses.party_of, account.callers)) for account in config.accounts},
         pulse_s={door.key: door.pulse_s for door in config.doors},
         hold_s={door.key: door.hold_s for door in config.doors},
-        codes={code.key: CodeRule(code.doors, code.when, code.uses, code.hold) for code in config.codes},
+        codes={code.key: _code(code) for code in config.codes},
+        servers={account.key: account.server.lower() for account in config.accounts},
         code_lengths=frozenset(grammar.keys_of(code.secret.reveal()) for code in config.codes) - {0},
         sensors=_sensors(config),
         held_s={door.key: door.held_s for door in config.doors},
@@ -75,6 +76,12 @@ def _targets(config: Config) -> set[str]:
     called = {target for button in config.buttons for stage in button.stages for target in stage.targets}
     called |= {target for button in config.buttons for target in button.fallback}
     return {named.get(target, target) for target in called} | set(named.values())
+
+
+def _code(code: Code) -> CodeRule:
+    secret = code.secret.reveal()
+    mark = hashing.mark(secret) if code.uses else ""
+    return CodeRule(code.doors, code.when, code.uses, code.hold, grammar.keys_of(secret), mark)
 
 
 def _sensors(config: Config) -> dict[str, Sensor]:

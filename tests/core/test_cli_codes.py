@@ -88,6 +88,21 @@ def test_open_says_what_came_of_it(daemon: Canned, capsys: pytest.CaptureFixture
     assert daemon.asked[1] == {"do": "release", "door": "", "released": False, "hold": False}
 
 
+def test_unlock_says_whose_codes_are_heard_again(daemon: Canned, capsys: pytest.CaptureFixture[str]) -> None:
+    """All, or one source by its name; and why not."""
+    path = str(daemon.path)
+    daemon.answers["unlock"] = {"ok": True, "sources": ["201@home", "keypad front"]}
+    everybody = main(["unlock", "--socket", path])
+    daemon.answers["unlock"] = {"ok": False, "error": "nobody has keyed a wrong code lately"}
+    one = main(["unlock", "keypad front", "--socket", path])
+    told = capsys.readouterr()
+
+    assert (everybody, one) == (0, 1)
+    assert told.out.splitlines() == ["codes from 201@home are heard again", "codes from keypad front are heard again"]
+    assert told.err == "intercom: nobody has keyed a wrong code lately\n"
+    assert daemon.asked == [{"do": "unlock", "source": ""}, {"do": "unlock", "source": "keypad front"}]
+
+
 def test_a_secret_that_is_a_hash_does_not_show_either() -> None:
     """Short codes can be tried out from it."""
     made = str(hashing.hashed("4711", hashing.Mill(b"s" * 16, work=10)))

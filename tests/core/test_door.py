@@ -58,7 +58,7 @@ def test_a_right_code_releases_its_door_with_its_last_digit() -> None:
                 "door": "front",
                 "code_name": "family",
                 "method": "SIP INFO",
-                "source": "202",
+                "source": "202@home",
                 "pulse_s": 4.0,
             },
         ),
@@ -176,7 +176,7 @@ def test_a_pause_gives_an_entry_up() -> None:
     assert (waiting, wrong(story)) == ([], [2, 1])
     assert story.records(Kind.CODE_WRONG)[0] == {
         "visit": "boot-1",
-        "source": "202",
+        "source": "202@home",
         "leg": TALKER,
         "left": 2,
         "method": "RFC 4733",

@@ -20,7 +20,7 @@ FIELDS = ("visit", "button", "by", "target", "leg", "account", "caller", "source
           "code_name", "left", "condition", "detail", "lasted_s", "took_ms", "expires_s", "card", "versions",
           "timeline", "total_ms", "talked_s", "got", "method", "pulse_s", "boot", "contact", "shown", "count",
           "request", "about", "direction", "hearer", "cause", "echo_db", "codec", "sound", "one_way",
-          "duplex", "changed", "locks", "lasts_s", "trial")  # fmt: skip
+          "duplex", "changed", "what", "lasts_s", "trial")  # fmt: skip
 VALUES = st.text() | st.integers() | st.floats() | st.dictionaries(st.text(), st.floats(), max_size=2)
 
 
@@ -120,6 +120,7 @@ def test_trouble_weighs_more_than_news() -> None:
     refused = {Kind.CALL_REFUSED, Kind.REDIRECT_REFUSED, Kind.TEXT_REFUSED}
     unheard = {Kind.ONE_WAY, Kind.HALF_DUPLEX}
     at_door = {Kind.CODE_WRONG, Kind.LOCKED_OUT, Kind.DOOR_FORCED, Kind.DOOR_HELD, Kind.TAMPERED}
+    at_door |= {Kind.GUESSING}
     assert heavy == refused | unheard | at_door | {Kind.CONDITION_BEGAN, Kind.TEXT_FAILED}
 
 

@@ -9,12 +9,14 @@ from dataclasses import replace
 import pytest
 from walking import Walk, Way, walk_on
 
+from intercom.core.codes import CARD
 from intercom.core.commands import CheckCode, KeepLedger, KeepPending, Kind
 from intercom.core.doorway import Keying, Ledger
 from intercom.core.events import (
     ButtonPressed,
     CallAnswered,
     CallEnded,
+    CardRead,
     CodeChecked,
     DigitReceived,
     EngineStarted,
@@ -30,7 +32,7 @@ from intercom.core.levels import levels, next_deadline
 from intercom.core.machine import start, step
 from intercom.core.pending import Stage
 from intercom.core.phases import PHASES
-from intercom.core.rules import CodeRule, Rules, Sensor, SensorKind
+from intercom.core.rules import Budget, CodeRule, Rules, Sensor, SensorKind, What
 from intercom.core.state import State
 
 RULES = Rules(
@@ -43,10 +45,10 @@ RULES = Rules(
     code_lengths=frozenset({1, 2}),
     wrong_codes=2,
     tries=2,
-    tries_s=1.0,
-    lock_s=1.0,
-    lock_most_s=2.0,
-    lock_forgotten_s=1.0,
+    tries_s=2.0,
+    budgets={(place, what): (Budget(2, 1.0),) for place in ("keypad", "phone") for what in What},
+    notice=Budget(2, 1.0),
+    slips=Budget(1, 1.0),
     code_pause_s=1.0,
     talk_s=1e6,
     debounce_s=0.0,
@@ -78,6 +80,7 @@ def keying_events(state: State) -> list[Event]:
         always += [DigitReceived("stranger", "1", "RFC 4733"), CallEnded(TALKER, 200, "OK")]
     else:
         always += [KeyPressed("door", key) for key in "1#*"]
+        always += [CardRead("door", "7")]
     for keying in state.keying:
         if keying.check is not None:
             always += [CodeChecked(keying.check, code) for code in ("family", "once", "")]
@@ -109,6 +112,10 @@ def kind(state: State, now: float) -> State | None:
     def left(instant: float | None) -> float | None:
         return None if instant is None else round(max(instant - now, -1.0 if state.keying or state.tries else -2.0), 3)
 
+    def since(instant: float) -> float:
+        """What is over is over, however long ago."""
+        return round(max(instant - now, 0.0), 3)
+
     def keying(one: Keying) -> Keying:
         return replace(one, check=one.check and 1, until=left(one.until), waiting=one.waiting,
                        refused_until=None if one.refused_until is None else 0.0)  # fmt: skip
@@ -124,8 +131,9 @@ def kind(state: State, now: float) -> State | None:
         unheard=(),
         keying=tuple(keying(one) for one in state.keying),
         tries=tuple(
-            replace(one, wrong=tuple(left(at) or 0.0 for at in one.wrong), locks=min(one.locks, 2),
-                    locked_until=left(one.locked_until) or 0.0)
+            replace(one, whole_at=tuple(since(at) for at in one.whole_at), locked_until=since(one.locked_until),
+                    noticed=since(one.noticed), slipped=since(one.slipped),
+                    guessing_until=None if one.guessing_until is None else since(one.guessing_until))
             for one in state.tries
         ),
         doors=tuple(
@@ -184,7 +192,9 @@ def test_the_walks_reach_something(keyed: Walk, sensed: Walk) -> None:
     assert sum(released(way) for way in keyed.moved) > 50
     assert sum(released(way) for way in sensed.moved) > 50
     assert sum(bool(way.told(Kind.LOCKED_OUT)) for way in keyed.moved) > 20
-    assert any(tries.locks > 1 for way in keyed.moved for tries in way.after.tries)
+    locked = {(told["source"], told["what"]) for way in keyed.moved for told in way.told(Kind.LOCKED_OUT)}
+    assert locked == {("201@home", "codes"), ("keypad door", "codes"), ("keypad door", "cards")}
+    assert any(way.told(Kind.GUESSING) for way in keyed.moved)
     assert any(way.told(Kind.DOOR_FORCED) for way in sensed.moved)
     assert any(way.told(Kind.DOOR_HELD) for way in sensed.moved)
     print(f"\n{keyed.states} kinds of states of keying, {sensed.states} of sensors")
@@ -206,15 +216,17 @@ def test_a_comparison_begins_only_with_a_key_from_who_may(keyed: Walk) -> None:
         for order in way.commands:
             if not isinstance(order, CheckCode):
                 continue
-            assert isinstance(way.event, DigitReceived | KeyPressed | CodeChecked)
+            assert isinstance(way.event, DigitReceived | KeyPressed | CardRead | CodeChecked)
             (keying,) = (one for one in way.after.keying if one.check == order.check)
-            locked_until = [tries.locked_until for tries in way.after.tries if tries.name == keying.source]
+            what = What.CARDS if order.entry.startswith(CARD) else What.CODES
+            accounts = [tries for tries in way.after.tries if (tries.name, tries.what) == (keying.source, what)]
+            locked_until = [tries.locked_until for tries in accounts]
             assert all(way.now >= until for until in locked_until)
             if keying.visit:
                 assert way.before.visit is not None
                 assert keying.name == way.before.visit.talker
                 assert PHASES[way.before.phase].talk
-                assert keying.wrong < RULES.wrong_codes
+                assert way.before.visit.wrong_codes < RULES.wrong_codes
 
 
 def test_every_guess_is_counted_once(keyed: Walk) -> None:
@@ -228,17 +240,47 @@ def test_every_guess_is_counted_once(keyed: Walk) -> None:
                 assert [entry for entry in wrong if entry["source"] == keying.source]
 
 
-def test_a_lock_out_is_told_kept_and_grows(keyed: Walk) -> None:
+def test_nothing_is_wrong_that_was_not_compared(keyed: Walk) -> None:
+    """Single keys, a pause, a `#` too early: nothing was tried by them, and nobody pays."""
+    for way in keyed.moved:
+        wrong = way.told(Kind.CODE_WRONG)
+        guessed = [one.source for one in way.before.keying if one.compared]
+        if isinstance(way.event, CodeChecked):
+            guessed += [one.source for one in way.before.keying if one.check == way.event.check]
+        assert {told["source"] for told in wrong} <= set(guessed)
+
+
+def test_who_is_wrong_pays_and_nobody_else_does(keyed: Walk) -> None:
+    """Each wrong entry is charged to its own source, for what was compared; nothing else changes an account for worse.
+
+    Only a right code in the same call takes something back.
+    """
+    for way in keyed.moved:
+        before, after = (
+            {(one.name, one.what): one for one in state.tries} for state in (way.before, way.after)
+        )
+        wrong = {told["source"] for told in way.told(Kind.CODE_WRONG)}
+        for place in before.keys() | after.keys():
+            was, now = before.get(place), after.get(place)
+            if now is not None and (was is None or now.whole_at > was.whole_at):
+                assert place[0] in wrong
+            if was is not None and (now is None or now.whole_at < was.whole_at):
+                assert released(way) if now is not None else was.forgotten_at <= way.now
+        for source in wrong:
+            accounts = [(before.get(place), one) for place, one in after.items() if place[0] == source]
+            assert any(was is None or one.whole_at > was.whole_at for was, one in accounts)
+
+
+def test_a_lock_out_is_told_and_kept_and_never_longer_than_one_entry_takes_to_come_back(keyed: Walk) -> None:
     """Each has its record and is written down before anything else happens."""
     for way in keyed.moved:
-        before = {tries.name: tries for tries in way.before.tries}
+        before = {(tries.name, tries.what): tries.locked_until for tries in way.before.tries}
         for tries in way.after.tries:
-            known = before.get(tries.name)
-            if tries.locks and (known is None or tries.locked_until != known.locked_until):
+            if tries.locked_until > max(way.now, before.get((tries.name, tries.what), 0.0)):
                 assert kept_first(way)
-                (record,) = way.told(Kind.LOCKED_OUT)
-                assert record["lasts_s"] == min(2.0 ** (tries.locks - 1), 2.0) == tries.locked_until - way.now
-            assert known is None or tries.locked_until >= known.locked_until
+                (record,) = (told for told in way.told(Kind.LOCKED_OUT) if told["what"] == tries.what.value)
+                assert record["lasts_s"] == tries.locked_until - way.now <= 1.0
+            assert tries.locked_until <= way.now + 1.0
 
 
 def test_a_code_with_one_use_is_used_once(keyed: Walk) -> None:

@@ -121,6 +121,7 @@ def visits(session: Session, house: House) -> None:
             phone.await_event("CALL_INCOMING", since=session.typed_at)
             phone.reject()
             assert trace.await_end() == 0
+        session.type("unlock", status=1)
         session.type("status")
         session.type("visits", "-n", "4")
 

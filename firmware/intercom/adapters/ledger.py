@@ -2,26 +2,34 @@
 """Uses of codes and lock-outs, in a file that outlives a loss of power.
 
 Instants are CLOCK_MONOTONIC of one boot, and a Pi has no other clock that can be trusted at once. So what is left of a
-lock-out goes on from the start of the next boot: pulling the plug never shortens it.
+lock-out goes on from the start of the next boot: pulling the plug never shortens it. What is left is written down at
+each start, at each orderly end, and every few hours, so that no boot begins it anew.
 """
 
+import asyncio
 import contextlib
 import json
+import math
 import os
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from intercom.adapters.pending import BOOT_ID
 from intercom.core.doorway import Ledger, Tries
+from intercom.core.rules import What
 
-FORMAT = 1
+FORMAT = 2
 LONGEST = 1 << 20
 """Bytes; whatever is longer is not ours."""
+LONGEST_S = 100 * 86400.0
+"""No instant of an account is further away than this."""
+SETTLE_S = 6 * 3600.0
+"""How often what is left is dated anew, while there is something: so much a loss of power adds to it at the most."""
 
 
 class LedgerFile:
@@ -34,33 +42,52 @@ class LedgerFile:
         self._boot = boot_id.read_text().strip() if boot_id.exists() else ""
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._newest: Ledger | None = None
+        self._kept = Ledger()
+        """What is written, or will be."""
         self._complained = False
 
     def keep(self, ledger: Ledger) -> None:
         """Have a ledger written; return at once. What cannot be written is told on stderr, once."""
-        self._newest = ledger
+        self._newest = self._kept = ledger
         self._thread.submit(self._write)
 
+    def settle(self) -> None:
+        """Date what is left anew, where anything is: the next boot goes on from there."""
+        if self._kept.tries:
+            self.keep(self._kept)
+
+    async def run(self) -> None:
+        """Settle now and then, for ever."""
+        while True:
+            await asyncio.sleep(SETTLE_S)
+            self.settle()
+
     def close(self) -> None:
-        """Wait until the last one is written."""
+        """Settle, and wait until that is written."""
+        self.settle()
         self._thread.shutdown(wait=True)
 
     def load(self) -> Ledger:
-        """Return what the daemon before this one left behind, in instants of this boot; empty where nothing is."""
+        """Return what the daemon before this one left behind, in instants of this boot; empty where nothing is.
+
+        It is dated anew at once, so that each boot goes on where the one before was, and not where an account began.
+        """
         try:
             with self._path.open("rb") as file:
-                return self._parse(json.loads(file.read(LONGEST)))
+                self._kept = self._parse(json.loads(file.read(LONGEST)))
         except FileNotFoundError:
             return Ledger()
         except (OSError, ValueError, TypeError, LookupError, RecursionError, OverflowError) as error:
             print(f"intercom: uses of codes and lock-outs are forgotten: {self._path}: {error}", file=sys.stderr)
             return Ledger()
+        self.settle()
+        return self._kept
 
     def _write(self) -> None:
         ledger, self._newest = self._newest, None
         if ledger is None:
             return  # one that came later has been written already
-        note = {"format": FORMAT, "boot": self._boot, "at": self._clock(), **asdict(ledger)}
+        note = {"format": FORMAT, "boot": self._boot, "at": self._clock(), **_plain(ledger)}
         try:
             descriptor = os.open(
                 self._fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
@@ -77,20 +104,48 @@ class LedgerFile:
             self._complained = True
 
     def _parse(self, note: dict[str, Any]) -> Ledger:
-        """Return what a note says. Raises ValueError, TypeError or LookupError."""
-        if note["format"] != FORMAT:
+        """Return what a note says. Raises ValueError, TypeError, LookupError or OverflowError."""
+        if note["format"] not in (1, FORMAT):
             raise ValueError("of another version")
-        shift = 0.0 if self._boot and note["boot"] == self._boot else self._clock() - float(note["at"])
-        tries = tuple(
-            Tries(str(one["name"]), tuple(float(at) for at in one["wrong"]), int(one["locks"]),
-                  float(one["locked_until"]))
-            for one in note["tries"]
-        )  # fmt: skip
-        moved = tuple(
-            replace(one, wrong=tuple(at + shift for at in one.wrong), locked_until=one.locked_until + shift)
-            for one in tries
+        uses = tuple((str(mark), int(used)) for mark, used in note["uses"])
+        if note["format"] == 1:
+            return Ledger(uses)  # its lock-outs were counted in another way
+        now = self._clock()
+        shift = 0.0 if self._boot and note["boot"] == self._boot else now - _instant(note["at"])
+
+        def moved(instant: Any) -> float:
+            return min(_instant(instant) + shift, now + LONGEST_S)
+
+        return Ledger(
+            uses,
+            tuple(
+                Tries(
+                    str(one["name"]),
+                    What(one["what"]),
+                    tuple(moved(at) for at in one["whole_at"]),
+                    moved(one["locked_until"]),
+                    moved(one["noticed"]),
+                    None if one["guessing_until"] is None else moved(one["guessing_until"]),
+                    moved(one["slipped"]),
+                )
+                for one in note["tries"]
+            ),
         )
-        return Ledger(tuple((str(code), int(used)) for code, used in note["uses"]), moved)
+
+
+def _plain(ledger: Ledger) -> dict[str, Any]:
+    """Return a ledger as JSON can tell it."""
+    return {
+        "uses": ledger.uses,
+        "tries": [{**asdict(one), "what": one.what.value} for one in ledger.tries],
+    }
+
+
+def _instant(value: Any) -> float:
+    instant = float(value)
+    if not math.isfinite(instant):
+        raise ValueError(f"no instant: {value!r}")
+    return instant
 
 
 def _sync(folder: Path) -> None:

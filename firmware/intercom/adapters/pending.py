@@ -17,7 +17,7 @@ from typing import Any
 
 from intercom.core.pending import Pending, Stage
 
-FORMAT = 2
+FORMAT = 3
 """Another number when `Pending` changes: what an older daemon wrote is not guessed at."""
 LONGEST = 64 * 1024
 """Bytes; whatever is longer is not ours."""
@@ -102,6 +102,7 @@ class PendingFile:
             cuts=_is(int, told["cuts"]),
             rang=_is(bool, told["rang"]),
             talked=_is(bool, told["talked"]),
+            wrong_codes=_is(int, told["wrong_codes"]),
         )
 
 

@@ -77,8 +77,12 @@ TABLE: Mapping[Kind, Entry] = {
         "wrong code[ from {source}][ on {leg}][: {reason}][, tries left: {left}]",
     ),
     Kind.LOCKED_OUT: Entry(
-        "be5b8405e8f1494e92f96562eaed1dfa", _WARNING, "no codes from {source}[ for {lasts_s:.0f} s][, lock-out {locks}]"
+        "be5b8405e8f1494e92f96562eaed1dfa", _WARNING, "no {what} from {source}[ for {lasts_s:.0f} s]"
     ),
+    Kind.LOCK_LIFTED: Entry(
+        "6d560bf6e37d4d0d8d563b9728e4ae37", _NOTICE, "codes from {source} are heard again[, by {by}]"
+    ),
+    Kind.GUESSING: Entry("d733d491abdc411cba1ef7a804eee42c", _ERROR, "{detail}: {condition}"),
     Kind.DOOR_RELEASED: Entry(
         "a5927dccf0494cdeb5027331332c318c",
         _NOTICE,

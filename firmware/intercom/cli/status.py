@@ -112,7 +112,7 @@ def _door(door: Status, paint: Paint) -> str:
 
 
 def _locked_out(source: Status, paint: Paint) -> str:
-    text = paint(f"no codes from {printable(source['source'])}", BAD)
+    text = paint(f"no {printable(source['what'])} from {printable(source['source'])}", BAD)
     return _labelled("codes", f"{text} for {span(source['for_s'])}")
 
 

@@ -12,11 +12,11 @@ from intercom.core.doorway import Door
 from intercom.core.turn import Turn
 
 
-def release(turn: Turn, name: str, *, hold: bool = False, visit: str = "", **told: str) -> None:
-    """Release a door for its pulse, or until it is locked again: then for `hold_s` at most."""
+def release(turn: Turn, name: str, *, hold: bool = False, visit: str = "", **told: str) -> bool:
+    """Release a door for its pulse, or until it is locked again: then for `hold_s` at most. Return whether it is."""
     door = find(turn, name)
     if door is None or turn.state.stopping_until is not None:
-        return
+        return False
     lasts = turn.rules.hold_s[name] if hold else turn.rules.pulse_s[name]
     # A pulse does not shorten what is held.
     until = max(turn.now + lasts, door.released_until or 0.0)
@@ -28,6 +28,7 @@ def release(turn: Turn, name: str, *, hold: bool = False, visit: str = "", **tol
     if turn.state.visit is not None:
         turn.mark("released")
         turn.order(PlayTone(Tone.DOOR_OPEN))
+    return True
 
 
 def asked(turn: Turn, name: str, by: str, *, released: bool, hold: bool) -> None:

@@ -3,6 +3,7 @@
 
 from dataclasses import field
 
+from intercom.core.rules import What
 from intercom.core.values import dataclass
 
 UNOPENED = 10
@@ -56,7 +57,7 @@ class Keying:
     name: str
     """The leg, or the keypad: what digits come with."""
     source: str
-    """Who is held to account for wrong codes: the phone's user, or the keypad."""
+    """Who keys, by its one name (sources.py): the phone, or the keypad."""
     visit: str = ""
     """Empty for a keypad."""
     method: str = ""
@@ -67,37 +68,53 @@ class Keying:
     """Number of the comparison under way."""
     waiting: str = field(default="", repr=False)
     """Keys that came during it."""
-    compared: bool = False
-    """Whether this entry has been compared with a code already, so that giving it up is a guess that failed."""
-    wrong: int = 0
-    """Wrong entries of this call."""
+    compared: frozenset[What] = frozenset()
+    """What this entry has been compared with in vain, so that giving it up is a guess that failed."""
+    slips: int = 0
+    """Wrong entries of this call that a right one may put right."""
     refused_until: float | None = None
     """Until when whoever stands at this keypad is shown that his code opens nothing."""
     reply: str = ""
     """The account through which a code came as a text, and through which the answer goes."""
+    reply_to: str = ""
+    """To whom."""
     over: bool = False
     """The call is over; only the answer to a comparison is awaited."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """What a source has keyed in vain, and how long nobody listens to it for that."""
+    """What a source has keyed in vain, and until when nobody listens to it for that; see guessing.py.
+
+    Instants are CLOCK_MONOTONIC.
+    """
 
     name: str
-    """The source."""
-    wrong: tuple[float, ...] = ()
-    """When, of those that still count."""
-    locks: int = 0
-    """Lock-outs so far; each lasts twice as long as the one before."""
+    """The source: "keypad front", "201@home"."""
+    what: What = What.CODES
+    whole_at: tuple[float, ...] = ()
+    """When each of its purses would be full again."""
     locked_until: float = 0.0
+    """Until when entries of this kind are not heard from there."""
+    noticed: float = 0.0
+    """When what was noticed of it would be forgotten."""
+    guessing_until: float | None = None
+    """Until when it counts as guessing; None while it does not."""
+    slipped: float = 0.0
+    """When the allowance for slips would be whole again."""
+
+    @property
+    def forgotten_at(self) -> float:
+        """When nothing of it means anything any more."""
+        return max(*self.whole_at, self.noticed, self.slipped, self.locked_until)
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What has to survive even a loss of power: how often codes were used, and who is locked out."""
+    """What has to survive even a loss of power: how often codes were used, and what was keyed in vain."""
 
     uses: tuple[tuple[str, int], ...] = ()
-    """Code -> how often it has released a door; only of codes that may not do so for ever."""
+    """Mark of a secret -> how often it has released a door; only of codes that may not do so for ever."""
     tries: tuple[Tries, ...] = ()
 
 
@@ -113,6 +130,11 @@ def conditions(doors: tuple[Door, ...], sensors: tuple[Wire, ...], tampers: froz
     wrong |= {f"input {wire.name}": stuck(wire) for wire in sensors if wire.stuck}
     doubted = [door.name for door in doors if door.unopened >= UNOPENED]
     return wrong | {f"contact {name}": f"closed through {UNOPENED} releases: stuck?" for name in doubted}
+
+
+def guesses(tries: tuple[Tries, ...]) -> dict[str, str]:
+    """Return who guesses: name of the condition -> detail."""
+    return {f"{one.what.value} from {one.name}": "somebody guesses" for one in tries if one.guessing_until is not None}
 
 
 def stuck(wire: Wire) -> str:

@@ -98,6 +98,14 @@ class Reconfigured:
 
 
 @dataclass(frozen=True, slots=True)
+class UnlockAsked:
+    """An operator has a source's codes heard again; every source's for an empty name."""
+
+    source: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class HangUpAsked:
     """An operator on this machine wants the visit to end."""
 
@@ -534,7 +542,7 @@ class TonePlayed:
 
 Event = (
     ButtonChanged | ButtonPressed | SensorChanged | KeyPressed | CardRead | CodeChecked | ReleaseAsked
-    | VisitRestored | Reconfigured | HangUpAsked | CallAsked
+    | VisitRestored | Reconfigured | HangUpAsked | CallAsked | UnlockAsked
     | ProfilesChanged | ConditionBegan | ConditionEnded | NetworkChanged
     | ServersFound | LineAnswered | TextAnswered | TextArrived | TimePassed | StopRequested | EngineStarted
     | EngineLost | EngineBeat | LineUp

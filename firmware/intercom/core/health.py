@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 
 from intercom.core.commands import Command, Kind, Report
+from intercom.core.rules import What
 
 Since = tuple[tuple[str, float], ...]
 """Condition -> since when it lasts."""
@@ -27,6 +28,8 @@ def dated(wrong: Mapping[str, str], since: Since, now: float) -> Since:
 
 def _kind(condition: str) -> Kind:
     """Return the record that a condition begins with: what happens at a door has one of its own."""
+    if condition.startswith(tuple(f"{what.value} from " for what in What)):
+        return Kind.GUESSING
     if condition.startswith("tamper "):
         return Kind.TAMPERED
     if condition.startswith("door "):

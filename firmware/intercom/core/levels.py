@@ -128,6 +128,7 @@ def pending(state: State) -> Pending | None:
         cuts=visit.cuts,
         rang=visit.rang,
         talked=visit.talked_s is not None,
+        wrong_codes=visit.wrong_codes,
     )
 
 
@@ -140,6 +141,7 @@ def conditions(state: State) -> dict[str, str]:
         wrong["sound card"] = state.card_fault
     wrong |= {f"button {button.name}": doorway.stuck(button) for button in state.buttons if button.stuck}
     wrong |= doorway.conditions(state.doors, state.sensors, state.tampers)
+    wrong |= doorway.guesses(state.tries)
     wrong |= {f"target {silent.target}": "called, never rang" for silent in state.unheard if silent.deaf}
     return wrong | dict(state.weak) | dict(state.wrong)
 
@@ -160,6 +162,8 @@ def next_deadline(state: State) -> float | None:
     for wire in (*state.buttons, *state.sensors):
         instants += [wire.settles_at, wire.stuck_at]
     instants += [instant for keying in state.keying for instant in (keying.until, keying.refused_until)]
+    for tries in state.tries:
+        instants += [tries.forgotten_at, tries.guessing_until]
     instants += [state.stopping_until, state.trial.until if state.trial else None]
     instants += [state.trace.until if state.trace else None]
     return min((instant for instant in instants if instant is not None), default=None)

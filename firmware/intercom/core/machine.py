@@ -83,6 +83,7 @@ from intercom.core.events import (
     TonePlayed,
     TraceWanted,
     TrialWanted,
+    UnlockAsked,
     VisitRestored,
 )
 from intercom.core.levels import Levels, levels, refuses, reminds
@@ -237,6 +238,8 @@ def _dispatch(turn: Turn, event: Event) -> None:
             legs.reconfigured(turn)
         case HangUpAsked(by):
             operator.hangs_up(turn, by)
+        case UnlockAsked(source, by):
+            codes.lifted(turn, source, by)
         case CallAsked(target, by):
             operator.calls(turn, target, by)
         case EngineBeat():

@@ -34,3 +34,5 @@ class Pending:
     """Whether a phone rang."""
     talked: bool = False
     """Whether somebody talked."""
+    wrong_codes: int = 0
+    """Wrong codes that it has heard."""

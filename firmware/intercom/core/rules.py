@@ -20,6 +20,42 @@ class CodeRule:
     """How often it may release; 0: for ever."""
     hold: bool = False
     """Whether its doors stay released until it is keyed again."""
+    keys: int = 6
+    """How many digits it has; 0 for a card."""
+    mark: str = ""
+    """What its secret is known by where uses are counted, so that another secret begins anew; empty: its name."""
+
+
+class What(Enum):
+    """Kinds of entries. Who guesses at one of them takes nothing from who has another."""
+
+    CODES = "codes"
+    LONG_CODES = "long codes"
+    CARDS = "cards"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A purse of wrong entries (see guessing.py)."""
+
+    most: int
+    """How many there may be at once."""
+    each_s: float
+    """How long one takes to come back."""
+
+
+BUDGETS: Mapping[tuple[str, What], tuple[Budget, ...]] = {
+    # A keypad hears a code again after an hour at the most: 600 + 8760 a year, 0.94 % of all codes of six digits.
+    ("keypad", What.CODES): (Budget(40, 1800.0), Budget(600, 3600.0)),
+    # Of eight digits: 788,410 a year, 0.79 %.
+    ("keypad", What.LONG_CODES): (Budget(10, 40.0),),
+    # Whoever knows the facility code of 26 bits has 65,536 numbers to try: 26 + 584 a year, 0.93 %.
+    ("keypad", What.CARDS): (Budget(10, 7200.0), Budget(26, 54000.0)),
+    # Ten phones: 10 * (16 + 73) a year, 0.09 % of all codes of six digits; and of eight, 0.09 %.
+    ("phone", What.CODES): (Budget(12, 7200.0), Budget(16, 432000.0)),
+    ("phone", What.LONG_CODES): (Budget(10, 3600.0),),
+}
+"""Where, and what is keyed -> the slow purses: of a day, and of a month. The quick one is of `Rules.tries`."""
 
 
 class SensorKind(Enum):
@@ -123,13 +159,16 @@ class Rules:
     wrong_codes: int = 3
     """Wrong codes that one call may hear."""
     tries: int = 5
-    """Wrong codes of one source within `tries_s` that lock it out."""
+    """Wrong codes of one source at once, and within `tries_s`."""
     tries_s: float = 900.0
-    lock_s: float = 900.0
-    """How long the first lock-out lasts; each further one twice as long as the one before."""
-    lock_most_s: float = 86400.0
-    lock_forgotten_s: float = 86400.0
-    """A source that has not been locked out for this long begins anew."""
+    budgets: Mapping[tuple[str, What], tuple[Budget, ...]] = field(default_factory=lambda: BUDGETS)
+    """What a source may be wrong besides: "keypad" or "phone", and what is keyed -> its slower purses."""
+    notice: Budget = Budget(8, 14400.0)
+    """So many wrong entries of a source, of which one is forgotten each time: somebody guesses."""
+    slips: Budget = Budget(10, 172800.0)
+    """How many wrong codes of a phone are taken back because the right one followed in the same call."""
+    servers: Mapping[str, str] = field(default_factory=dict)
+    """Account -> its server, in lower case: users there are called by it."""
     keyed_twice_s: float = 3.0
     """How long a leg's present way of sending keys must be silent before another way counts: some phones send each
     key in two ways."""

@@ -112,6 +112,8 @@ class Visit:
     doubted: str = ""
     """The account whose server is asked, before the visit ends, whether it lives at all."""
     called_back: bool = False
+    wrong_codes: int = 0
+    """Wrong codes that it has heard: after some it is deaf to more, also after a restart of the voice engine."""
     cuts: int = 0
     """How often the voice engine or the daemon died before somebody answered."""
     outcome: Outcome | None = None
@@ -224,7 +226,7 @@ class State:
     """Comparisons of codes so far, so that no number is used twice."""
     tries: tuple[Tries, ...] = ()
     uses: tuple[tuple[str, int], ...] = ()
-    """Code -> how often it was used, of those that may not be used for ever."""
+    """Mark of a secret -> how often it was used, of codes that may not be used for ever."""
     engine_up: bool = False
     engine_fault: str = ""
     card_fault: str = ""
@@ -254,6 +256,10 @@ class State:
     stopping_until: float | None = None
 
 
+MARKS = 100
+"""Secrets that are no longer in the configuration and whose uses are still known."""
+
+
 def new(boot: str, rules: Rules, ledger: Ledger = BLANK) -> State:
     """Return the state of a daemon that has just started: all locked, all down, all silent."""
     return State(
@@ -263,6 +269,18 @@ def new(boot: str, rules: Rules, ledger: Ledger = BLANK) -> State:
         buttons=tuple(Wire(name) for name in rules.buttons),
         sensors=tuple(Wire(name, active=None, level=None) for name in rules.sensors),
         tampers=frozenset(name for name, sensor in rules.sensors.items() if sensor.kind is SensorKind.TAMPER),
-        uses=tuple((code, used) for code, used in ledger.uses if code in rules.codes and rules.codes[code].uses),
+        uses=_uses(rules, ledger),
         tries=ledger.tries,
     )
+
+
+def _uses(rules: Rules, ledger: Ledger) -> tuple[tuple[str, int], ...]:
+    """Return how often secrets were used, by their marks. Older ledgers know them by the names of their sections.
+
+    A secret that the configuration does not name now stays used: it may be named again. Of those the last few stay.
+    """
+    marks = {name: rule.mark or name for name, rule in rules.codes.items() if rule.uses}
+    named = [(marks.get(key, key), used) for key, used in ledger.uses]
+    known = [entry for entry in named if entry[0] in marks.values()]
+    others = [entry for entry in named if entry[0] not in marks.values()]
+    return tuple(sorted([*known, *others[-MARKS:]]))

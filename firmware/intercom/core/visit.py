@@ -65,6 +65,7 @@ def restored(turn: Turn, pending: Pending) -> None:
         cuts=pending.cuts + 1,
         rang=pending.rang,
         talked_s=0.0 if pending.talked else None,
+        wrong_codes=pending.wrong_codes,
     )
     turn.set(visit=visit)
     go(turn, Signal.PRESSED_WITHOUT_LINE)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who is held to account for what is keyed: one name for each phone, however it is spelt.
+
+The same phone is "201" where it is called, a contact's name, "sip:201@pbx", the user who calls the door, and the user
+who texts it. All of these are 201@home, where home is the account whose server knows the user. Two accounts at one
+server are one.
+"""
+
+from intercom.core.rules import Rules
+from intercom.core.words import DIRECT
+
+OTHERS = "other callers"
+"""Stands for every user whom the configuration does not name: a caller may choose any name. No user has a space."""
+_HEXADECIMAL = "0123456789abcdefABCDEF"
+_SEPARATORS = str.maketrans("", "", "-.() ")
+"""What people write between the digits of a number (RFC 3966 section 3, visual separators)."""
+
+
+def keypad(name: str) -> str:
+    """Return the source of a keypad or a reader at the door."""
+    return f"keypad {name}"
+
+
+def is_keypad(source: str) -> bool:
+    """Whether a source is at the door; else it is a phone."""
+    return source.startswith("keypad ")
+
+
+def phone(rules: Rules, address: str, account: str) -> str:
+    """Return the source of a phone: an address as it is called, or a user that the server of `account` told."""
+    user, host = _parted(rules.dial.get(address, address))
+    home = _home(rules, host, account)
+    return f"{user}@{home}"
+
+
+def payer(rules: Rules, source: str) -> str:
+    """Return who pays for a source's wrong entries: itself, or the one for all whom the configuration does not name."""
+    if is_keypad(source) or source in _named(rules):
+        return source
+    return f"{OTHERS}@{source.rpartition('@')[2]}"
+
+
+def _named(rules: Rules) -> set[str]:
+    """Return every phone that the configuration names, through each account that it may come by."""
+    stages = [target for stages in rules.buttons.values() for stage in stages for target in stage.targets]
+    called = {*stages, *(target for targets in rules.fallback.values() for target in targets), *rules.dial}
+    named = {phone(rules, target, account) for target in called for account in (*rules.accounts, DIRECT)}
+    for users in (rules.callers, rules.texters):
+        named |= {phone(rules, user, account) for account in users for user in users[account] if user != "*"}
+    return named
+
+
+def _home(rules: Rules, host: str, account: str) -> str:
+    """Return the account whose server a host is, the first one of several; the host itself where it is nobody's."""
+    servers = {name: _host(server) for name, server in rules.servers.items()}
+    server = host or servers.get(account, "")
+    known = [name for name in rules.accounts if server and servers.get(name) == server]
+    return known[0] if known else host or account
+
+
+def _parted(address: str) -> tuple[str, str]:
+    """Return user and host of an address, without what may be spelt in several ways (RFC 3261 section 19.1.4)."""
+    text = address.strip().rpartition("<")[2].partition(">")[0]
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme.lower() in ("sip", "sips", "tel"):
+        text = rest
+    user, at, host = text.rpartition("@")
+    if not at:
+        user, host = host, ""
+    user = _unescaped(user.partition(":")[0] if at else user).partition(";")[0]
+    number = user.translate(_SEPARATORS)
+    if number.removeprefix("+").isdigit():
+        user = number
+    return user, _host(host.partition(";")[0].partition("?")[0].lower())
+
+
+def _host(text: str) -> str:
+    """Return a host without its port; an IPv6 address keeps its brackets."""
+    return text.partition("]")[0] + "]" if text.startswith("[") else text.partition(":")[0]
+
+
+def _unescaped(text: str) -> str:
+    """Return a text with its %41 and the like turned into what they stand for; only in ASCII, as numbers are."""
+    head, *parts = text.split("%")
+    for part in parts:
+        code = part[:2]
+        plain = len(code) == 2 and all(digit in _HEXADECIMAL for digit in code) and 32 < int(code, 16) < 127
+        head += chr(int(code, 16)) + part[2:] if plain else f"%{part}"
+    return head

@@ -22,7 +22,7 @@ from intercom.adapters.keypad import MatrixKeypad, WiegandReader
 from intercom.adapters.ledger import LedgerFile
 from intercom.adapters.machine import Machine
 from intercom.adapters.notify import Notify
-from intercom.adapters.pending import PendingFile
+from intercom.adapters.pending import PendingFile, UntoldFile
 from intercom.adapters.reference import ReferenceFile
 from intercom.adapters.sip_port import kept_port
 from intercom.adapters.starts import YOUNG_S, Starts
@@ -32,7 +32,8 @@ from intercom.codebook import CodeBook
 from intercom.config import Config, Keypad
 from intercom.configured import Changing, Configured
 from intercom.core.commands import Lamp
-from intercom.core.events import ConditionBegan, ConditionEnded, VisitRestored
+from intercom.core.events import ConditionBegan, ConditionEnded, UntoldFound, VisitRestored
+from intercom.core.pending import NOTHING
 from intercom.daemon import Daemon, Ports
 from intercom.desk import Desk
 from intercom.errors import HardwareError
@@ -143,6 +144,9 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
         await control.start()
         closing.callback(control.close)
         pending = PendingFile(folder / "pending")
+        letters = UntoldFile(state / "texts")
+        if (untold := letters.load()) != NOTHING:
+            daemon.post(UntoldFound(untold))
         if (left := pending.load()) is not None:
             daemon.post(VisitRestored(left))
         changing.begin(anew=anew)
@@ -150,7 +154,16 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
         if (known := reference.load()) is not None:
             daemon.post(known)
         ports = Ports(
-            voice, strikes, light, open_journal(), Notify(), pending.keep, ledger.keep, book.check, reference.keep
+            voice,
+            strikes,
+            light,
+            open_journal(),
+            Notify(),
+            pending.keep,
+            ledger.keep,
+            book.check,
+            reference.keep,
+            letters.keep,
         )
         own = {"voice engine": voice.run(), "ledger": ledger.run()}
         reason = await daemon.run(ports, {**own, **watchers(config, daemon.post, state, writes)})

@@ -22,6 +22,7 @@ from intercom.core.commands import (
     KeepLedger,
     KeepPending,
     KeepReference,
+    KeepUntold,
     Report,
     SendText,
     SetLamp,
@@ -34,7 +35,7 @@ from intercom.core.doorway import BLANK, Ledger
 from intercom.core.events import EngineBeat, Event, StopRequested, TimePassed
 from intercom.core.levels import next_deadline
 from intercom.core.machine import start, step
-from intercom.core.pending import Pending
+from intercom.core.pending import Pending, Untold
 from intercom.core.rules import Rules
 from intercom.letters import outage_text, unanswered_text
 from intercom.ports import Journal, Light, Strike, Supervisor, Voice
@@ -59,6 +60,8 @@ class Ports:
     """Compares what was keyed with the codes, and posts `CodeChecked`."""
     keep_reference: Callable[[Acoustics], object] = lambda _: None
     """Keeps what the self test heard, for later ones to be compared with."""
+    keep_untold: Callable[[Untold], object] = lambda _: None
+    """Keeps what people have still to be told by text."""
 
 
 class Daemon:
@@ -170,6 +173,8 @@ class Daemon:
                         _quietly(watcher, command)
                 case KeepPending(pending):
                     ports.keep(pending)
+                case KeepUntold(untold):
+                    ports.keep_untold(untold)
                 case KeepLedger(ledger):
                     ports.keep_ledger(ledger)
                 case CheckCode():
@@ -178,10 +183,10 @@ class Daemon:
                     ports.keep_reference(heard)
                 case TellOutage():
                     text = outage_text(command, time.time() - time.monotonic())
-                    ports.voice.send(SendText(command.account, command.target, text))
+                    ports.voice.send(SendText(command.account, command.target, text, command.number))
                 case TellUnanswered():
                     text = unanswered_text(command, time.time() - time.monotonic())
-                    ports.voice.send(SendText(command.account, command.target, text))
+                    ports.voice.send(SendText(command.account, command.target, text, command.number))
                 case Exit():
                     self._end("")
                 case _:
@@ -222,5 +227,5 @@ def _quietly(call: Callable[..., object], *arguments: object) -> None:
 def _to_engine(command: Command) -> EngineCommand:
     """Return a command that is the engine's own: the type checker proves that no other is left."""
     assert not isinstance(command, SetStrike | SetLamp | SetStatus | KeepPending | KeepLedger | CheckCode)
-    assert not isinstance(command, KeepReference | TellOutage | TellUnanswered | Report | Exit)
+    assert not isinstance(command, KeepReference | KeepUntold | TellOutage | TellUnanswered | Report | Exit)
     return command

@@ -4,6 +4,7 @@
 import time
 
 from intercom.core.commands import TellOutage, TellUnanswered
+from intercom.core.pending import Press
 from intercom.core.phases import Outcome
 
 LISTED = 8
@@ -19,21 +20,34 @@ _WHY = {
 
 def unanswered_text(visit: TellUnanswered, offset_s: float) -> str:
     """Return the text that tells of a visitor whom nobody let in. `offset_s` as in `outage_text`."""
-    return f"{visit.door} rang at {_hour(visit.pressed_at + offset_s)}, {_WHY[Outcome(visit.outcome)]}"
+    now_s = time.time()
+    hour = _hour(_epoch(visit.press, offset_s), now_s)
+    return f"{visit.door} rang at {hour}, {_WHY[Outcome(visit.press.outcome)]}"
 
 
 def outage_text(outage: TellOutage, offset_s: float) -> str:
     """Return the text that tells which presses reached nobody.
 
-    `offset_s` is what has to be added to CLOCK_MONOTONIC for the hour of the day, in seconds since the epoch.
+    `offset_s` is what has to be added to CLOCK_MONOTONIC for the hour of the day, in seconds since the epoch. Where a
+    day is not that of the end of the outage, it stands before the hour.
     """
-    named = [f"{button} {_hour(at + offset_s)}" for button, at in outage.presses[-LISTED:]]
-    more = len(outage.presses) - len(named)
-    rings = "1 ring" if len(outage.presses) == 1 else f"{len(outage.presses)} rings"
-    earlier = f"{more} earlier, " if more else ""
-    began, ended = (_hour(at + offset_s) for at in (outage.began_at, outage.ended_at))
+    ended_s = outage.ended_at + offset_s
+    at_s = [_epoch(press, offset_s) for press in outage.presses]
+    began_s = at_s[0] if outage.presses[0].epoch_s is not None else outage.began_at + offset_s
+    shown = list(zip(outage.presses, at_s, strict=True))[-LISTED:]
+    named = [f"{press.button} {_hour(at, ended_s)}" for press, at in shown]
+    count = outage.more + len(outage.presses)
+    rings = "1 ring" if count == 1 else f"{count} rings"
+    earlier = f"{count - len(named)} earlier, " if count > len(named) else ""
+    began, ended = _hour(began_s, ended_s), _hour(ended_s, ended_s)
     return f"unreachable {began}-{ended}, {rings}: {earlier}{', '.join(named)}"
 
 
-def _hour(epoch_s: float) -> str:
-    return time.strftime("%H:%M", time.localtime(epoch_s))
+def _epoch(press: Press, offset_s: float) -> float:
+    return press.at + offset_s if press.epoch_s is None else press.epoch_s
+
+
+def _hour(epoch_s: float, today_s: float) -> str:
+    """Return the hour, and before it the day where that is not today's."""
+    then, today = time.localtime(epoch_s), time.localtime(today_s)
+    return time.strftime("%H:%M" if then[:3] == today[:3] else "%Y-%m-%d %H:%M", then)

@@ -169,7 +169,8 @@ def _direct(config: Config) -> frozenset[str]:
     """Return the targets that are called at their own address."""
     servers = [account.server for account in config.accounts]
     targets = [target for button in config.buttons for target in button.targets]
-    everybody = (*targets, config.calls.text_missed_to)
+    texted = (config.calls.text_missed_to, config.calls.text_unanswered_to)
+    everybody = (*targets, *texted, *map(config.address, texted))
     return frozenset(target for target in everybody if is_direct(config.address(target), servers))
 
 

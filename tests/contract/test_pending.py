@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import stat
+import time
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercom.adapters.pending import LONGEST, PendingFile
-from intercom.core.pending import Pending, Stage
+from intercom.adapters.pending import LONGEST, PendingFile, UntoldFile
+from intercom.core.pending import NOTHING, Pending, Press, Stage, Untold
 
 VISIT = Pending("boot-7", "front", "panel", 1234.5, 2, (Stage(("201", "202"), 20.0), Stage(("203",), 30.0, "night")))
 
@@ -22,8 +23,11 @@ texts = st.text(max_size=20)
 seconds = st.floats(allow_nan=False, allow_infinity=False)
 stages = st.builds(Stage, st.lists(texts, max_size=3).map(tuple), seconds, texts)
 visits = st.builds(
-    Pending, texts, texts, texts, seconds, st.integers(0, 10**9), st.lists(stages, max_size=3).map(tuple), st.booleans()
-)
+    Pending, texts, texts, texts, seconds, st.integers(0, 10**9), st.lists(stages, max_size=3).map(tuple),
+    *(st.booleans(), st.integers(0, 9), st.booleans(), st.booleans()),
+)  # fmt: skip
+presses = st.lists(st.builds(Press, texts, seconds, texts, st.none() | seconds), max_size=3).map(tuple)
+untolds = st.builds(Untold, presses, st.integers(0, 10**9), presses)
 
 
 @pytest.fixture
@@ -122,6 +126,10 @@ def test_a_half_written_note_is_thrown_away_wherever_it_breaks_off(place: Path) 
         ("dialled", True),
         ("dialled", 1.5),
         ("called_back", 0),
+        ("cuts", True),
+        ("cuts", "1"),
+        ("rang", 1),
+        ("talked", None),
         ("stages", {}),
         ("stages", [{"targets": "201", "ring_s": 1.0, "profile": ""}]),
         ("stages", [{"targets": [201], "ring_s": 1.0, "profile": ""}]),
@@ -208,3 +216,51 @@ def test_a_full_disk_leaves_the_last_good_note(place: Path, capsys: pytest.Captu
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "pending" in capsys.readouterr().err
     assert PendingFile(place).load() == VISIT
+
+
+@given(untolds)
+def test_what_is_to_be_told_is_found_by_the_next_daemon(untold: Untold) -> None:
+    """Word for word in the same boot; and where nothing is left to tell, nothing is left on the card."""
+    with TemporaryDirectory() as folder:
+        place = Path(folder, "texts")
+        assert UntoldFile(place).keep(untold)
+        assert UntoldFile(place).load() == untold
+        assert place.exists() == (untold != NOTHING)
+
+
+def test_what_an_earlier_boot_left_keeps_its_hour(tmp_path: Path) -> None:
+    """CLOCK_MONOTONIC begins anew with each boot: from then on the press is dated by the clock on the wall."""
+    boot, place = tmp_path / "boot_id", tmp_path / "texts"
+    boot.write_text("one\n")
+    pressed_s = time.time() - 100
+    UntoldFile(place, boot_id=boot).keep(Untold((Press("front", time.monotonic() - 100),), 7))
+    boot.write_text("two\n")
+    found = UntoldFile(place, boot_id=boot).load()
+    assert UntoldFile(place, boot_id=boot).keep(found)
+    boot.write_text("three\n")
+    again = UntoldFile(place, boot_id=boot).load()
+
+    assert found.more == 7
+    (press,) = found.missed
+    assert press.epoch_s == pytest.approx(pressed_s, abs=1.0)
+    assert again == found
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"{", b"[]", b'{"format": 1}', b'{"format": 2, "untold": {}}', b"\xff", b"[" * 9999]
+)
+def test_rubbish_in_its_place_tells_nothing(tmp_path: Path, rubbish: bytes) -> None:
+    """A door with a damaged card rings."""
+    place = tmp_path / "texts"
+    place.write_bytes(rubbish)
+
+    assert UntoldFile(place).load() == NOTHING
+
+
+def test_texts_that_cannot_be_kept_are_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And cost nothing else."""
+    file = UntoldFile(tmp_path / "gone" / "texts")
+
+    assert not file.keep(Untold((Press("front", 1.0),)))
+    assert not file.keep(Untold((Press("front", 2.0),)))
+    assert capsys.readouterr().err.count("texts would not survive a restart") == 1

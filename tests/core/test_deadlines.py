@@ -33,6 +33,7 @@ from intercom.core.rules import Rules, Sensor, SensorKind
 
 FRONT = ButtonPressed("front", "panel")
 THREE = replace(RULES, accounts=("a", "b", "c"))
+TOLD = replace(RULES, text_missed_to="200")
 LEFT = Pending("old-1", "front", "panel", 90.0, 1, (Stage(("201",), 30.0),))
 
 
@@ -233,7 +234,7 @@ def test_a_visit_that_kills_the_daemon_rings_a_few_times_and_is_told() -> None:
     left: Pending | None = LEFT
     rung = 0
     for start in range(20):
-        story = Story(RULES)
+        story = Story(TOLD)
         story.now = 95.0 + start
         if left is not None:
             story.tell(VisitRestored(left))
@@ -245,20 +246,20 @@ def test_a_visit_that_kills_the_daemon_rings_a_few_times_and_is_told() -> None:
     assert rung == RULES.cuts_borne
     assert left is None
     assert [told["outcome"] for told in story.records(Kind.VISIT_ENDED)] == ["cut off"]
-    assert story.state.missed == (("front", LEFT.began_at),)
+    assert [press.at for press in story.state.untold.missed] == [LEFT.began_at]
 
 
 @pytest.mark.parametrize(("age_s", "rings"), [(10.0, True), (89.0, True), (91.0, False), (10_000.0, False)])
 def test_a_press_that_nobody_can_be_waiting_for_any_more_is_told_and_not_rung(age_s: float, rings: bool) -> None:
     """Whoever pressed hours ago is gone."""
-    story = Story(RULES)
+    story = Story(TOLD)
     story.now = LEFT.began_at + age_s
     story.tell(VisitRestored(LEFT), after=0.0)
     story.tell(EngineStarted("e"), LineUp("home", 1.0, 300))
 
     assert bool(story.wanted(PlaceCall)) == rings
     assert [told["outcome"] for told in story.records(Kind.VISIT_ENDED)] == ([] if rings else ["cut off"])
-    assert bool(story.state.missed) == (not rings)
+    assert bool(story.state.untold.missed) == (not rings)
 
 
 def test_what_a_visit_has_been_through_survives_the_daemon() -> None:
@@ -266,13 +267,13 @@ def test_what_a_visit_has_been_through_survives_the_daemon() -> None:
     rang = Story(RULES)
     rang.tell(VisitRestored(replace(LEFT, rang=True)), after=0.0)
     rang.wait(200)
-    talked = Story(RULES)
+    talked = Story(TOLD)
     talked.tell(VisitRestored(replace(LEFT, talked=True, called_back=True)), after=0.0)
     talked.wait(200)
 
     assert rang.records(Kind.VISIT_ENDED)[0]["outcome"] == "no answer"
     assert talked.records(Kind.VISIT_ENDED)[0]["outcome"] == "cut off"
-    assert talked.state.missed == ()
+    assert talked.state.untold.missed == ()
 
 
 def test_a_target_that_is_named_no_more_is_no_trouble_any_more() -> None:

@@ -83,6 +83,7 @@ HISTORIES: dict[str, tuple[object, list[tuple[Event, ...]]]] = {
         [
             *((*RINGING, ends(480), ends(code, 2), LIVES) for code in (404, 408, 480, 486, 503, 603)),
             (*RINGING, ends(480), CallProgressed("boot-1.2", 100)),
+            (*RINGING, ends(480)),
         ],
     ),
     "a phone rang, and then no line was left": (
@@ -90,6 +91,8 @@ HISTORIES: dict[str, tuple[object, list[tuple[Event, ...]]]] = {
         [
             (*RINGING, LineLost("home", 503, "x"), ends(503), LineUp("home", 1.0, 300), ends(404, 2)),
             (*RINGING, *CRASH, LineLost("home", 503, "x"), ends(503, 2), LineUp("home", 1.0, 300), ends(404, 3)),
+            (*RINGING, LineLost("home", 503, "x"), ends(503)),
+            (*RINGING, EngineLost("x")),
         ],
     ),
     "something picked up and did not key 1": (
@@ -104,7 +107,7 @@ HISTORIES: dict[str, tuple[object, list[tuple[Event, ...]]]] = {
     "a phone rang and was refused with 603": (DOOR, [(*RINGING, ends(603))]),
     "one phone was refused, another one rang until its time was over": (
         BOTH,
-        [(*RINGING, ends(603), CallProgressed("boot-1.2", code)) for code in (100, 180)],
+        [(*RINGING, ends(603)), *((*RINGING, ends(603), CallProgressed("boot-1.2", code)) for code in (100, 180))],
     ),
     "no phone rang: 486 or 600": (DOOR, [(FRONT, ends(486)), (FRONT, ends(600))]),
     "no phone rang: 403 or 603": (DOOR, [(FRONT, ends(403)), (FRONT, ends(603))]),
@@ -155,8 +158,9 @@ def test_the_outcome_is_what_the_visit_has_been_through(history: str, outcome: s
 
         first = story.records(Kind.VISIT_ENDED)[0]
         of_it = {"front", "an operator", ""}
-        told_now = story.wanted(TellUnanswered)
-        kept = [button for button, _ in story.state.missed if button in of_it] + story.wanted(TellOutage)
+        told_now: list[object] = [*story.wanted(TellUnanswered)]
+        kept = [press for press in story.state.untold.missed if press.button in of_it] + story.wanted(TellOutage)
+        told_now += story.state.untold.unanswered
         assert first["outcome"] == outcome, events
         assert (bool(told_now), bool(kept)) == (told == "text_unanswered_to", told == "text_missed_to"), events
         tone = OUTCOME_TONES.get(Outcome(outcome))

@@ -291,8 +291,8 @@ def test_an_operator_s_call_is_no_visitor_s(walk: Walk) -> None:
         mine = [told for told in way.told(Kind.VISIT_ENDED) if told["button"] == OPERATOR]
         ended += len(mine)
         if mine and not isinstance(way.event, VisitRestored):
-            assert not way.told(Kind.TEXT_SENT), way
-            assert len(way.after.missed) <= len(way.before.missed), way
+            assert way.after.untold.unanswered in ((), way.before.untold.unanswered), way
+            assert len(way.after.untold.missed) <= len(way.before.untold.missed), way
     for way in walk.on(CallAsked):
         if isinstance(way.event, CallAsked) and way.event.target == FORBIDDEN:
             assert way.after == way.before

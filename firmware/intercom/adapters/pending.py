@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The visit that is under way, in a file that outlives the daemon, and no more: not the boot of the Pi.
 
-It belongs on a tmpfs (/run): there it costs no flash memory, and power that fails takes it along. Nothing is synced,
-because a dead process does not take the page cache with it.
+What is still to be told by text has a file of its own, which does outlive the boot.
+
+The visit's file belongs on a tmpfs (/run): there it costs no flash memory, and power that fails takes it along.
+Nothing is synced, because a dead process does not take the page cache with it.
 """
 
 import contextlib
@@ -11,11 +13,12 @@ import math
 import os
 import stat
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from intercom.core.pending import Pending, Stage
+from intercom.core.pending import NOTHING, Pending, Press, Stage, Untold
 
 FORMAT = 3
 """Another number when `Pending` changes: what an older daemon wrote is not guessed at."""
@@ -45,7 +48,7 @@ class PendingFile:
                 self._path.unlink(missing_ok=True)
             else:
                 note = {"format": FORMAT, "boot": self._boot, "pending": asdict(pending)}
-                self._replace(json.dumps(note).encode())
+                _replace(self._path, self._fresh, json.dumps(note).encode())
         except (OSError, ValueError) as error:
             if not self._complained:
                 print(f"intercom: a visit would not survive a crash: {self._path}: {error}", file=sys.stderr)
@@ -59,27 +62,11 @@ class PendingFile:
         pending = None
         # RecursionError and OverflowError: rubbish may be deep and large.
         with contextlib.suppress(OSError, ValueError, TypeError, LookupError, RecursionError, OverflowError):
-            pending = self._parse(self._read())
+            pending = self._parse(_read(self._path))
         if pending is None:
             with contextlib.suppress(OSError, ValueError):
                 self._path.unlink()
         return pending
-
-    def _replace(self, text: bytes) -> None:
-        # One fixed name, so that crashes leave no heap of halves behind.
-        descriptor = os.open(self._fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor, because of its flags)
-            os.fchmod(descriptor, 0o600)  # one that was there may have had another
-            file.write(text)
-        self._fresh.replace(self._path)
-
-    def _read(self) -> bytes:
-        # A pipe in its place must not make us wait.
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:  # noqa: PTH123
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ValueError("not a file")
-            return file.read(LONGEST)
 
     def _parse(self, text: bytes) -> Pending:
         """Return what a note says. Raises ValueError, TypeError, LookupError, RecursionError or OverflowError."""
@@ -124,3 +111,73 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         return ""
+
+
+class UntoldFile:
+    """A place for what is still to be told by text. It outlives the boot too, so its instants are dated anew."""
+
+    def __init__(self, path: Path, *, boot_id: Path = BOOT_ID) -> None:
+        """Keep it at `path`, in a folder that is there and is ours."""
+        self._path = path
+        self._fresh = path.with_name(f".{path.name}.new")
+        self._boot = _text(boot_id)
+        self._complained = False
+
+    def keep(self, untold: Untold) -> bool:
+        """Write it, or remove the file where nothing is left to tell. Return whether that worked."""
+        try:
+            if untold == NOTHING:
+                self._path.unlink(missing_ok=True)
+            else:
+                offset_s = time.time() - time.monotonic()
+                note = {"format": 1, "boot": self._boot, "offset_s": offset_s, "untold": asdict(untold)}
+                _replace(self._path, self._fresh, json.dumps(note).encode())
+        except (OSError, ValueError) as error:
+            if not self._complained:
+                print(f"intercom: texts would not survive a restart: {self._path}: {error}", file=sys.stderr)
+            self._complained = True
+            return False
+        self._complained = False
+        return True
+
+    def load(self) -> Untold:
+        """Return what the daemon before this one left behind; nothing where that cannot be read."""
+        with contextlib.suppress(OSError, ValueError, TypeError, LookupError, RecursionError, OverflowError):
+            note = json.loads(_read(self._path))
+            if note["format"] == 1:
+                shift = None if self._boot and note["boot"] == self._boot else _number(note["offset_s"])
+                told = note["untold"]
+                return Untold(
+                    tuple(_press(one, shift) for one in _is(list, told["missed"])),
+                    max(0, _is(int, told["more"])),
+                    tuple(_press(one, shift) for one in _is(list, told["unanswered"])),
+                )
+        return NOTHING
+
+
+def _press(told: Any, shift_s: float | None) -> Press:
+    """Return a press; one of an earlier boot is dated by the clock on the wall, as it was known then."""
+    at, epoch_s = _number(told["at"]), told["epoch_s"]
+    if epoch_s is not None:
+        epoch_s = _number(epoch_s)
+    elif shift_s is not None:
+        epoch_s = at + shift_s
+    return Press(_is(str, told["button"]), at, _is(str, told["outcome"]), epoch_s)
+
+
+def _replace(path: Path, fresh: Path, text: bytes) -> None:
+    # One fixed name, so that crashes leave no heap of halves behind.
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor, because of its flags)
+        os.fchmod(descriptor, 0o600)  # one that was there may have had another
+        file.write(text)
+    fresh.replace(path)
+
+
+def _read(path: Path) -> bytes:
+    # A pipe in its place must not make us wait.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:  # noqa: PTH123
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("not a file")
+        return file.read(LONGEST)

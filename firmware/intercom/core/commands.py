@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from intercom.core.acoustics import Acoustics
 from intercom.core.doorway import Ledger
-from intercom.core.pending import Pending
+from intercom.core.pending import Pending, Press, Untold
 from intercom.core.values import dataclass
 
 
@@ -157,6 +157,8 @@ class SendText:
     account: str
     target: str
     text: str
+    number: int = 0
+    """Comes back with the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +167,14 @@ class TellOutage:
 
     account: str
     target: str
-    presses: tuple[tuple[str, float], ...]
-    """Button and when it was pressed."""
+    presses: tuple[Press, ...]
+    more: int
+    """How many presses there were before these."""
     began_at: float
+    """Not later than the first of the presses; of an earlier boot where that is."""
     ended_at: float
+    number: int = 0
+    """Comes back with the answer, as that of `SendText`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +185,8 @@ class TellUnanswered:
     target: str
     door: str
     """What people call the button."""
-    pressed_at: float
-    outcome: str
+    press: Press
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +194,13 @@ class KeepPending:
     """Note the visit where the next daemon finds it, before anything else happens to it; None when it is over."""
 
     pending: Pending | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeepUntold:
+    """Note what is still to be told by text, where the next daemon finds it."""
+
+    untold: Untold
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,7 +373,7 @@ class Exit:
 Command = (
     PlaceCall | AnswerCall | HangUp | Register | Probe | Knock | UseServer | RefreshNetwork | AskToConfirm
     | SendDigits | SendText | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus | KeepPending
-    | KeepLedger | CheckCode | TellOutage | TellUnanswered | Report | Exit | PlayFile | Sweep
+    | KeepUntold | KeepLedger | CheckCode | TellOutage | TellUnanswered | Report | Exit | PlayFile | Sweep
     | ListCards | KeepReference | SetTrace
 )  # fmt: skip
 EngineCommand = (

@@ -8,15 +8,12 @@ gets its one outcome and its one final record.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from intercom.core import ending, legs, plan, texts
+from intercom.core import ending, legs, outage, plan, texts
 from intercom.core.commands import AnswerCall, HangUp, PlayTone, Tone
 from intercom.core.levels import line_up
 from intercom.core.phases import NEXT, OUTCOME_TONES, PHASES, Phase, Signal
 from intercom.core.turn import Turn
 from intercom.core.words import DIRECT
-
-MISSED_KEPT = 20
-"""Presses remembered for the text after an outage."""
 
 
 def go(turn: Turn, signal: Signal) -> None:
@@ -117,7 +114,7 @@ def _enter_closing(turn: Turn, left: Phase, signal: Signal) -> None:
     ending.tell(turn, outcome, signal)
     turn.order(*(HangUp(name) for name in legs.names(turn.visit)))
     if ending.missed(turn.visit, outcome, stopping=turn.state.stopping_until is not None):
-        turn.set(missed=(*turn.state.missed, (turn.visit.button, turn.visit.began_at))[-MISSED_KEPT:])
+        outage.missed(turn, turn.visit.button, turn.visit.began_at)
     turn.set_visit(outcome=outcome, legs=(), incoming=None, early="", patient_until=None, doubted="")
     texts.unanswered(turn, outcome)
     if outcome in OUTCOME_TONES:

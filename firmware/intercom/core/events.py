@@ -9,7 +9,7 @@ from dataclasses import field
 from enum import StrEnum
 
 from intercom.core.acoustics import Acoustics
-from intercom.core.pending import Pending
+from intercom.core.pending import Pending, Untold
 from intercom.core.values import dataclass
 
 IN_BAND = "in-band"
@@ -235,6 +235,15 @@ class TextAnswered:
     account: str
     target: str
     code: int
+    number: int = 0
+    """That of the order; 0 for an answer to what somebody wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class UntoldFound:
+    """The daemon before this one left texts behind that nobody had taken."""
+
+    untold: Untold
 
 
 @dataclass(frozen=True, slots=True)
@@ -542,7 +551,7 @@ class TonePlayed:
 
 Event = (
     ButtonChanged | ButtonPressed | SensorChanged | KeyPressed | CardRead | CodeChecked | ReleaseAsked
-    | VisitRestored | Reconfigured | HangUpAsked | CallAsked | UnlockAsked
+    | VisitRestored | UntoldFound | Reconfigured | HangUpAsked | CallAsked | UnlockAsked
     | ProfilesChanged | ConditionBegan | ConditionEnded | NetworkChanged
     | ServersFound | LineAnswered | TextAnswered | TextArrived | TimePassed | StopRequested | EngineStarted
     | EngineLost | EngineBeat | LineUp

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from intercom.core import doorway
 from intercom.core.commands import Audio, Lamp, Tone
 from intercom.core.doorway import Ledger
-from intercom.core.pending import Pending, Stage
+from intercom.core.pending import Pending, Stage, Untold
 from intercom.core.phases import PHASES, Phase
 from intercom.core.state import Line, LinePhase, State
 from intercom.core.values import dataclass
@@ -23,6 +23,7 @@ class Levels:
     released: frozenset[str]
     status: str
     pending: Pending | None
+    untold: Untold
     ledger: Ledger
     trace: bool
 
@@ -37,6 +38,7 @@ def levels(state: State) -> Levels:
         released=released(state),
         status=status(state, wrong),
         pending=pending(state),
+        untold=state.untold,
         ledger=Ledger(state.uses, state.tries),
         trace=state.trace is not None,
     )
@@ -166,4 +168,5 @@ def next_deadline(state: State) -> float | None:
         instants += [tries.forgotten_at, tries.guessing_until]
     instants += [state.stopping_until, state.trial.until if state.trial else None]
     instants += [state.trace.until if state.trace else None]
+    instants += [state.posting.until if state.posting else state.post_at]
     return min((instant for instant in instants if instant is not None), default=None)

@@ -43,7 +43,8 @@ def up(turn: Turn, event: LineUp) -> None:
     line = _line(turn, event.account)
     if line is None:
         return
-    if line.phase is not LinePhase.UP:
+    came_up = line.phase is not LinePhase.UP
+    if came_up:
         turn.tell(Kind.LINE_UP, account=line.name, took_ms=event.took_ms, expires_s=event.expires_s)
         line = replace(line, since=turn.now)
     turn.put(
@@ -60,7 +61,8 @@ def up(turn: Turn, event: LineUp) -> None:
             moving=False,
         ),
     )
-    outage.tell(turn, line)
+    if came_up or not turn.state.post_failed:
+        outage.over(turn)
     turn.set(down_since=None)
 
 

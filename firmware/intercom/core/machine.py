@@ -21,6 +21,7 @@ from intercom.core.commands import (
     Exit,
     KeepLedger,
     KeepPending,
+    KeepUntold,
     Kind,
     Report,
     SetAudio,
@@ -84,6 +85,7 @@ from intercom.core.events import (
     TraceWanted,
     TrialWanted,
     UnlockAsked,
+    UntoldFound,
     VisitRestored,
 )
 from intercom.core.levels import Levels, levels, refuses, reminds
@@ -102,6 +104,7 @@ def step(state: State, event: Event, *, now: float, rules: Rules) -> tuple[State
     _dispatch(turn, event)
     codes.let_go(turn)
     sensors.follow(turn)
+    texts.follow(turn)
     trial.follow(turn, state)
     trace.follow(turn, state)
     _tell_the_card(turn)
@@ -116,7 +119,9 @@ def step(state: State, event: Event, *, now: float, rules: Rules) -> tuple[State
 
 def _rank(command: Command) -> int:
     """Return how urgent a command is: what a crash must not lose, then the world, then its description."""
-    return 0 if isinstance(command, KeepPending | KeepLedger) else 2 if isinstance(command, Report | Exit) else 1
+    if isinstance(command, KeepPending | KeepLedger | KeepUntold):
+        return 0
+    return 2 if isinstance(command, Report | Exit) else 1
 
 
 def start(boot: str, rules: Rules, ledger: Ledger = BLANK) -> tuple[State, list[Command]]:
@@ -153,6 +158,8 @@ def _dispatch(turn: Turn, event: Event) -> None:
         case NetworkChanged():
             line.network_changed(turn)
             legs.network_changed(turn)
+        case UntoldFound(untold):
+            texts.found(turn, untold)
         case TextAnswered():
             texts.taken(turn, event)
         case TextArrived():
@@ -287,6 +294,7 @@ def _engine_lost(turn: Turn, reason: str) -> None:
         return
     turn.set(engine_up=False, engine_fault=reason, card_open="")
     line.engine_lost(turn)
+    texts.engine_lost(turn)
     trial.failed(turn, reason)
     visit.engine_lost(turn)
 
@@ -313,6 +321,8 @@ def _changed(before: Levels, after: Levels, *, anew: bool) -> list[Command]:
     orders: list[Command] = []
     if before.pending != after.pending:
         orders.append(KeepPending(after.pending))
+    if before.untold != after.untold:
+        orders.append(KeepUntold(after.untold))
     if before.ledger != after.ledger:
         orders.append(KeepLedger(after.ledger))
     orders += [SetStrike(name, released=False) for name in sorted(before.released - after.released)]

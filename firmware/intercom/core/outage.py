@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an outage of all lines cost: since when, and whom it is told to when one is back."""
+"""What an outage of all lines cost: since when, and which presses reached nobody."""
 
-from intercom.core.commands import Kind, TellOutage
+from dataclasses import replace
+
 from intercom.core.levels import line_up
-from intercom.core.state import Line
+from intercom.core.pending import Press
 from intercom.core.turn import Turn
+
+MISSED_KEPT = 20
+"""Presses remembered one by one for the text after an outage; of more only the number is known."""
+GATHER_S = 60.0
+"""Presses that come this soon after one another are told together."""
 
 
 def began(turn: Turn) -> None:
@@ -13,12 +19,18 @@ def began(turn: Turn) -> None:
         turn.set(down_since=turn.now)
 
 
-def tell(turn: Turn, line: Line) -> None:
-    """Tell a person which visitors reached nobody."""
-    missed, target = turn.state.missed, turn.rules.text_missed_to
-    if not missed or not target:
+def missed(turn: Turn, button: str, at: float) -> None:
+    """Keep a press that reached nobody, until somebody was told."""
+    if not turn.rules.text_missed_to:
         return
-    since = turn.state.down_since if turn.state.down_since is not None else missed[0][1]
-    turn.order(TellOutage(line.name, target, missed, min(since, missed[0][1]), turn.now))
-    turn.tell(Kind.OUTAGE_TOLD, target=target, account=line.name, presses=len(missed))
-    turn.set(missed=())
+    untold = turn.state.untold
+    presses = (*untold.missed, Press(button, at))
+    more = untold.more + max(0, len(presses) - MISSED_KEPT)
+    turn.set(untold=replace(untold, missed=presses[-MISSED_KEPT:], more=more))
+    if not turn.state.post_failed:
+        turn.set(post_at=turn.now + GATHER_S)
+
+
+def over(turn: Turn) -> None:
+    """A line is up that was not: what is to be told is told now, whatever failed before."""
+    turn.set(post_at=None, post_failed=0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What has to survive a crash of the daemon: the visit that is under way, and no more."""
+"""What has to survive a crash of the daemon: the visit that is under way, and texts that nobody has taken yet."""
 
 from intercom.core.values import dataclass
 
@@ -36,3 +36,31 @@ class Pending:
     """Whether somebody talked."""
     wrong_codes: int = 0
     """Wrong codes that it has heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A press of which somebody has yet to hear by text."""
+
+    button: str
+    """Its key, or what people call it."""
+    at: float
+    """When, by CLOCK_MONOTONIC of this boot."""
+    outcome: str = ""
+    epoch_s: float | None = None
+    """When, in seconds since 1970, where it was in an earlier boot: then `at` says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """What is still to be told by text, the oldest first. It is kept until a server has taken the text (2xx)."""
+
+    missed: tuple[Press, ...] = ()
+    """Presses that reached nobody: one text tells of all."""
+    more: int = 0
+    """How many there were before these."""
+    unanswered: tuple[Press, ...] = ()
+    """Visits that nobody took: a text for each."""
+
+
+NOTHING = Untold()

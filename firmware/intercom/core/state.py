@@ -9,7 +9,7 @@ from enum import StrEnum
 from intercom.core.acoustics import Acoustics
 from intercom.core.doorway import BLANK, Door, Keying, Ledger, Tries, Wire
 from intercom.core.events import SoundMeasured, StreamMeasured, TrialKind
-from intercom.core.pending import Stage
+from intercom.core.pending import NOTHING, Press, Stage, Untold
 from intercom.core.phases import Outcome, Phase
 from intercom.core.rules import Rules, SensorKind
 from intercom.core.values import dataclass
@@ -206,6 +206,18 @@ class Unheard:
 
 
 @dataclass(frozen=True, slots=True)
+class Posting:
+    """A text of the door's own that is on its way to a person."""
+
+    number: int
+    presses: tuple[Press, ...]
+    """What it tells."""
+    more: int
+    until: float
+    """When its answer is too late."""
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Everything the door knows."""
 
@@ -239,8 +251,16 @@ class State:
     """Time profiles active now; None while nobody knows the hour."""
     down_since: float | None = None
     """Since when no line has been up."""
-    missed: tuple[tuple[str, float], ...] = ()
-    """Presses that reached nobody and of which nobody was told yet: button, when."""
+    untold: Untold = NOTHING
+    """What people have still to be told by text."""
+    posting: Posting | None = None
+    """The text that is on its way."""
+    post_at: float | None = None
+    """Until when the next text waits; None: it goes as soon as there is a way."""
+    post_failed: int = 0
+    """Texts in a row that were not taken."""
+    posts: int = 0
+    """Texts sent so far, so that no number is used twice."""
     unheard: tuple[Unheard, ...] = ()
     trial: Trial | None = None
     """Exactly in `Phase.TESTING`."""

@@ -182,8 +182,8 @@ class Engine:
                 self._phone.ask_to_confirm(leg)
             case SendDigits(leg, digits):
                 self._phone.send_digits(leg, digits)
-            case SendText(account, target, text):
-                self._phone.send_text(account, target, text)
+            case SendText(account, target, text, number):
+                self._phone.send_text(account, target, text, number)
             case SetTrace(on):
                 self._phone.trace(on=on)
             case StopEngine():

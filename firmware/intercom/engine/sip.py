@@ -213,9 +213,9 @@ class Telephone:
             call.moved = True
         self._try(self._endpoint.handleIpChange, profile.network_change(pj))
 
-    def send_text(self, name: str, target: str, text: str) -> None:
+    def send_text(self, name: str, target: str, text: str, number: int = 0) -> None:
         """Send a MESSAGE; `TextAnswered` follows."""
-        self.texts.send(self._accounts[name], target, text)
+        self.texts.send(self._accounts[name], target, text, number)
 
     def place(self, order: PlaceCall) -> None:
         """Send an INVITE; `CallSent` follows, or `CallEnded` when it cannot even be sent."""

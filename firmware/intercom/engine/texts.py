@@ -22,10 +22,10 @@ class Texts:
         self._sent: dict[int, TextAnswered] = {}
         self._tickets = itertools.count(1)
 
-    def send(self, account: Line, target: str, text: str) -> None:
-        """Send a MESSAGE; `TextAnswered` follows."""
+    def send(self, account: Line, target: str, text: str, number: int = 0) -> None:
+        """Send a MESSAGE; `TextAnswered` follows, with its number."""
         ticket, settings = next(self._tickets), account.settings
-        self._sent[ticket] = TextAnswered(settings.name, target, 503)
+        self._sent[ticket] = TextAnswered(settings.name, target, 503, number)
         address = words.uri(target, settings)
         if self._library.send_text(account.getId(), address, words.clip(text), ticket):
             self.answered(ticket, 503)

@@ -328,7 +328,7 @@ class Calls:
     emergency: tuple[str, ...] = ()
     """Targets that look like emergency numbers and may be called all the same: extensions such as "112"."""
     wrong_codes_lately: int = 5
-    """How many wrong codes a phone or a keypad may give in a quarter of an hour before it is locked out."""
+    """How many wrong codes a phone or a keypad may give at once; they come back within a quarter of an hour."""
     reminder_s: float = 60.0
     """How long a tone asks for a door to be closed that stands open, in seconds; 0 for no tone."""
 

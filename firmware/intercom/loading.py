@@ -161,19 +161,25 @@ def _check_secure(config: Config, problems: Problems) -> None:
 
 
 def _check_codes(codes: tuple[Code, ...], problems: Problems) -> None:
-    """Complain about codes that begin alike: the shorter one would act before the longer one is keyed."""
+    """Complain about codes that begin alike: the shorter one would act before the longer one is keyed.
+
+    Cards are read whole, and of hashes nobody knows how they begin: those only must not be the same.
+    """
     hashes = [code for code in codes if hashing.parse(code.secret.reveal()) is not None]
-    for first, second in combinations(codes, 2):
-        one, other = first.secret.reveal(), second.secret.reveal()
-        if first in hashes or second in hashes:
-            alike = one == other
-        else:
-            alike = bool(one and other) and (one.startswith(other) or other.startswith(one))
-        if alike:
+    whole: dict[str, str] = {}
+    beginnings: dict[str, str] = {}
+    for code in codes:
+        secret = code.secret.reveal()
+        keyed = secret.isdigit()
+        parts = [secret[:length] for length in range(1, len(secret))] if keyed else []
+        first = next((whole[part] for part in (secret, *parts) if part in whole), None)
+        if secret and (other := first or (beginnings.get(secret) if keyed else None)) is not None:
             problems.error(
-                f"[codes.{second.key}] secret = ***",
-                f"must not be, begin or continue the code of [codes.{first.key}]",
+                f"[codes.{code.key}] secret = ***", f"must not be, begin or continue the code of [codes.{other}]"
             )
+        whole.setdefault(secret, code.key)
+        for part in parts:
+            beginnings.setdefault(part, code.key)
     lengths = {grammar.keys_of(code.secret.reveal()) for code in codes} - {0}
     if hashes and len(lengths) > 1:
         problems.warn("[codes]", "hashed codes of different lengths: one that begins like a shorter one never counts")

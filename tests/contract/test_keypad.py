@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Keypads and readers at the door, on mock pins that are wired as real ones are."""
 
+import contextlib
 import queue
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import gpiozero
 import pytest
 from gpiozero.pins.mock import MockFactory, MockPin
 
-from intercom.adapters.keypad import MatrixKeypad, WiegandReader, decoded
+from intercom.adapters.keypad import LONGEST, MatrixKeypad, WiegandReader, decoded
 from intercom.core.events import CardRead, ConditionBegan, ConditionEnded, Event, KeyPressed
 from intercom.errors import HardwareError
 
@@ -187,6 +188,32 @@ def test_a_data_wire_that_is_held_low_is_told(factory: MockFactory, posted: "que
 
     assert began == ConditionBegan("keypad side", "a data wire is held low: stuck, or cut off?")
     assert ended == ConditionEnded("keypad side")
+
+
+def test_a_line_that_never_pauses_is_bounded_and_told(factory: MockFactory, posted: "queue.Queue[Event]") -> None:
+    """Hum on a wire, or somebody who feeds it 100 kHz: no memory grows, and a card counts again afterwards."""
+    reader = WiegandReader("side", "9", "10", posted.put)
+    zero, one = (factory.pin(pin) for pin in (9, 10))
+    told: Event | None = None
+    most = 0
+    while told is None:
+        for _ in range(100):
+            zero.drive_low()
+            zero.drive_high()
+        most = max(most, len(reader._bits))
+        with contextlib.suppress(queue.Empty):
+            told = posted.get_nowait()
+    ended = posted.get(timeout=AWAIT_S)
+    for bit in parity(4711, 24):
+        (one if bit == "1" else zero).drive_low()
+        (one if bit == "1" else zero).drive_high()
+    card = posted.get(timeout=AWAIT_S)
+    reader.close()
+
+    assert told == ConditionBegan("keypad side", "the data wires are never at rest: hum, or a loose wire?")
+    assert ended == ConditionEnded("keypad side")
+    assert most <= LONGEST + 1
+    assert card == CardRead("side", "4711")
 
 
 def test_a_pin_that_cannot_be_had_is_told_with_who_wants_it(factory: MockFactory) -> None:

@@ -24,9 +24,9 @@ def piped(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 def test_a_new_code_is_shown_once_and_kept_as_a_hash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What is to be pasted goes to the output, the digits beside it, so that a pipe into a file gets no digits."""
-    assert main(["code", "new", "--digits", "5", "--config", str(tmp_path / "none.toml")]) == 0
+    assert main(["code", "new", "--digits", "7", "--config", str(tmp_path / "none.toml")]) == 0
     out, err = capsys.readouterr()
-    (code,) = re.findall(r"^code    (\d{5})$", err, re.MULTILINE)
+    (code,) = re.findall(r"^code    (\d{7})$", err, re.MULTILINE)
     got = loaded(tmp_path, f"{BASE}[codes.a]\n{out}")
     made = hashing.parse(got.codes[0].secret.reveal())
 

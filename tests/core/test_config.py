@@ -131,7 +131,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     [network]
     bind = "192.0.2.2"
     """
-    (tmp_path / "code").write_text("4711")
+    (tmp_path / "code").write_text("471147")
     (tmp_path / "code").chmod(0o600)
     callers = ("201", "*")
     targets = ("201", "sip:202@host.example:5070;transport=tcp")
@@ -163,7 +163,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
         ),
         codes=(
             config.Code(
-                "family", Secret("4711"), ("house",), "office", datetime.fromisoformat("2027-01-01 00:00"), 9, True
+                "family", Secret("471147"), ("house",), "office", datetime.fromisoformat("2027-01-01 00:00"), 9, True
             ),
         ),
         tampers=(config.Tamper("case", "GPIO16", "open"),),

@@ -33,7 +33,7 @@ def test_the_sample_loads_with_everything_in_it(tmp_path: Path) -> None:
 
     assert (got.calls, got.sound, got.network, got.name) == (plain.calls, plain.sound, plain.network, plain.name)
     assert replace(got.doors[0], exit_pin="", contact_pin="") == plain.doors[0]
-    assert got.codes[0] == config.Code("family", Secret("4711"), ("front",))
+    assert got.codes[0] == config.Code("family", Secret("471147"), ("front",))
     assert replace(got.codes[1], secret=Secret()) == config.Code(
         "cleaner", Secret(), ("front",), "office", datetime.fromisoformat("2026-12-31 18:00"), 20
     )

@@ -5,6 +5,7 @@ import copy
 import json
 import os
 import pickle
+import time
 import tomllib
 from pathlib import Path
 
@@ -27,6 +28,44 @@ def test_no_code_begins_with_another_and_neither_is_told(tmp_path: Path) -> None
     ]
 
 
+def test_cards_are_read_whole_and_may_begin_alike(tmp_path: Path) -> None:
+    """Their numbers are counted up at the works. The same one twice is a mistake, and a code is never a card."""
+    cards = '[codes.a]\nsecret = "card 1234567"\n[codes.b]\nsecret = "card 12345678"\n'
+    twice = '[codes.c]\nsecret = "card 12345678"\n'
+    keyed = '[codes.d]\nsecret = "1234567"\n'
+
+    assert len(loaded(tmp_path, BASE + cards + keyed).codes) == 3
+    assert problems(tmp_path, BASE + cards + twice) == [
+        "[codes.c] secret = ***: must not be, begin or continue the code of [codes.b]"
+    ]
+
+
+def test_many_codes_are_compared_in_a_time_that_grows_with_their_number(tmp_path: Path) -> None:
+    """Two thousand hashed codes: what was a matter of minutes would hold up a start, a reload and the watchdog."""
+    made = str(hashing.hashed("471147", hashing.Mill(b"s" * 16, work=10)))
+    secrets = [made[:-6] + f"{number:04}QQ" for number in range(2000)]
+    codes = {f"c{number}": {"secret": secret} for number, secret in enumerate(secrets)}
+    document = tomllib.loads(BASE) | {"codes": codes}
+    began = time.process_time()
+    found = parse(document, tmp_path / "x.toml")
+
+    assert len(found.codes) == 2000
+    assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize(("work", "block"), [(15, 16), (15, 8), (14, 16), (10, 1)])
+def test_a_hash_that_could_never_be_compared_is_refused(work: int, block: int) -> None:
+    """What wants more memory than a guess may take is told when the file is read, not when somebody keys a code."""
+    text = f"$scrypt$ln={work},r={block},keys=6${'A' * 22}${'A' * 43}"
+    known = hashing.parse(text)
+    try:
+        hashing.Mill(b"s" * 16, work, block).grind("471147")
+    except ValueError:
+        assert known is None
+    else:
+        assert known is not None
+
+
 def test_a_password_inside_an_address_is_not_told(tmp_path: Path) -> None:
     """Some providers hand out addresses that hold one; pasted here, it is a mistake."""
     (told,) = problems(tmp_path, BASE.replace("pbx.example", "sip:door:hunter2@pbx.example"))
@@ -36,12 +75,12 @@ def test_a_password_inside_an_address_is_not_told(tmp_path: Path) -> None:
 
 def test_a_secret_may_live_in_a_file_beside_the_configuration(tmp_path: Path) -> None:
     """A configuration can then be shown around."""
-    (tmp_path / "code").write_text("4711\n")
+    (tmp_path / "code").write_text("471147\n")
     (tmp_path / "code").chmod(0o600)
 
     got = loaded(tmp_path, BASE + '[codes.a]\nsecret_file = "code"')
 
-    assert (got.codes[0].secret, got.warnings) == (Secret("4711"), ())
+    assert (got.codes[0].secret, got.warnings) == (Secret("471147"), ())
 
 
 def test_a_secret_may_be_a_credential_of_systemd(tmp_path: Path) -> None:
@@ -101,7 +140,7 @@ def test_a_pipe_instead_of_a_secret_file_does_not_hold_up_the_door(tmp_path: Pat
 def test_secrets_that_everybody_can_read_are_warned_of(tmp_path: Path) -> None:
     """It works, so it is no error; but it should be told."""
     secret = tmp_path / "code"
-    secret.write_text("4711")
+    secret.write_text("471147")
     secret.chmod(0o644)
     text = BASE.replace('user = "door"', 'user = "door"\npassword = "x"') + '[codes.a]\nsecret_file = "code"'
     path = written(tmp_path, text)
@@ -114,18 +153,18 @@ def test_secrets_that_everybody_can_read_are_warned_of(tmp_path: Path) -> None:
 
 
 def test_a_short_code_is_warned_of(tmp_path: Path) -> None:
-    """A hundred tries are an evening's work."""
-    (tmp_path / "code").write_text("47")
+    """A keypad that is worked day and night hears ten thousand guesses within 13 months."""
+    (tmp_path / "code").write_text("47114")
     (tmp_path / "code").chmod(0o600)
     (told,) = loaded(tmp_path, BASE + '[codes.a]\nsecret_file = "code"').warnings
 
-    assert told.endswith("[codes.a] secret: has fewer than 4 digits: easily guessed")
+    assert told.endswith("[codes.a] secret: has fewer than 6 digits: easily guessed")
 
 
 def test_a_code_in_the_open_is_warned_of_and_a_hashed_one_is_not(tmp_path: Path) -> None:
     """Whoever copies the file, or looks over a shoulder, has it."""
     mill = hashing.Mill(b"s" * 16, work=10)
-    codes = '[codes.a]\nsecret = "4711"\n[codes.b]\nsecret = "' + str(hashing.hashed("5711", mill)) + '"\n'
+    codes = '[codes.a]\nsecret = "471147"\n[codes.b]\nsecret = "' + str(hashing.hashed("571147", mill)) + '"\n'
     (told,) = loaded(tmp_path, BASE + codes).warnings
 
     assert told.endswith("[codes.a] secret: can be read by who reads it; `intercom code hash` hides it")
@@ -134,7 +173,7 @@ def test_a_code_in_the_open_is_warned_of_and_a_hashed_one_is_not(tmp_path: Path)
 def test_hashes_are_refused_when_two_are_one_and_warned_of_when_they_make_trouble(tmp_path: Path) -> None:
     """Nobody can see whether a hashed code begins like a longer one, and many salts make every code slow."""
     mills = [hashing.Mill(bytes([number]) * 16, work=10) for number in range(3)]
-    made = [str(hashing.hashed(code, mill)) for code, mill in zip(("4711", "57110", "6711"), mills, strict=True)]
+    made = [str(hashing.hashed(code, mill)) for code, mill in zip(("471100", "5711000", "671100"), mills, strict=True)]
     codes = "".join(f'[codes.{name}]\nsecret = "{text}"\n' for name, text in zip("abc", made, strict=True))
     twice = f'[codes.a]\nsecret = "{made[0]}"\n[codes.b]\nsecret = "{made[0]}"\n'
 

@@ -24,6 +24,10 @@ STILL = 3
 """Scans in a row that must see the same key."""
 SILENCE_S = 0.03
 """After so long without a bit a Wiegand message is over; its bits follow each other in 1 to 3 ms."""
+LONGEST = 64
+"""Bits of a message that any reader sends; more without a pause are noise, and are not kept."""
+NOISE_S = 1.0
+"""How long wires that never rest are left alone, before somebody looks again."""
 _CARDS = {26: 24, 34: 32}
 """Bits of a message -> bits of the number in it; the first and the last are parity."""
 
@@ -134,15 +138,21 @@ class WiegandReader(_Watched):
         super().__init__(name, post)
         self._bits: list[str] = []
         self._last = 0.0
-        for bit, pin in (("0", data0), ("1", data1)):
-            wire = self._claim(pin)
+        for _, pin in (("0", data0), ("1", data1)):
+            self._claim(pin)
+        self._listen()
+        self._thread.start()
+
+    def _listen(self) -> None:
+        """Take bits from now on."""
+        for bit, wire in zip("01", self._inputs, strict=True):
             wire.when_activated = self._taker(bit)
             wire.when_deactivated = self._touched.set
-        self._thread.start()
 
     def _taker(self, bit: str) -> "object":
         def take() -> None:
-            self._bits.append(bit)
+            if len(self._bits) <= LONGEST:
+                self._bits.append(bit)
             self._last = time.monotonic()
             self._touched.set()
 
@@ -151,13 +161,26 @@ class WiegandReader(_Watched):
     def _follow(self) -> None:
         """Take a message when its last bit is some time ago."""
         while (left := self._last + SILENCE_S - time.monotonic()) > 0:
+            if len(self._bits) > LONGEST:
+                self._rest()
             if self._closing.wait(left):
                 return
         bits, self._bits[:] = "".join(self._bits), []
         self._tell_stuck(any(wire.is_active for wire in self._inputs), "a data wire is held low: stuck, or cut off?")
-        told = decoded(bits)
+        told = decoded(bits) if len(bits) <= LONGEST else None
         if told is not None:
             self._post(CardRead(self._name, told) if len(bits) > 8 else KeyPressed(self._name, told))
+
+    def _rest(self) -> None:
+        """Listen to nothing for a moment: hum or a loose wire sends bits without end, and each would cost time."""
+        self._tell_stuck(True, "the data wires are never at rest: hum, or a loose wire?")
+        for wire in self._inputs:
+            wire.when_activated = wire.when_deactivated = None
+        self._closing.wait(NOISE_S)
+        self._bits.clear()
+        if not self._closing.is_set():
+            self._listen()
+            self._last = time.monotonic()
 
 
 def decoded(bits: str) -> str | None:

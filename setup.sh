@@ -8,7 +8,9 @@ readonly ROOT
 
 if [[ -n ${INTERCOM_CACHE:-} ]]; then CACHE=$INTERCOM_CACHE
 elif ((EUID == 0)); then CACHE=/var/cache/intercom
-else CACHE=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/intercom; fi
+else CACHE=${XDG_CACHE_HOME:-${HOME:-$(getent passwd "$EUID" | cut -d: -f6 || true)}/.cache}/intercom; fi
+# What is in it is installed: a folder of nobody's, such as /tmp, is no place for it.
+[[ $CACHE != /.cache/* ]] || { echo 'Error: there is no home folder to keep downloads in: say INTERCOM_CACHE=/path' >&2; exit 1; }
 readonly CACHE
 
 # What a door runs on.

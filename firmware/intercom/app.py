@@ -36,7 +36,8 @@ from intercom.core.events import ConditionBegan, ConditionEnded, UntoldFound, Vi
 from intercom.core.pending import NOTHING
 from intercom.daemon import Daemon, Ports
 from intercom.desk import Desk
-from intercom.errors import HardwareError
+from intercom.errors import HardwareError, IntercomError
+from intercom.house_desk import HouseDesk
 from intercom.loading import load
 from intercom.ports import Light, Post
 from intercom.secrecy import lock_memory_in
@@ -143,6 +144,7 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
         book = _closed_with(closing, CodeBook(config.codes, daemon.post, clock_known=machine.clock_known))
         await control.start()
         closing.callback(control.close)
+        await _open_to_the_house(closing, desk, configured.path.with_name(paths.HOUSE.name), socket_path)
         pending = PendingFile(folder / "pending")
         letters = UntoldFile(state / "texts")
         if (untold := letters.load()) != NOTHING:
@@ -170,6 +172,18 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
         if not reason:
             starts.end()
         return reason
+
+
+async def _open_to_the_house(closing: contextlib.ExitStack, desk: Desk, settings: Path, socket_path: Path) -> None:
+    """Listen for the house as well. Without that socket the door is a door all the same."""
+    place = paths.HOUSE_SOCKET if socket_path == paths.SOCKET else socket_path.with_name(paths.HOUSE_SOCKET.name)
+    house = Control(place, HouseDesk(desk, settings).answer)
+    try:
+        await house.start()
+    except IntercomError as error:
+        print(f"intercom: the house is not told: {error}", file=sys.stderr)
+    else:
+        closing.callback(house.close)
 
 
 def _stop(configured: Configured, daemon: Daemon, reason: str) -> None:

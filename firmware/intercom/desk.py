@@ -310,6 +310,8 @@ def _within(asked_s: float, longest_s: float) -> float:
 
 
 def _who(peer: Peer) -> str:
+    if peer.name:
+        return peer.name
     return "somebody of the group" if peer.uid == OVERFLOW_UID else f"uid {peer.uid}"
 
 

@@ -8,6 +8,10 @@ from pathlib import Path
 CONFIG = Path("/etc/intercom/intercom.toml")
 SOCKET = Path("/run/intercom/control.sock")
 """In the service's RuntimeDirectory."""
+HOUSE = CONFIG.with_name("house.toml")
+"""What the house is told, and may ask for; beside the configuration, wherever that is."""
+HOUSE_SOCKET = Path("/run/intercom-house/house.sock")
+"""At which `intercom house` asks. The folder is its group's, so no other user reaches the socket."""
 STRIKES = SOCKET.with_name("strikes")
 """Which strikes the daemon drives, for `intercom lock`; beside its socket, wherever that is."""
 

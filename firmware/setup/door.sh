@@ -143,8 +143,9 @@ uninstall_door() {
     with_systemd 'systemctl daemon-reload' systemctl daemon-reload
     rm -rf "$PREFIX"
     if [[ -z $keep ]]; then
-        rm -rf /etc/intercom "$STATE" /run/intercom /etc/systemd/system/intercom.service.d
+        rm -rf /etc/intercom "$STATE" /run/intercom /run/intercom-house /etc/systemd/system/intercom.service.d
         userdel intercom 2>/dev/null || true
+        groupdel intercom-house 2>/dev/null || true
     fi
     brought=$(sort -u "$CACHE/brought-packages" 2>/dev/null | tr '\n' ' ') || true
     # Where the laboratory of the tests lives too, it stays.

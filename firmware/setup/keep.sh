@@ -62,7 +62,9 @@ restore_door() {
 # What was changed in the unit can run any command as root: it is shown, and asked about.
 allow_unit_changes() {
     local changes=() change answer=''
-    mapfile -t changes < <(find "$RESTORED/$UNIT_CHANGES" -type f 2>/dev/null | sort)
+    while IFS= read -r change; do
+        cmp -s "$change" "/${change#"$RESTORED/"}" || changes+=("$change")
+    done < <(find "$RESTORED/$UNIT_CHANGES" -type f 2>/dev/null | sort)
     ((${#changes[@]} > 0)) || return 0
     say "the backup changes the door's unit, by which systemd runs commands, also as root:"
     for change in "${changes[@]}"; do

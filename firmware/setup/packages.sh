@@ -12,13 +12,25 @@ missing_packages() {
 }
 
 # Debian starts a service as soon as it is installed; the demo's SIP service must not run on the
-# developer's machine. A policy-rc.d says no; it is only there during the installation.
+# developer's machine. A policy-rc.d says no; it is only there during the installation, and where a power cut or a
+# SIGKILL has left it, it says yes: else no security update would start a service again.
 forbid_services() {
     remove_policy
     [[ ! -e $POLICY ]] || return 0      # the machine has a policy of its own: leave it
     trap remove_policy EXIT
-    printf '#!/bin/sh\n# %s\nexit 101\n' "$POLICY_MARK" >"$POLICY"
+    policy_of $$ >"$POLICY"
     chmod 755 "$POLICY"
+}
+
+# policy_of PID: says no to services for as long as that process of this boot is setting up.
+policy_of() {
+    cat <<POLICY
+#!/bin/sh
+# $POLICY_MARK
+[ "\$(cat /proc/sys/kernel/random/boot_id)" = "$(cat /proc/sys/kernel/random/boot_id)" ] || exit 0
+[ "\$(cut -d ' ' -f 22 /proc/$1/stat 2>/dev/null)" = "$(cut -d ' ' -f 22 "/proc/$1/stat")" ] || exit 0
+exit 101
+POLICY
 }
 
 remove_policy() {

@@ -143,6 +143,48 @@ def test_a_house_without_a_pbx_has_its_own_service_and_its_backup_has_the_phones
     assert machine("stat -c '%a %U:%G' /etc/intercom-registrar/phones.cfg").strip() == "640 root:kamailio"
 
 
+STRANGE = {
+    "damaged": "head -c -300 /root/door.tar.gz > /tmp/x.tar.gz",
+    "cut at its end": "head -c -8 /root/door.tar.gz > /tmp/x.tar.gz",
+    "a hard link": "ln /tmp/t/etc/intercom/intercom.toml /tmp/t/etc/intercom/again; {pack}",
+    "a symbolic link": "ln -s /etc/shadow /tmp/t/var/lib/intercom/x; {pack}",
+    "set-uid": "install -m 4755 /bin/true /tmp/t/var/lib/intercom/x; {pack}",
+    "a refused configuration": "echo 'nmae = 1' >> /tmp/t/etc/intercom/intercom.toml; {pack}",
+    "a change of the unit": "printf '[Service]\\nExecStartPre=+/bin/touch /etc/evil\\n' "
+    "> /tmp/t/etc/systemd/system/intercom.service.d/x.conf; {pack}",
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_a_backup_that_is_refused_changes_nothing(machine: Machine, what: str) -> None:
+    """It is found out before the door is stopped, which goes on as if nothing had been."""
+    machine("test -e /root/door.tar.gz")
+    pack = "tar -C /tmp/t -czf /tmp/x.tar.gz etc var"
+    machine("rm -rf /tmp/t && mkdir /tmp/t && tar -C /tmp/t -xzf /root/door.tar.gz")
+    machine(STRANGE[what].format(pack=pack))
+    seen = "find /etc/intercom /etc/systemd /var/lib/intercom | sort; sha256sum /etc/shadow /etc/intercom/*"
+    before = machine("systemctl show intercom -p MainPID; " + seen)
+    told = machine(SETUP.format("/root/intercom", 20, "restore /tmp/x.tar.gz </dev/null") + "; echo status $?")
+
+    assert "status 1" in told
+    assert "othing was changed" in told
+    assert machine("systemctl show intercom -p MainPID; " + seen) == before
+    machine("test ! -e /etc/evil; ! ls -d /tmp/tmp.*")
+
+
+def test_a_change_of_the_unit_is_taken_when_that_is_said(machine: Machine, phone: Phone) -> None:
+    """Shown all the same, and not asked about."""
+    machine("rm -rf /tmp/t && mkdir /tmp/t && tar -C /tmp/t -xzf /root/door.tar.gz")
+    change = "/etc/systemd/system/intercom.service.d/x.conf"
+    machine(f"printf '[Service]\\nNice=1\\n' > /tmp/t{change}; tar -C /tmp/t -czf /tmp/x.tar.gz etc var")
+    told = machine(SETUP.format("/root/intercom", 20, "restore --with-unit /tmp/x.tar.gz </dev/null"))
+    rings(machine, phone)
+
+    assert "Nice=1" in told
+    assert machine(f"stat -c '%a %U' {change}; systemctl show intercom -p Nice").split() == ["644", "root", "Nice=1"]
+    machine(f"rm {change}; systemctl daemon-reload; systemctl restart intercom")
+
+
 def test_a_strange_archive_is_not_restored(machine: Machine) -> None:
     """It would write where it likes, as root."""
     machine("mkdir -p /tmp/x/etc/cron.d && touch /tmp/x/etc/cron.d/evil && tar -C /tmp/x -czf /tmp/evil.tar.gz etc")

@@ -174,7 +174,7 @@ def sparse(path: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "intercom.toml").write_text("x")
     with (folder / "hole").open("wb") as file:
-        file.truncate(8 * 1024**4 if path.name.endswith("g") else 10 * 1024**3)
+        file.truncate({"a.g": 8 * 1024**4, "a.p": 10 * 1024**3}.get(path.name, 1024**2))
     form = "--format=gnu" if path.name.endswith("g") else "--format=pax"
     subprocess.run(["tar", "-C", folder.parents[1], "-czSf", path, form, "etc"], check=True)
     return path
@@ -191,6 +191,7 @@ def bomb(path: Path) -> Path:
 DAMAGED: dict[str, Callable[[Path], Path]] = {
     "sparse, GNU": lambda folder: sparse(folder / "a.g"),
     "sparse, PAX": lambda folder: sparse(folder / "a.p"),
+    "small and sparse, PAX": lambda folder: sparse(folder / "small.p"),
     "a bomb": lambda folder: bomb(folder / "a"),
     "empty": lambda folder: _written(folder / "a", b""),
     "no archive": lambda folder: _written(folder / "a", b"hello" * 1000),

@@ -12,6 +12,7 @@ HARNESS = """\
 set -euo pipefail
 CACHE=/nowhere SECONDS=0
 . {setup}/talk.sh
+. {setup}/packages.sh
 . {setup}/python.sh
 . {setup}/version.sh
 CONFIGURATION={folder}/intercom.toml
@@ -108,3 +109,42 @@ def test_what_takes_long_is_seen_to_go_on(tmp_path: Path) -> None:
     assert done.stdout == "got wheel\n"
     assert done.returncode == 7
     assert done.stderr.count("s] being built") >= 3
+
+
+def test_services_are_kept_from_starting_only_while_it_installs(tmp_path: Path) -> None:
+    """Debian asks the policy that a power cut has left behind, too: after another boot or process it agrees."""
+    policy = tmp_path / "policy"
+    installing = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    made = decide(tmp_path, f"policy_of {installing.pid}")
+    policy.write_text(made.stdout)
+    policy.chmod(0o755)
+    asked = lambda: subprocess.run([policy, "kamailio", "start"], check=False).returncode  # noqa: E731
+    assert made.returncode == 0, made.stderr
+    assert asked() == 101
+    policy.write_text(made.stdout.replace(Path("/proc/sys/kernel/random/boot_id").read_text().strip(), "another"))
+    assert asked() == 0
+    policy.write_text(made.stdout)
+    installing.communicate()
+    assert asked() == 0
+
+
+def test_without_a_home_nothing_is_kept_where_everybody_may_write(tmp_path: Path) -> None:
+    """A wheel that lies there would be installed."""
+    text = (SETUP.parents[1] / "setup.sh").read_text()
+    script = tmp_path / "setup.sh"
+    script.write_text(text[: text.index("readonly CACHE")] + 'echo "$CACHE"\n')
+    drop = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"] if os.geteuid() == 0 else []
+    tmp_path.chmod(0o755)
+    for folder in tmp_path.parents[:-2]:
+        folder.chmod(folder.stat().st_mode | 0o011)
+
+    def run(**env: str) -> subprocess.CompletedProcess[str]:
+        env["PATH"] = os.environ["PATH"]
+        return subprocess.run([*drop, "bash", script], env=env, capture_output=True, text=True, check=False)
+
+    done, kept = run(), run(HOME="/home/x")
+    if drop:
+        assert done.returncode == 1, done.stdout
+        assert "INTERCOM_CACHE" in done.stderr
+    assert not done.stdout.startswith("/tmp")
+    assert not drop or kept.stdout == "/home/x/.cache/intercom\n"

@@ -18,6 +18,7 @@ from typing import ClassVar
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from intercom.cli.client import ask
 from lab import certificates
 from lab.house import Door, House, stopping
 from lab.mosquitto import Listener, Mosquitto
@@ -53,7 +54,8 @@ def bridge(door: Door, text: str) -> Process:
     """Start the house's bridge with these settings."""
     settings = door.folder / "house.toml"
     settings.write_text(text)
-    argv = [sys.executable, "-m", "intercom", "house", "--config", settings, "--socket", door.socket]
+    asks = door.socket.with_name("house.sock")
+    argv = [sys.executable, "-m", "intercom", "house", "--config", settings, "--socket", asks]
     process = start("bridge", argv, door.folder, env=dict(os.environ))
     process.await_line("the intercom is followed", 30)
     return process
@@ -95,6 +97,24 @@ def test_the_broker_knows_the_door_and_hears_the_bell(house: House, station: Doo
     assert bell == {"event_type": "press", "button": "front"}
     assert told["fields"]["outcome"] == "busy"
     assert gone == "offline"
+    assert not station.records("door-released")
+
+
+def test_the_house_s_socket_knows_what_house_toml_allows_and_no_more(station: Door) -> None:
+    """Whatever asks there: another configuration, a call to anywhere and what is not allowed are refused."""
+    house = station.socket.with_name("house.sock")
+    (station.folder / "house.toml").write_text('[mqtt]\nserver = "x"\ncommands = ["hangup"]\n')
+    for request in (
+        {"do": "status"},
+        {"do": "call", "target": "sip:evil@192.0.2.1"},
+        {"do": "try", "path": str(station.config), "within_s": 60},
+        {"do": "release", "door": "front", "released": True, "hold": False},
+        {"do": "press", "button": "front"},
+    ):
+        assert ask(house, request)["ok"] is False, request
+    assert ask(house, {"do": "hangup"})["error"] == "nobody is at the door"
+    assert ask(house, {"do": "next", "since": -1, "within_s": 0})["ok"] is True
+    assert (house.stat().st_mode & 0o777) == 0o660
     assert not station.records("door-released")
 
 

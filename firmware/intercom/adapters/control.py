@@ -39,6 +39,8 @@ class Peer:
     uid: int
     pid: int
     gid: int
+    name: str = ""
+    """Who it is where the way by which it came says so."""
 
 
 Message = dict[str, Any]

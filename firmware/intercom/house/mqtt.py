@@ -118,7 +118,7 @@ class Broker:
             "hangup": lambda: {"do": "hangup"},
         }
         if command not in self._settings.commands:
-            self._refused(printable(command[:40]), "not allowed: see commands in house.toml")
+            self._refused(repr(command[:40]) + " is not allowed", "see commands in house.toml")
             return
         try:
             await asyncio.to_thread(granted, self._socket, requests[command]())

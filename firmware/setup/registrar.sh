@@ -5,11 +5,12 @@ readonly REGISTRAR=/etc/intercom-registrar
 readonly REGISTRAR_PHONES=(201 202 203 204)
 
 install_registrar() {
-    missing_packages kamailio >>"$CACHE/brought-packages"
-    install_packages kamailio
+    missing_packages kamailio nftables >>"$CACHE/brought-packages"
+    install_packages kamailio nftables
     say "the SIP service for the phones of the house"
     install -d -m 750 -o root -g kamailio "$REGISTRAR"
     install -m 644 "$ROOT/systemd/intercom-registrar.cfg" "$REGISTRAR/registrar.cfg"
+    install -m 644 "$ROOT/systemd/intercom-registrar.nft" "$REGISTRAR/limit.nft"
     if [[ ! -e $REGISTRAR/phones.cfg ]]; then
         /usr/local/bin/intercom phones add door "${REGISTRAR_PHONES[@]}" >/dev/null
     fi

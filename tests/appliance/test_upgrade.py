@@ -143,6 +143,7 @@ def test_a_house_without_a_pbx_has_its_own_service_and_its_backup_has_the_phones
     assert machine("stat -c '%a %U:%G' /etc/intercom-registrar/phones.cfg").strip() == "640 root:kamailio"
 
 
+PACK = "cd /tmp/t && tar -czf /tmp/x.tar.gz etc/intercom var/lib/intercom etc/systemd/system/intercom.service.d"
 STRANGE = {
     "damaged": "head -c -300 /root/door.tar.gz > /tmp/x.tar.gz",
     "cut at its end": "head -c -8 /root/door.tar.gz > /tmp/x.tar.gz",
@@ -159,9 +160,8 @@ STRANGE = {
 def test_a_backup_that_is_refused_changes_nothing(machine: Machine, what: str) -> None:
     """It is found out before the door is stopped, which goes on as if nothing had been."""
     machine("test -e /root/door.tar.gz")
-    pack = "tar -C /tmp/t -czf /tmp/x.tar.gz etc var"
     machine("rm -rf /tmp/t && mkdir /tmp/t && tar -C /tmp/t -xzf /root/door.tar.gz")
-    machine(STRANGE[what].format(pack=pack))
+    machine(STRANGE[what].format(pack=PACK))
     seen = "find /etc/intercom /etc/systemd /var/lib/intercom | sort; sha256sum /etc/shadow /etc/intercom/*"
     before = machine("systemctl show intercom -p MainPID; " + seen)
     told = machine(SETUP.format("/root/intercom", 20, "restore /tmp/x.tar.gz </dev/null") + "; echo status $?")
@@ -176,7 +176,7 @@ def test_a_change_of_the_unit_is_taken_when_that_is_said(machine: Machine, phone
     """Shown all the same, and not asked about."""
     machine("rm -rf /tmp/t && mkdir /tmp/t && tar -C /tmp/t -xzf /root/door.tar.gz")
     change = "/etc/systemd/system/intercom.service.d/x.conf"
-    machine(f"printf '[Service]\\nNice=1\\n' > /tmp/t{change}; tar -C /tmp/t -czf /tmp/x.tar.gz etc var")
+    machine(f"printf '[Service]\\nNice=1\\n' > /tmp/t{change}; {PACK}")
     told = machine(SETUP.format("/root/intercom", 20, "restore --with-unit /tmp/x.tar.gz </dev/null"))
     rings(machine, phone)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+import resource
 import select
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -352,3 +354,50 @@ def test_the_door_s_contact_is_told_to_nobody_but_the_door(service: OwnRegistrar
     assert all(SECRET.encode() not in answer for answer in heard)
     assert SECRET not in "\n".join(service.running().lines(mark))
     assert [one.split()[0] for one in door.heard()] == []
+
+
+def half_open(count: int, ip: str, holding: contextlib.ExitStack) -> int:
+    """Begin so many requests over TCP from one host, and end none; return how many connections were taken."""
+    taken = 0
+    for _ in range(count):
+        link = holding.enter_context(contextlib.closing(socket.socket()))
+        link.bind((ip, 0))
+        link.settimeout(5)
+        with contextlib.suppress(OSError):
+            link.connect(TO)
+            link.sendall(b"OPTIONS ")
+            taken += 1
+    return taken
+
+
+def test_one_host_does_not_take_all_connections(service: OwnRegistrar) -> None:
+    """A stranger's 2100 half-open ones leave room for phones, which are served at once; and his own are few."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, limit[1]), limit[1]))
+    try:
+        with service.counting_connections(), contextlib.ExitStack() as holding:
+            taken = half_open(2100, STRANGER, holding)
+            with contextlib.closing(socket.create_connection(TO, 5, source_address=("127.0.0.31", 0))) as phone:
+                phone.settimeout(5)
+                sender = phone.getsockname()
+                phone.sendall(
+                    f"OPTIONS sip:{OUTSIDE} SIP/2.0\r\nVia: SIP/2.0/TCP {sender[0]}:{sender[1]};branch=z9hG4bKt\r\n"
+                    f"From: <sip:x@x>;tag=a\r\nTo: <sip:{OUTSIDE}>\r\nCall-ID: t\r\nCSeq: 1 OPTIONS\r\n"
+                    "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n".encode()
+                )
+                assert phone.recv(4096).startswith(b"SIP/2.0 200 ")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+    assert 1 <= taken <= 20
+
+
+def test_a_connection_on_which_nobody_registers_is_closed(service: OwnRegistrar) -> None:
+    """After twenty seconds, as the configuration says."""
+    idle = socket.create_connection(TO, 5, source_address=(STRANGER, 0))
+    began = time.monotonic()
+    with contextlib.closing(idle):
+        idle.sendall(b"OPTIONS ")
+        idle.settimeout(40)
+        with contextlib.suppress(ConnectionResetError):
+            assert idle.recv(100) == b""
+    assert time.monotonic() - began < 35

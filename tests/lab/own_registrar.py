@@ -31,6 +31,15 @@ class OwnRegistrar(Kamailio):
         one = [] if len(self.listens) > 1 else ["-A", "ONE_ADDRESS"]
         return [*super()._command(), *one, *(word for listen in listens for word in ("-l", listen))]
 
+    @contextlib.contextmanager
+    def counting_connections(self) -> Iterator[None]:
+        """Have the kernel count the connections of each host, as the unit does."""
+        subprocess.run(["nft", "-f", CONFIGURATION.with_suffix(".nft")], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["nft", "delete", "table", "inet", "intercom_registrar"], check=True)
+
     def reload(self) -> None:
         """Start it anew with the passwords that are in its file now, as `intercom phones` has systemd do it."""
         self.stop()

@@ -145,7 +145,7 @@ uninstall_door() {
     if [[ -z $keep ]]; then
         rm -rf /etc/intercom "$STATE" /run/intercom /run/intercom-house /etc/systemd/system/intercom.service.d
         userdel intercom 2>/dev/null || true
-        groupdel intercom-house 2>/dev/null || true
+        groupdel intercom-house-socket 2>/dev/null || true
     fi
     brought=$(sort -u "$CACHE/brought-packages" 2>/dev/null | tr '\n' ' ') || true
     # Where the laboratory of the tests lives too, it stays.

@@ -16,6 +16,7 @@ from intercom import paths, wiring
 from intercom.adapters.control import Control
 from intercom.adapters.diary import Diary
 from intercom.adapters.engine import PAUSES_S, VoiceEngine
+from intercom.adapters.evidence import Evidence
 from intercom.adapters.gpio import GpioLight, GpioSensors, GpioStrike
 from intercom.adapters.journal import open_journal
 from intercom.adapters.keypad import MatrixKeypad, WiegandReader
@@ -118,7 +119,9 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
     writes = Writes(lambda: voice.written)
     readings = Machine(daemon.post, state_folder=state, writes=writes).readings
     diary = Diary(state / "visits")
-    desk = Desk(daemon, voice, configured, readings, SoundDesk(daemon, voice, folder), diary)
+    evidence = Evidence(state)
+    daemon.watchers.append(evidence.record)
+    desk = Desk(daemon, voice, configured, readings, SoundDesk(daemon, voice, folder), diary, evidence)
     changing = Changing(configured, daemon)
     control = Control(socket_path, desk.answer)
     loop.add_signal_handler(signal.SIGHUP, desk.reload, "SIGHUP")
@@ -140,6 +143,7 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
             _closed_with(closing, _keypad(keypad, daemon.post, config.calls.stuck_s))
         _closed_with(closing, ledger)
         _closed_with(closing, diary)
+        _closed_with(closing, evidence)
         machine = Machine(daemon.post, state_folder=state)
         book = _closed_with(closing, CodeBook(config.codes, daemon.post, clock_known=machine.clock_known))
         await control.start()

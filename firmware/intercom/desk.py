@@ -2,6 +2,7 @@
 """The desk: answers what the command line asks of a running daemon."""
 
 import asyncio
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from intercom import __version__, grammar
 from intercom.adapters.control import Peer
 from intercom.adapters.diary import Diary
 from intercom.adapters.engine import VoiceEngine
+from intercom.adapters.evidence import Evidence
 from intercom.adapters.records import sentence
 from intercom.configured import LONGEST_TRIAL_S, Configured
 from intercom.core import plan
@@ -46,6 +48,7 @@ VISITS = 500
 OVERFLOW_UID = 65534
 """Whom the kernel shows us for users that our own user namespace does not know (user_namespaces(7)): all but root."""
 LONGEST_WAIT_S = 60.0
+_LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
 Answer = dict[str, Any]
 
 
@@ -60,16 +63,18 @@ class Desk:
         readings: Callable[[], Mapping[str, float | str]] = dict,
         sound: SoundDesk | None = None,
         diary: Diary | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         """Watch the daemon's records from now on. `readings` reads the machine's sensors (`Machine.readings`).
 
-        `diary` has the visits before this start, and is given the others.
+        `diary` has the visits before this start, and is given the others. `evidence` has who opened the doors.
         """
         self._daemon, self._voice, self._configured, self._readings = daemon, voice, configured, readings
         self._sound = sound
         self._trace = TraceDesk(daemon)
         self._began = time.monotonic()
         self._diary = diary
+        self._evidence = evidence
         self._visits: deque[Answer] = deque(reversed(diary.load()) if diary is not None else (), maxlen=VISITS)
         self._pressed: list[tuple[str, asyncio.Future[Answer]]] = []
         self._ended: dict[str, list[asyncio.Future[Answer]]] = {}
@@ -93,24 +98,24 @@ class Desk:
             case {"do": "status"}:
                 return {"ok": True, "status": self._status()}
             case {"do": "press", "button": str(button)}:
-                return await self._press(button, _who(peer))
+                return await self._press(button, _who(peer, request))
             case {"do": "release", "door": str(name), "released": bool(released), "hold": bool(hold)}:
-                return self._release(name, _who(peer), released=released, hold=hold)
+                return self._release(name, _who(peer, request), released=released, hold=hold)
             case {"do": "call", "target": str(target)}:
-                return await self._call(target, _who(peer))
+                return await self._call(target, _who(peer, request))
             case {"do": "hangup"}:
-                return self._hang_up(_who(peer))
+                return self._hang_up(_who(peer, request))
             case {"do": "unlock", "source": str(source)}:
-                return self._unlock(source, _who(peer))
+                return self._unlock(source, _who(peer, request))
             case {"do": "reload"}:
-                return self._change(lambda: self._configured.load(_who(peer)))
+                return self._change(lambda: self._configured.load(_who(peer, request)))
             case {"do": "try", "path": str(path), "within_s": int() | float() as within_s}:
                 span_s = _within(within_s, LONGEST_TRIAL_S)
-                return self._change(lambda: self._configured.try_out(Path(path), span_s, _who(peer)))
+                return self._change(lambda: self._configured.try_out(Path(path), span_s, _who(peer, request)))
             case {"do": "keep"}:
                 return {"ok": True, "kept": self._configured.keep()}
             case {"do": "give up"}:
-                return self._change(lambda: self._configured.give_up(_who(peer)))
+                return self._change(lambda: self._configured.give_up(_who(peer, request)))
             case {"do": "differs", "flat": dict(flat)}:
                 return {"ok": True, "differs": differing(flatten(self._configured.config), flat)}
             case {"do": "next", "since": int(since), "within_s": int() | float() as within_s}:
@@ -118,12 +123,15 @@ class Desk:
                 return await self._next(since, span_s, levels=request.get("levels") is True)
             case {"do": "visits"}:
                 return {"ok": True, "visits": list(self._visits)}
+            case {"do": "evidence"}:
+                kept = await asyncio.to_thread(self._evidence.load) if self._evidence is not None else []
+                return {"ok": True, "evidence": kept[-VISITS:]}
             case {"do": "wait", "visit": str(visit)}:
                 return await self._wait(visit)
             case {"do": str(what)} if what.startswith("audio-") and self._sound is not None:
-                return await self._sound.answer(request, _who(peer))
+                return await self._sound.answer(request, _who(peer, request))
             case {"do": str(what)} if what.startswith("trace"):
-                return await self._trace.answer(request, _who(peer))
+                return await self._trace.answer(request, _who(peer, request))
         return {"ok": False, "error": f"no such request: {request.get('do')!r}"}
 
     async def _press(self, button: str, by: str) -> Answer:
@@ -309,10 +317,19 @@ def _within(asked_s: float, longest_s: float) -> float:
     return float(max(0.0, min(asked_s, longest_s)))
 
 
-def _who(peer: Peer) -> str:
+def _who(peer: Peer, request: Answer) -> str:
+    """Return who asks: the user that the kernel knows, and the login that the command says it has.
+
+    The unit's `PrivateUsers=` hides every other user than root from us, and sudo makes root of all. The login is a
+    hint: whoever may ask at all can say what he likes.
+    """
     if peer.name:
         return peer.name
-    return "somebody of the group" if peer.uid == OVERFLOW_UID else f"uid {peer.uid}"
+    known = "somebody of the group" if peer.uid == OVERFLOW_UID else f"uid {peer.uid}"
+    login = request.get("login")
+    if not isinstance(login, str) or not _LOGIN.fullmatch(login) or (peer.uid == 0 and login == "root"):
+        return known
+    return f"{known}, calls himself {login}"
 
 
 def _lines(state: State, now: float) -> list[Answer]:

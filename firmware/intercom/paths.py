@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 CONFIG = Path("/etc/intercom/intercom.toml")
+STATE = Path("/var/lib/intercom")
+"""The service's StateDirectory."""
 SOCKET = Path("/run/intercom/control.sock")
 """In the service's RuntimeDirectory."""
 HOUSE = CONFIG.with_name("house.toml")

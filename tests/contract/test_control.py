@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from intercom.adapters.control import CLIENTS, LONGEST, Control, Message, Peer
-from intercom.cli.client import ask
+from intercom.cli.client import ask, login
 from intercom.errors import ControlError, HardwareError
 
 SOON_S = 5.0
@@ -109,7 +109,10 @@ def said(daemon: Daemon, content: bytes) -> list[Any]:
 
 def test_a_question_is_answered_at_once_or_later(daemon: Daemon) -> None:
     """Some answers wait for the end of a visit."""
-    assert ask(daemon.path, {"do": "status", "x": "ä"}) == {"ok": True, "echo": {"do": "status", "x": "ä"}}
+    assert ask(daemon.path, {"do": "status", "x": "ä"}) == {
+        "ok": True,
+        "echo": {"do": "status", "x": "ä", "login": login()},
+    }
     assert ask(daemon.path, {"do": "later"}) == {"ok": True, "later": "ja \udc80"}
 
 

@@ -39,6 +39,7 @@ class Canned:
         self.path = path
         self.answers: dict[str, Any] = {}
         self.asked: list[dict[str, Any]] = []
+        self.logins: list[str] = []
         self._server = socket.create_server(str(path), family=socket.AF_UNIX)
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -50,7 +51,9 @@ class Canned:
                 line = lines.readline()
                 if not line:
                     return
-                self.asked.append(json.loads(line))
+                asked = json.loads(line)
+                self.logins.append(asked.pop("login"))
+                self.asked.append(asked)
                 lines.write(json.dumps(self.answers[self.asked[-1]["do"]]).encode() + b"\n")
 
     def close(self) -> None:

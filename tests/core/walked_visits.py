@@ -55,7 +55,7 @@ from intercom.core.legs import names
 from intercom.core.machine import start
 from intercom.core.pending import Pending, Stage
 from intercom.core.phases import Phase
-from intercom.core.rules import CodeRule, Redirect, Rules, no_redirect
+from intercom.core.rules import Budget, CodeRule, Redirect, Rules, What, no_redirect
 from intercom.core.state import Leg, Line, State, Trial, Visit
 
 FORBIDDEN = "112"
@@ -76,6 +76,8 @@ RULES = Rules(
     codes={"family": CodeRule(("front",))},
     code_lengths=frozenset({1}),
     wrong_codes=1,
+    budgets={(place, what): (Budget(10**6, 1e6),) for place in ("keypad", "phone") for what in What},
+    notice=Budget(10**6, 1e6),
     tries=10**6,  # longer codes, lock-outs, sensors and keypads are walked in test_walk_doors.py
     cuts_borne=1,
     retry_s=(1.0,),
@@ -213,7 +215,7 @@ _VISIT = kept(
     "patient_until",
 )
 _LEG = kept(Leg, "name", "target", "wanted", "method", "keyed_at", "silent_until")
-_KEYING = kept(Keying, "name", "visit", "source", "check", "until")
+_KEYING = kept(Keying, "name", "visit", "source", "check", "until", "slips")
 _LINE = kept(
     Line, "since", "failed", "fault", "took_ms", "round_trip_ms", "retry_at", "probe_at", "probe_until", "silent_since",
     "knock_at",

@@ -22,9 +22,9 @@ Record = dict[str, Any]
 class Diary:
     """A place for final records. A thread writes them, because a memory card may take its time."""
 
-    def __init__(self, path: Path, *, kept: int = KEPT) -> None:
-        """Keep them at `path`, in a folder that is there and is ours."""
-        self._path, self._kept = path, kept
+    def __init__(self, path: Path, *, kept: int = KEPT, holds: str = "visit") -> None:
+        """Keep them at `path`, in a folder that is there and is ours. Each record has a text in the field `holds`."""
+        self._path, self._kept, self._holds = path, kept, holds
         self._thread = ThreadPoolExecutor(1, "diary")
         self._lines = 0
         self._complained = False
@@ -48,7 +48,8 @@ class Diary:
             print(f"intercom: earlier visits cannot be read: {self._path}: {error}", file=sys.stderr)
             return []
         self._lines = len(lines)
-        return list(deque((found for line in lines if (found := _parsed(line)) is not None), maxlen=self._kept))
+        found = (record for line in lines if (record := _parsed(line, self._holds)) is not None)
+        return list(deque(found, maxlen=self._kept))
 
     def _write(self, line: str) -> None:
         try:
@@ -81,11 +82,11 @@ class Diary:
         self._lines = len(kept)
 
 
-def _parsed(line: bytes) -> Record | None:
+def _parsed(line: bytes, holds: str) -> Record | None:
     """Return the record in a line; None where it is none of ours."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    whole = isinstance(found, dict) and isinstance(found.get("visit"), str) and isinstance(found.get("at"), int | float)
+    whole = isinstance(found, dict) and isinstance(found.get(holds), str) and isinstance(found.get("at"), int | float)
     return found if whole else None

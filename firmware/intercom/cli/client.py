@@ -2,6 +2,8 @@
 """Asks the daemon one question over its control socket."""
 
 import json
+import os
+import pwd
 import socket
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ def ask(path: Path, request: dict[str, Any], timeout_s: float | None = 5.0) -> d
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_s)
             connection.connect(str(path))
-            connection.sendall(json.dumps(request).encode() + b"\n")
+            connection.sendall(json.dumps({"login": login(), **request}).encode() + b"\n")
             with connection.makefile("rb") as lines:
                 answer = json.loads(lines.readline())
     except PermissionError as error:
@@ -37,6 +39,17 @@ def ask(path: Path, request: dict[str, Any], timeout_s: float | None = 5.0) -> d
     if not isinstance(answer, dict):
         raise ControlError(f"no intercom answers there ({path})")
     return answer
+
+
+def login() -> str:
+    """Return who is logged in here: whoever called sudo, or whose process this is. Only a hint to who asks."""
+    name = os.environ.get("SUDO_USER", "")
+    if not name:
+        try:
+            name = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:  # of no user that this machine knows
+            name = ""
+    return name
 
 
 def granted(path: Path, request: dict[str, Any], timeout_s: float | None = 5.0) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import argparse
 import contextlib
 import heapq
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,12 +14,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from intercom import paths
+from intercom.adapters.records import printable
 from intercom.cli.client import granted
 from intercom.cli.command import Command, UsageError, count
 from intercom.cli.screen import DIM, Paint, paint_for, table
 from intercom.core.commands import Kind
 from intercom.core.events import TrialKind
-from intercom.errors import IntercomError
+from intercom.errors import ControlError, IntercomError
 
 Record = dict[str, Any]
 HEADS = ("time", "button", "whom", ">to ring ms", ">to talk ms", ">talked s", "outcome")
@@ -39,6 +42,34 @@ def visits(socket: Path, since: str | None, limit: int, *, as_json: bool, histog
         print("\n".join([*rows(found, paint), *_summary(found, paint, histogram=histogram)]))
     else:
         print("no visits")
+    return 0
+
+
+def doors(socket: Path, since: str | None, limit: int, *, as_json: bool) -> int:
+    """Show who opened the doors, and who was locked out, the newest at the bottom; also without the daemon.
+
+    Raises ValueError for a bad `since`, IntercomError when nothing can be read.
+    """
+    from intercom.adapters.evidence import Evidence  # noqa: PLC0415  (only this needs it)
+    from intercom.adapters.since import moment  # noqa: PLC0415
+
+    oldest = moment(since, datetime.now().astimezone()).timestamp() if since else 0.0
+    try:
+        kept = granted(socket, {"do": "evidence"})["evidence"]
+    except ControlError:
+        folder = paths.STATE if socket == paths.SOCKET else socket.parent
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise
+        kept = Evidence(folder).load()
+    found = [record for record in kept if record["at"] >= oldest][-limit:]
+    if as_json:
+        print(json.dumps(found, indent=2))
+    for record in found if not as_json else ():
+        again = f" ({record['times']} times more)" if record.get("times") else ""
+        at = datetime.fromtimestamp(record["at"]).astimezone()
+        print(f"{at:%Y-%m-%d %H:%M:%S}  {printable(str(record.get('text', '')))}{again}")
+    if not found and not as_json:
+        print("nobody opened a door")
     return 0
 
 
@@ -160,6 +191,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "-n", dest="limit", type=count, default=SHOWN, metavar="N", help="how many, default: %(default)s"
     )
     parser.add_argument("--histogram", action="store_true", help="show how quickly it rang, and was answered")
+    parser.add_argument("--doors", action="store_true", help="who opened the doors, and who was locked out, instead")
     parser.add_argument("--json", action="store_true", help="for scripts")
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help=f"write a page with plots; of {REPORTED} unless told otherwise"
@@ -170,6 +202,8 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         if arguments.html:
             return report(arguments.socket, arguments.since, arguments.html)
+        if arguments.doors:
+            return doors(arguments.socket, arguments.since, arguments.limit, as_json=arguments.json)
         show = {"as_json": arguments.json, "histogram": arguments.histogram}
         return visits(arguments.socket, arguments.since, arguments.limit, **show)
     except ValueError as error:
@@ -186,6 +220,7 @@ COMMAND = Command(
         "intercom visits --since yesterday -n 5",
         "intercom visits --since '7 days' -n 1000 --histogram",
         "intercom visits --since '30 days' --html report.html",
+        "intercom visits --doors --since yesterday",
     ),
     arguments=_arguments,
     run=_run,

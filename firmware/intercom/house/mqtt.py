@@ -121,7 +121,7 @@ class Broker:
             self._refused(repr(command[:40]) + " is not allowed", "see commands in house.toml")
             return
         try:
-            await asyncio.to_thread(granted, self._socket, requests[command]())
+            await asyncio.to_thread(granted, self._socket, {**requests[command](), "login": "MQTT"})
         except IntercomError as error:
             self._refused(printable(f"{command} {what[:40]}"), str(error))
 

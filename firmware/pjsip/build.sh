@@ -9,6 +9,8 @@
 # Environment:
 #   TARGET              whom to build for, "arm64 trixie" for instance (default: this machine); see cross.sh
 #   PJPROJECT_TARBALL   path of a pjproject source tarball, instead of fetching Debian's
+#   PJPROJECT_UNKNOWN   "yes": build also from a source that this recipe does not know
+#   SANITIZE            "yes": with AddressSanitizer and UBSan, for tests/bench/fuzz.py; a wheel of its own
 #   INTERCOM_CACHE      where wheels are kept (root: /var/cache/intercom, others: ~/.cache/intercom)
 #   JOBS                compilers at a time (default: one per processor, one alone below 1.5 GB)
 #   PYTHON              the interpreter to build with (default: /usr/bin/python3)
@@ -18,8 +20,12 @@
 set -euo pipefail
 
 readonly OLDEST=2.17               # the oldest pjproject that our patches and the daemon fit
-readonly LOCAL_VERSION=intercom3   # the part of the wheel's version that is ours
-readonly TOOLS=('setuptools==84.2.1' 'swig==4.5.1')
+readonly LOCAL_VERSION=intercom4   # the part of the wheel's version that is ours
+# The sources that this recipe was tried with, whatever their files are called: SHA-256, and the day that pjproject
+# released it. A new one is a commit here: it makes a new wheel for every door, at its next upgrade.
+readonly KNOWN=(
+    '6860c2f7604b4eee75f38151a9ef69774eb3f0c5286fc1d14bc1db2dc5a9e8aa 2026-04-22'   # 2.17, in Debian's asterisk 22.10.1
+)
 readonly PACKAGES=(build-essential pkg-config patch xz-utils python3-dev python3-venv
     libopus-dev libssl-dev libsrtp2-dev libspeexdsp-dev uuid-dev)
 
@@ -53,6 +59,11 @@ readonly CONFIGURE=(
     --disable-upnp
 )
 
+# The same with what finds faults in memory, for tests: every block that PJSIP's pools hand out is one of malloc's.
+# Left out: addresses that are not aligned, which the processors of a door read as well.
+readonly SANITIZERS="-fsanitize=address,undefined -fno-sanitize=alignment,vptr"
+readonly OBSERVE="-O1 -g -fPIC -fno-omit-frame-pointer -DNDEBUG -DPJ_POOL_DEBUG=1 $SANITIZERS"
+
 HERE=$(dirname "$(readlink -f "$0")")
 PYTHON=${PYTHON:-/usr/bin/python3}
 [[ -x $PYTHON ]] || PYTHON=python3
@@ -80,6 +91,8 @@ log_tail() {
     exit 1
 }
 
+is_sanitized() { [[ ${SANITIZE:-} == yes ]]; }
+
 release() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
 read -r ARCH SUITE <<<"${TARGET:-$(dpkg --print-architecture) $(release)}"
 # shellcheck source=firmware/pjsip/cross.sh
@@ -87,7 +100,8 @@ read -r ARCH SUITE <<<"${TARGET:-$(dpkg --print-architecture) $(release)}"
 
 key() {
     {
-        (cd "$HERE" && sha256sum build.sh cross.sh sysroot.sh config_site.h door.i gate.c patches/*.patch)
+        (cd "$HERE" && sha256sum build.sh cross.sh sysroot.sh config_site.h door.i gate.c requirements.lock patches/*.patch)
+        ! is_sanitized || echo sanitized
         echo "$SUITE"
         echo "$ARCH"
     } | sha256sum | cut -c1-16
@@ -116,11 +130,28 @@ mirrors() {
     } 2>/dev/null | awk '!seen[$0]++'
 }
 
-# Fetches pjproject from Debian's signed archive to $WORK/pjproject.tar.xz. apt does the checking:
-# it verifies the archive's signature and, through it, the checksum of the one file we take. Its
-# lists and sources are our own: the machine's stay as they are.
+# known HASH: prints the day of a source that this recipe knows.
+known() {
+    local one
+    for one in "${KNOWN[@]}"; do
+        if [[ ${one% *} == "$1" ]]; then echo "${one#* }"; return; fi
+    done
+    return 1
+}
+
+# Fetches pjproject from Debian's signed archive to $WORK/pjproject.tar.xz, or takes the one fetched before. apt does
+# the checking: it verifies the archive's signature and, through it, the checksum of the one file we take. Its lists and
+# sources are our own: the machine's stay as they are. Where sid has moved on, testing may have one that is known.
 fetch() {
-    local keyring=/usr/share/keyrings/debian-archive-keyring.gpg apt=$WORK/apt mirror line found=
+    local keyring=/usr/share/keyrings/debian-archive-keyring.gpg apt=$WORK/apt mirror suite line found='' one
+    for one in "${KNOWN[@]}"; do
+        one=${one% *}
+        [[ $(sha256sum 2>/dev/null <"$CACHE/sources/$one.tar.xz" | cut -d' ' -f1) == "$one" ]] 2>/dev/null || continue
+        step "source: fetched before"
+        cp "$CACHE/sources/$one.tar.xz" "$WORK/pjproject.tar.xz"
+        ORIGIN="fetched before SHA256:$one"
+        return
+    done
     [[ -e $keyring ]] || keyring=${keyring%.gpg}.pgp
     [[ -e $keyring ]] || die "Debian's archive keyring is missing. As root: apt-get install debian-archive-keyring"
     mkdir -p "$apt"/{lists/partial,cache/archives/partial,parts,file}
@@ -133,24 +164,47 @@ Dir::Cache "$apt/cache";
 CONF
     while read -r mirror; do
         step "source: Debian's archive (asterisk in sid carries pjproject)"
-        printf '\n=== source: sid at %s\n' "$mirror" >>"$LOG"
-        echo "deb-src [signed-by=$keyring] $mirror sid main" >"$apt/sources.list"
-        APT_CONFIG=$apt/apt.conf apt-get -qq -o Acquire::Retries=3 update >>"$LOG" 2>&1 || continue
-        line=$(APT_CONFIG=$apt/apt.conf apt-get source --print-uris --only-source asterisk 2>>"$LOG" |
-            grep 'orig-Xpjproject\.tar' || true)
-        [[ -n $line ]] || { echo 'no orig-Xpjproject component there' >>"$LOG"; continue; }
-        found=$line
-        break
+        for suite in sid testing; do
+            printf '\n=== source: %s at %s\n' "$suite" "$mirror" >>"$LOG"
+            echo "deb-src [signed-by=$keyring] $mirror $suite main" >"$apt/sources.list"
+            APT_CONFIG=$apt/apt.conf apt-get -qq -o Acquire::Retries=3 update >>"$LOG" 2>&1 || continue
+            line=$(APT_CONFIG=$apt/apt.conf apt-get source --print-uris --only-source asterisk 2>>"$LOG" |
+                grep 'orig-Xpjproject\.tar' || true)
+            [[ -n $line ]] || { echo 'no orig-Xpjproject component there' >>"$LOG"; continue; }
+            # One that is known, wherever it is; else the newest, to say what there is.
+            line=${line//\'/}
+            if known "${line##*SHA256:}" >/dev/null; then found=$line; break 2; fi
+            found=${found:-$line}
+        done
     done < <(mirrors)
     [[ -n $found ]] || die "no pjproject source: none of this machine's apt mirrors gave Debian's sid." \
         "Is the network there? Does 'apt-get update' work? Details: $LOG" \
         "Or hand in a tarball: PJPROJECT_TARBALL=/path/to/pjproject.tar.xz $0"
     local uri name size hash
-    read -r uri name size hash <<<"${found//\'/}"
+    read -r uri name size hash <<<"$found"
+    must_know "${hash#SHA256:}" "Debian's archive has $name"
     logged "download of $name ($size bytes)" env APT_CONFIG="$apt/apt.conf" /usr/lib/apt/apt-helper \
         -o Acquire::Retries=3 download-file "$uri" "$apt/file/$name" "$hash"
     mv "$apt/file/$name" "$WORK/pjproject.tar.xz"
     ORIGIN="$name $hash"
+    # The next build may want it when Debian has it no more.
+    mkdir -p "$CACHE/sources"
+    cp "$WORK/pjproject.tar.xz" "$CACHE/sources/${hash#SHA256:}.tar.xz"
+}
+
+# must_know HASH WHAT: the end, where a source is none that this recipe was tried with.
+must_know() {
+    local hash=$1
+    ! known "$hash" >/dev/null || return 0
+    if [[ ${PJPROJECT_UNKNOWN:-} == yes ]]; then
+        step "note: nobody has tried this source (PJPROJECT_UNKNOWN=yes): SHA256:$hash"
+        return
+    fi
+    die "$2, which this version of the intercom was not tried with." \
+        "A newer version may know it: update this checkout, and try again." \
+        "Or hand in the file that is known, SHA-256 ${KNOWN[0]% *}:" \
+        "PJPROJECT_TARBALL=FILE, from $CACHE/sources/ of a machine that has built it, or from Debian's snapshot archive." \
+        "Or build from this one all the same: PJPROJECT_UNKNOWN=yes (SHA-256 $hash)"
 }
 
 unpack() {
@@ -158,10 +212,12 @@ unpack() {
         [[ -r $PJPROJECT_TARBALL ]] || die "PJPROJECT_TARBALL=$PJPROJECT_TARBALL cannot be read"
         step "source: $PJPROJECT_TARBALL (handed in: nobody checked its signature)"
         ORIGIN=$(tarball_origin)
+        must_know "${ORIGIN##*SHA256:}" "PJPROJECT_TARBALL=$PJPROJECT_TARBALL is a source"
         cp "$PJPROJECT_TARBALL" "$WORK/pjproject.tar.xz"
     else
         fetch
     fi
+    RELEASED=$(known "${ORIGIN##*SHA256:}" || true)
     mkdir "$WORK/tree"
     logged unpacking tar -xf "$WORK/pjproject.tar.xz" -C "$WORK/tree" --strip-components=1
     [[ -r $WORK/tree/version.mak ]] || die "the source holds no version.mak: is it pjproject?"
@@ -196,8 +252,10 @@ configure() {
     local machine
     machine=$(dpkg-architecture -qDEB_BUILD_GNU_TYPE)
     step "configure (pjproject $VERSION, ${TRIPLET:-$machine})"
+    local flags=$OPTIMISE
+    ! is_sanitized || flags=$OBSERVE
     logged configure ./configure --build="$machine" "${CROSS_CONFIGURE[@]}" "${CONFIGURE[@]}" \
-        CFLAGS="$OPTIMISE" CXXFLAGS="$OPTIMISE" LIBS=-lspeexdsp
+        CFLAGS="$flags" CXXFLAGS="$flags" LIBS=-lspeexdsp
     need pjmedia/include/pjmedia-codec/config_auto.h '#define PJMEDIA_HAS_OPUS_CODEC 1' Opus libopus-dev
     need pjlib/include/pj/compat/os_auto.h '#define PJ_HAS_SSL_SOCK 1' TLS libssl-dev
     need pjlib/include/pj/compat/os_auto.h '#define PJ_SSL_SOCK_IMP PJ_SSL_SOCK_IMP_OPENSSL' OpenSSL libssl-dev
@@ -238,9 +296,11 @@ compile() {
 
 make_wheel() {
     local top=$WORK/tree python=$WORK/venv/bin/python part includes=()
-    step "tools: ${TOOLS[*]}"
+    step "tools: $(sed -n 's/^\([a-z]*==[^ ]*\).*/\1/p' "$HERE/requirements.lock" | tr '\n' ' ')"
     logged venv "$PYTHON" -m venv "$WORK/venv"
-    logged 'pip (build tools)' "$python" -m pip install --disable-pip-version-check "${TOOLS[@]}"
+    # Each file has to be one that the lock knows: what these write becomes a part of the parser.
+    logged 'pip (build tools)' "$python" -m pip install --disable-pip-version-check \
+        --only-binary :all: --require-hashes -r "$HERE/requirements.lock"
     mkdir "$WORK/wheel"
     cd "$WORK/wheel"
     for part in "${PARTS[@]}"; do includes+=("-I$top/$part/include"); done
@@ -249,6 +309,20 @@ make_wheel() {
     logged swig "$WORK/venv/bin/swig" -c++ -w312 -threads -python "${includes[@]}" \
         "-I$top/pjsip-apps/src/swig" -outdir . -o pjsua2_wrap.cpp "$HERE/door.i"
     cp "$HERE/gate.c" .
+    printf '"""Which PJSIP this is."""\n\nSOURCE = "%s"\nRELEASED = "%s"\nPATCHES = %d\n' \
+        "${ORIGIN##*SHA256:}" "$RELEASED" "$(find "$HERE/patches" -name '*.patch' | wc -l)" >pjsua2_about.py
+    local observed='' sources='"pjsua2_wrap.cpp", "gate.c"'
+    if is_sanitized; then
+        observed=$SANITIZERS sources+=', "pools.c"'
+        # What are macros there are functions to ctypes.
+        cat >pools.c <<'C'
+#include <pjlib.h>
+#undef pj_pool_alloc
+#undef pj_pool_release
+void *pj_pool_alloc(pj_pool_t *pool, pj_size_t size) { return pj_pool_alloc_imp("", 0, pool, 0, size); }
+void pj_pool_release(pj_pool_t *pool) { pj_pool_release_imp(pool); }
+C
+    fi
     flags() { make -s --no-print-directory -C "$top/pjsip-apps/src/swig/python" -f helper.mak "$1" | tr '\n' ' '; }
     cat >setup.py <<PY
 from setuptools import Extension, setup
@@ -259,11 +333,11 @@ setup(
     version="$VERSION+$LOCAL_VERSION",
     description="PJSIP's Python interface, built for the intercom",
     license="GPL-2.0-or-later",
-    py_modules=["pjsua2"],
+    py_modules=["pjsua2", "pjsua2_about"],
     ext_modules=[
         Extension(
             "_pjsua2",
-            ["pjsua2_wrap.cpp", "gate.c"],
+            [$sources],
             py_limited_api=True,
             include_dirs="$HEADERS".split(),
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
@@ -272,7 +346,8 @@ setup(
             extra_link_args=["-Wl,-u," + name for name in keep]
             + """$(flags ldflags)""".split()
             + ["-l" + name for name in """$(flags libs)""".split()]
-            + ["-Wl,--as-needed", "-Wl,-z,relro,-z,now", "-s"],
+            + ["-Wl,--as-needed", "-Wl,-z,relro,-z,now"]
+            + ("$observed".split() or ["-s"]),
         )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
@@ -288,12 +363,15 @@ try_wheel() {
     step "try: import, start, codecs, exported functions${RUN:+, on an emulated processor}"
     logged 'unpacking the wheel' "$PYTHON" -m zipfile -e "$WORK"/wheel/dist/*.whl "$WORK/tried"
     cd /
-    logged try env PYTHONPATH="$WORK/tried" "${RUN[@]:-$PYTHON}" - "${KEEP[@]}" <<'PY'
+    local runtime=()
+    ! is_sanitized || runtime=(LD_PRELOAD="$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0)
+    logged try env PYTHONPATH="$WORK/tried" "${runtime[@]}" "${RUN[@]:-$PYTHON}" - "${KEEP[@]}" <<'PY'
 import ctypes
 import sys
 
 import _pjsua2
 import pjsua2 as pj
+import pjsua2_about
 
 library = ctypes.CDLL(_pjsua2.__file__)
 for name in [*sys.argv[1:], "pjmedia_srtp_init_lib", "pjmedia_transport_srtp_dtls_get_fingerprint", "gate_close"]:
@@ -312,7 +390,7 @@ endpoint.libStart()
 codecs = {info.codecId.rpartition("/")[0].lower() for info in endpoint.codecEnum2()}
 endpoint.libDestroy()
 del endpoint
-print(sorted(codecs))
+print(pjsua2_about.RELEASED, sorted(codecs))
 missing = {"opus/48000", "g722/16000", "pcma/8000", "pcmu/8000"} - codecs
 if missing:
     sys.exit(f"codecs missing: {sorted(missing)}")
@@ -387,4 +465,5 @@ if ! stored; then
     rm -rf "$CACHE"/build.??????
     stored || build
 fi
+printf 'SHA-256 %s\n' "$(cat "$STORE"/*.whl | sha256sum | cut -d' ' -f1)" >&2
 echo "$STORE"/*.whl

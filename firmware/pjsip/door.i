@@ -37,7 +37,6 @@
 %ignore std::vector<pj::MediaFormatAudio>;
 %ignore std::vector<pj::MediaFormatVideo>;
 %ignore std::vector<pj::RtcpFbCap>;
-%ignore std::vector<pj::SslCertName>;
 
 /* Nothing is read from or written to JSON. */
 %ignore readObject;
@@ -65,6 +64,7 @@ KEEP(pj::SockOptParams)
 KEEP(pj::TlsConfig)
 KEEP(pj::TlsInfo)
 KEEP(pj::SslCertInfo)
+KEEP(pj::SslCertName)
 KEEP(onTransportState)
 KEEP(pj::OnTransportStateParam)
 KEEP(PJSIP_TRANSPORT_UDP)

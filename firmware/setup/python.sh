@@ -32,6 +32,7 @@ get_wheel() {
     if [[ -n ${PJSUA2_WHEEL:-} ]]; then
         [[ -r $PJSUA2_WHEEL ]] || die "there is no wheel $PJSUA2_WHEEL"
         WHEEL=$(readlink -f "$PJSUA2_WHEEL")
+        check_wheel
         return
     fi
     if ! WHEEL=$(build_wheel --stored); then
@@ -39,6 +40,15 @@ get_wheel() {
         say "pjsua2 is built here, once: three minutes on a PC, much longer on a Pi (PJSUA2_WHEEL=FILE brings one along)"
         WHEEL=$(with_clock "pjsua2 is being built" build_wheel)
     fi
+}
+
+# A wheel that was brought along is the one that was meant: `wheel` prints its SHA-256 on the machine that built it.
+check_wheel() {
+    local sum
+    [[ -n ${PJSUA2_WHEEL_SHA256:-} ]] || return 0
+    sum=$(sha256sum <"$WHEEL" | cut -d' ' -f1)
+    [[ $sum == "${PJSUA2_WHEEL_SHA256,,}" ]] || die "$WHEEL is another wheel: its SHA-256 is $sum" \
+        "PJSUA2_WHEEL_SHA256 says ${PJSUA2_WHEEL_SHA256,,}. Copy it once more, and compare it where it was built."
 }
 
 # environment_key WHEEL REQUIREMENTS...: tells what is inside.
@@ -81,6 +91,7 @@ make_locks() {
     prepare_lab
     compile_lock .
     compile_lock ../tests --constraints requirements.lock
+    compile_lock pjsip
 }
 
 # compile_lock FOLDER OPTIONS...: from firmware/. What is locked already stays as it is, as long as it fits.

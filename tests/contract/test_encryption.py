@@ -88,6 +88,73 @@ def test_no_other_certificate_is_and_the_reason_is_told(
         assert false.requests == []
 
 
+def der(*names: tuple[int, bytes]) -> str:
+    """A subjectAltName as openssl takes it: kinds (RFC 5280 section 4.2.1.6) and what they say, byte by byte."""
+    inside = b"".join(bytes([0x80 | kind, len(said)]) + said for kind, said in names)
+    return f"DER:{(bytes([0x30, len(inside)]) + inside).hex(':')}"
+
+
+DNS, URI, ADDRESS = 2, 6, 7
+FALSE = [
+    ("a name with an end in it", "/CN=evil.test", der((DNS, b"localhost\0.evil.test"))),
+    ("a URI with an end in it", "/CN=evil.test", der((URI, b"sip:localhost\0.evil.test"))),
+    ("a common name beside another name", "/CN=localhost", "DNS:evil.test"),
+    ("a common name beside another address", "/CN=localhost", "IP:192.0.2.1"),
+    ("a common name beside another URI", "/CN=localhost", "URI:sip:evil.test"),
+    ("an organisation that holds a name", "/O=x\\/CN=localhost/CN=evil.test", ""),
+    ("a common name before the last", "/CN=localhost/CN=evil.test", ""),
+    ("an address of one byte", "/CN=evil.test", der((ADDRESS, b"\x7f"))),
+    ("a wildcard", "/CN=evil.test", "DNS:*.test,DNS:*"),
+    ("a longer name", "/CN=evil.test", "DNS:localhost.evil.test"),
+    ("a name with a blank", "/CN=evil.test", der((DNS, b"localhost "))),
+]
+TRUE = [
+    ("a common name alone", "/CN=localhost", ""),
+    ("a common name beside a mail address", "/CN=localhost", "email:a@evil.test"),
+    ("one name of several", "/CN=evil.test", "DNS:evil.test,DNS:localhost"),
+    ("a URI", "/CN=evil.test", "URI:sip:localhost"),
+    ("in capitals", "/CN=evil.test", "DNS:LOCALHOST"),
+]
+
+
+@pytest.mark.parametrize(("subject", "names"), [row[1:] for row in FALSE], ids=[row[0] for row in FALSE])
+def test_a_certificate_is_for_its_names_and_for_no_part_of_them(
+    server: Callable[..., TlsServer], tmp_path: Path, subject: str, names: str
+) -> None:
+    """However an authority was talked into signing it: RFC 5922 section 7, RFC 6125 section 6.4.4."""
+    made = certificates.make(tmp_path, IP, subject=subject, names=names)
+    false = server(made)
+    with running(over_tls(false, ca_file=str(made.authority))) as engine:
+        engine.send(Register("house"))
+
+        assert "not match" in engine.wait(LineLost).reason
+        assert false.requests == []
+
+
+@pytest.mark.parametrize(("subject", "names"), [row[1:] for row in TRUE], ids=[row[0] for row in TRUE])
+def test_each_place_for_a_name_counts(
+    server: Callable[..., TlsServer], tmp_path: Path, subject: str, names: str
+) -> None:
+    made = certificates.make(tmp_path, IP, subject=subject, names=names)
+    with running(over_tls(server(made), ca_file=str(made.authority))) as engine:
+        engine.send(Register("house"))
+
+        assert engine.wait(LineUp).account == "house"
+
+
+def test_whom_a_certificate_is_for_is_told_and_that_it_is_a_wildcard(
+    server: Callable[..., TlsServer], tmp_path: Path
+) -> None:
+    """Its owner takes it for good: web browsers do."""
+    made = certificates.make(tmp_path, IP, names="DNS:*.pbx.test,DNS:pbx.test")
+    with running(over_tls(server(made), ca_file=str(made.authority))) as engine:
+        engine.send(Register("house"))
+        reason = engine.wait(LineLost).reason
+
+        assert "it is for *.pbx.test, pbx.test" in reason
+        assert "SIP takes no wildcard (RFC 5922 section 7.2)" in reason
+
+
 def test_a_server_that_asks_for_a_certificate_is_shown_ours(server: Callable[..., TlsServer], tmp_path: Path) -> None:
     """Some providers let nobody in without one."""
     made, ours = certificates.make(tmp_path / "a", IP, NAME), certificates.make(tmp_path / "b", IP, "door.test")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What setup.sh decides before it does anything: is this machine one for a door, its root on a card, who answered."""
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -148,3 +149,20 @@ def test_without_a_home_nothing_is_kept_where_everybody_may_write(tmp_path: Path
         assert "INTERCOM_CACHE" in done.stderr
     assert not done.stdout.startswith("/tmp")
     assert not drop or kept.stdout == "/home/x/.cache/intercom\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"), [("", True), ("right", True), ("RIGHT", True), ("0" * 64, False), ("abc", False)]
+)
+def test_a_wheel_that_is_brought_along_is_the_one_that_was_meant(tmp_path: Path, said: str, taken: bool) -> None:
+    """It becomes the parser of what strangers send, and came by a stick or over a network."""
+    wheel = tmp_path / "pjsua2.whl"
+    wheel.write_bytes(b"a wheel")
+    right = hashlib.sha256(b"a wheel").hexdigest()
+    sums = {"right": right, "RIGHT": right.upper()}
+    done = decide(
+        tmp_path, "get_wheel && echo took $WHEEL", PJSUA2_WHEEL=str(wheel), PJSUA2_WHEEL_SHA256=sums.get(said, said)
+    )
+
+    assert (f"took {wheel}" in done.stdout) == taken
+    assert taken or (right in done.stderr and done.returncode == 1)

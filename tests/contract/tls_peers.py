@@ -47,13 +47,14 @@ class TlsServer:
                     request, _, data = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
                     if request:
                         self.requests.append(request.decode())
-                        link.sendall(_answer(request.decode()))
+                        link.sendall(answer(request.decode()))
 
     def close(self) -> None:
         self._socket.close()
 
 
-def _answer(request: str) -> bytes:
+def answer(request: str) -> bytes:
+    """200 to a request, with the contact that it registers."""
     kept = "".join(f"{line}\r\n" for line in re.findall(r"(?m)^(?:Via|From|Call-ID|CSeq):.*?$", request))
     to, contact = (re.findall(rf"(?m)^{name}:(.*?)\r?$", request) for name in ("To", "Contact"))
     known = f"Contact:{contact[-1]};expires=300\r\n" if contact and request.startswith("REGISTER") else ""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What `intercom doctor` makes of what it reads: of files that look like a Pi's, and of a server's challenge."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,23 @@ def test_a_muted_mixer_is_told(
     found = machine.mixer(loaded(tmp_path, f'{BASE}[sound]\noutput = "USB"\n'))
 
     assert (found.health, found.seen) == (health, seen)
+
+
+@pytest.mark.parametrize(
+    ("versions", "day", "health"),
+    [
+        ("PJSIP 2.17 of 2026-04-22; codecs PCMA/8000/1", "2026-11-30", Health.WELL),
+        ("PJSIP 2.17 of 2026-04-22; codecs PCMA/8000/1", "2027-04-22", Health.WELL),
+        ("PJSIP 2.17 of 2026-04-22; codecs PCMA/8000/1", "2027-04-23", Health.UNWISE),
+        ("PJSIP 2.17; codecs PCMA/8000/1", "2026-11-30", Health.SKIPPED),
+        ("", "2026-11-30", Health.SKIPPED),
+        (None, "2026-11-30", Health.SKIPPED),
+    ],
+)
+def test_an_old_sip_library_is_told(versions: str | None, day: str, health: Health) -> None:
+    """What parses strangers' bytes is to be no older than a year: its faults become known."""
+    status = None if versions is None else {"engine": {"versions": versions}}
+    found = machine.telephone(status, date.fromisoformat(day))
+
+    assert found.health is health
+    assert health is Health.SKIPPED or "2.17, of 2026-04-22" in found.seen

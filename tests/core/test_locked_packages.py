@@ -10,7 +10,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("firmware", "tests")
+FOLDERS = ("firmware", "tests", "firmware/pjsip")
+INSTALLED = FOLDERS[:2]
+"""The last one's are there while pjsua2 is built, and no longer."""
 
 
 def wanted(folder: str) -> dict[str, str]:
@@ -52,8 +54,8 @@ def test_every_package_has_hashes_of_its_files(folder: str) -> None:
 
 def test_the_lock_holds_what_the_packages_need_here_and_no_more() -> None:
     """Asked of the packages themselves, as they are installed: what one needs is there, and each is needed."""
-    lock = {name: one for folder in FOLDERS for name, one in locked(folder).items()}
-    asked = set().union(*(wanted(folder) for folder in FOLDERS))
+    lock = {name: one for folder in INSTALLED for name, one in locked(folder).items()}
+    asked = set().union(*(wanted(folder) for folder in INSTALLED))
     here = {name for name, (one, _) in lock.items() if one.marker is None or one.marker.evaluate()}
     needed, left = set(), [name for name in asked if name in here]
     while left:
@@ -74,5 +76,8 @@ def test_setup_takes_nothing_that_is_not_locked() -> None:
     shell = (ROOT / "firmware" / "setup" / "python.sh").read_text()
 
     assert "install --only-binary :all: --require-hashes" in shell
+    recipe = (ROOT / "firmware" / "pjsip" / "build.sh").read_text()
+    assert recipe.count("-m pip install") == 1
+    assert '--only-binary :all: --require-hashes -r "$HERE/requirements.lock"' in recipe
     for file in ("laboratory.sh", "version.sh"):
         assert "requirements.txt" not in (ROOT / "firmware" / "setup" / file).read_text()

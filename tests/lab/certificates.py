@@ -36,17 +36,29 @@ commonName = supplied
 """
 
 
-def make(folder: Path, ip: str, name: str = "registrar.test", ends: datetime | None = None) -> Certificates:
-    """A new authority and a certificate of it for this address and name; it is valid for two days, or until `ends`."""
+def make(
+    folder: Path,
+    ip: str,
+    name: str = "registrar.test",
+    ends: datetime | None = None,
+    *,
+    subject: str = "",
+    names: str | None = None,
+) -> Certificates:
+    """A new authority and a certificate of it for this address and name; it is valid for two days, or until `ends`.
+
+    `subject` and `names` are openssl's -subj and subjectAltName, where they are to say something else; "" is no name.
+    """
+    names = f"IP:{ip},DNS:{name}" if names is None else names
     folder.mkdir(parents=True, exist_ok=True)
     made = Certificates(folder / "ca.crt", folder / "server.crt", folder / "server.key")
     authority_key = folder / "ca.key"
     new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     _openssl(*new, "-days", "2", "-subj", "/CN=Lab authority", "-keyout", authority_key, "-out", made.authority)
     _openssl(
-        *new, "-days", "2", "-subj", f"/CN={name}", "-keyout", made.key, "-out", made.certificate,
+        *new, "-days", "2", "-subj", subject or f"/CN={name}", "-keyout", made.key, "-out", made.certificate,
         "-CA", made.authority, "-CAkey", authority_key,
-        "-addext", f"subjectAltName=IP:{ip},DNS:{name}",
+        *(["-addext", f"subjectAltName={names}"] if names else []),
         "-addext", "basicConstraints=critical,CA:FALSE",
     )  # fmt: skip
     if ends is not None:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from intercom.errors import ConfigError, HardwareError
 Status = dict[str, Any]
 HOT_C = 80.0
 ANOTHER_CARD = "copy what you need, and put in another card"
+STALE_DAYS = 365
+"""PJSIP has had two to three releases a year, and each mended faults in memory."""
 WORN, SPARE_NORMAL = 9, 1
 """JESD84-B51: DEVICE_LIFE_TIME_EST in tenths, PRE_EOL_INFO 1 for "normal"; SD cards say neither."""
 WEAK, SLOWED, SINCE_START = 0b0001, 0b1110, 16
@@ -43,6 +46,19 @@ def daemon(status: Status | None, why: str) -> Finding:
     if not status["engine"]["pid"]:
         return broken("daemon", "its voice engine does not run", "see why with `intercom logs`")
     return well("daemon", f"runs for {status['uptime_s']:.0f} s; {status['engine']['versions']}")
+
+
+def telephone(status: Status | None, today: date) -> Finding:
+    """Look how old the SIP library is: it reads what strangers send, and its faults become known with time."""
+    what = "PJSIP"
+    found = re.search(r"PJSIP (\S+) of (\d{4}-\d\d-\d\d)", status["engine"]["versions"] if status else "")
+    if found is None:
+        return skipped(what, "the daemon does not say how old it is" if status else "no daemon to ask")
+    age = (today - date.fromisoformat(found[2])).days
+    told = f"{found[1]}, of {found[2]} and with the intercom's own patches; {age} days old"
+    if age > STALE_DAYS:
+        return unwise(what, told, "take a newer version of the intercom: git pull && sudo ./setup.sh upgrade")
+    return well(what, told)
 
 
 def pins(config: Config, status: Status | None) -> Iterator[Finding]:

@@ -4,6 +4,7 @@
 import argparse
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def _findings(socket: Path, path: Path, echo: str, *, offline: bool) -> Iterator
     yield from found
     status, why = _status(socket)
     yield checks_machine.daemon(status, why)
+    yield checks_machine.telephone(status, datetime.now(tz=UTC).date())
     readings = Machine(_ignore).readings()
     if config is not None:
         yield from checks_machine.pins(config, status)

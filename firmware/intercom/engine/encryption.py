@@ -19,6 +19,9 @@ WARN_DAYS = 14
 FRESH_S = 40.0
 """How long a failed handshake explains why a request got nowhere, in seconds: no request takes longer."""
 
+NAMES_SHOWN = 3
+"""Of those that a refused certificate holds."""
+
 Identity = tuple[str, str, str]
 """CA, certificate and key file: what accounts must share to share a transport."""
 
@@ -55,6 +58,18 @@ def srtp(pj: Any, media: Any, account: AccountSettings) -> None:
     media.srtpSecureSignaling = 1 if account.transport == "tls" else 0
 
 
+def refusal(messages: list[str], names: list[str]) -> str:
+    """Return why a certificate for these names was not believed."""
+    why = "; ".join(message.rstrip(".") for message in messages)
+    if any("identit" in message for message in messages):
+        shown = ", ".join(name[:60] for name in names[:NAMES_SHOWN] if name) or "nobody"
+        why += f": it is for {shown}"
+        if any(name.startswith("*.") for name in names):
+            # RFC 6125 allows them to others; whoever has the key of one host would be all of them.
+            why += "; SIP takes no wildcard (RFC 5922 section 7.2)"
+    return f"certificate refused: {why}"
+
+
 class Handshakes:
     """What `sip.py` makes a `pj.Endpoint` of: the callback that tells of connections."""
 
@@ -81,7 +96,8 @@ class Handshakes:
         if prm.state == self.pj.PJSIP_TP_STATE_CONNECTED:
             self._certificates.seen(host(info.remoteAddr), float(info.remoteCertInfo.validityEnd.sec))
         elif info.verifyStatus:
-            self._certificates.refused(f"certificate refused: {'; '.join(info.verifyMsgs)}")
+            names = [one.name for one in info.remoteCertInfo.subjectAltName] or [info.remoteCertInfo.subjectCn]
+            self._certificates.refused(refusal(list(info.verifyMsgs), names))
 
 
 class Certificates:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pjsua2 as pj
+import pjsua2_about
 
 from intercom.core.commands import Audio, PlaceCall
 from intercom.core.events import CallArrived, CallEnded, Event
@@ -371,7 +372,8 @@ def versions() -> str:
 
 def _about(endpoint: Any, pjsip: Library) -> str:
     codecs = ", ".join(codec.codecId for codec in endpoint.codecEnum2() if codec.priority)
-    return f"PJSIP {endpoint.libVersion().full}; codecs {codecs}; TLS by {pjsip.tls()}"
+    released = f" of {pjsua2_about.RELEASED}" if pjsua2_about.RELEASED else ""
+    return f"PJSIP {endpoint.libVersion().full}{released}; codecs {codecs}; TLS by {pjsip.tls()}"
 
 
 def _join(source: Any, sink: Any, joined: bool) -> None:

@@ -22,6 +22,9 @@ from intercom.core.values import dataclass
 from intercom.errors import HardwareError, IntercomError
 
 MODE = 0o660
+OWNERLESS = 0o060
+"""In the service (systemd names its RuntimeDirectory): the group may ask, and the daemon's own user may not. As that
+user only a voice engine asks that a stranger has taken over (engine/sandbox.py)."""
 LONGEST = 64 * 1024
 """Bytes of one line."""
 CLIENTS = 16
@@ -155,12 +158,17 @@ def _listen(path: Path) -> socket.socket:
     if path.is_symlink() or path.exists():
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise HardwareError(f"control socket {path}: something else is there; remove it")
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        with contextlib.suppress(PermissionError):
+            path.chmod(mode | stat.S_IWUSR)  # or we could not ask whether somebody serves it
         if _is_served(path):
+            with contextlib.suppress(PermissionError):
+                path.chmod(mode)
             raise HardwareError(f"control socket {path}: another intercom runs here; stop it first")
         path.unlink()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     # Born with its mode: nobody shall slip in between bind and chmod.
-    before = os.umask(0o777 & ~MODE)
+    before = os.umask(0o777 & ~_mode())
     try:
         listener.bind(str(path))
     except OSError:
@@ -170,6 +178,10 @@ def _listen(path: Path) -> socket.socket:
         os.umask(before)
     listener.listen()
     return listener
+
+
+def _mode() -> int:
+    return OWNERLESS if "RUNTIME_DIRECTORY" in os.environ else MODE
 
 
 def _is_served(path: Path) -> bool:

@@ -36,6 +36,7 @@ from intercom.core.commands import (
 from intercom.core.events import EngineBeat, EngineStarted, Event, LineLost
 from intercom.engine import sip, wire, words
 from intercom.engine.audible import ORDERS, Audible
+from intercom.engine.sandbox import Sandbox
 from intercom.errors import EngineError, WireError
 from intercom.secrecy import lock_memory_in
 from intercom.written import own_bytes
@@ -80,7 +81,8 @@ class Outbox:
 class Engine:
     """Telephone and sound under one loop."""
 
-    def __init__(self, link: socket.socket, settings: wire.EngineSettings) -> None:
+    def __init__(self, link: socket.socket, settings: wire.EngineSettings, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
         self._link, self._lines, self._stopping = link, wire.Lines(), False
         self._outbox = Outbox(link)
         self._phone = sip.Telephone(settings, self._outbox.post)
@@ -110,6 +112,7 @@ class Engine:
             if now >= beat_at:
                 self._beat()
                 words.kept(self._phone.look_round)
+                self._stay_fenced(sweeping=now >= sweep_at)
                 beat_at = now + BEAT_S
             if not self._phone.calls:
                 # Not before the daemon has been told that the last call is over: it would call the house back.
@@ -120,6 +123,11 @@ class Engine:
                     sweep_at = now + SWEEP_S
         self._phone.stop(GOODBYE_S)
         self._audible.close()
+
+    def _stay_fenced(self, *, sweeping: bool) -> None:
+        """Make way for a new engine when there is something new to open: this one cannot. Raises EngineError."""
+        if not self._phone.calls and (new := self._sandbox.outdated(hardware=not sweeping)):
+            raise EngineError(f"{new} is new here, and only a new engine may open it")
 
     def _rest_ms(self, beat_at: float) -> int:
         """Return how long nothing happens by itself. Without calls and sound PJSIP's timers are all this thread's."""
@@ -205,8 +213,12 @@ def main(argv: list[str]) -> int:
     settings = _settings(link)
     link.setblocking(False)
     gc.disable()
+    # Before PJSIP starts a thread and opens a port: what is given up now nothing that arrives gets back.
+    sandbox = Sandbox(settings)
+    for failure in sandbox.close():
+        print(f"voice engine: not closed off: {failure}", file=sys.stderr, flush=True)
     try:
-        Engine(link, settings).run()
+        Engine(link, settings, sandbox).run()
     except EngineError as error:
         print(f"voice engine: {error}", file=sys.stderr, flush=True)
         os._exit(1)

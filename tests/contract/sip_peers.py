@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import select
 import socket
@@ -22,6 +23,8 @@ from lab.engine_settings import engine_settings
 
 E = TypeVar("E", bound=Event)
 LIMIT_S = 10.0
+ENGINE_ENVIRONMENT: dict[str, str] = {}
+"""Set for every engine, beside what this process has: of a sanitized one (bench/fuzz.py)."""
 
 
 class Request:
@@ -161,7 +164,10 @@ class Engine:
         self._link, theirs = socket.socketpair()
         command = [*argv, sys.executable, "-P", "-m", "intercom.engine", str(theirs.fileno())]
         with theirs:
-            self.process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stderr=subprocess.PIPE, text=True)
+            environment = {**os.environ, **ENGINE_ENVIRONMENT}
+            self.process = subprocess.Popen(
+                command, pass_fds=(theirs.fileno(),), stderr=subprocess.PIPE, text=True, env=environment
+            )
         self.stderr: list[str] = []
         threading.Thread(target=self._drain, daemon=True).start()
         self.events: list[tuple[float, Event]] = []

@@ -3,10 +3,12 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from intercom.core.events import SipSeen
+from intercom.engine.log import Log
 from intercom.engine.trace import MOST, Trace, scrubbed
 
 SECRET = "Zx9Q"
@@ -67,6 +69,13 @@ SECRETS_IN = (
     'AUTHORIZATION : Digest\r\n nonce = "{}"\r\n\t, response="{}"',
     "Proxy-Authorization: Basic {}",
     "Proxy-Authorization: Bearer {}",
+    "Authorization: Basic {}=",
+    "authorization :\tBASIC  {}==",
+    "Proxy-Authorization: NTLM {}=, x={}",
+    "X-Api-Token: {}",
+    "Authorisation: Digest username={}",
+    "P-Own-\xe4: \udcff{}",
+    "{} a line without a colon",
     'WWW-Authenticate: Digest realm="a\\" b", nonce="{}", qop="auth,auth-int"',
     'Proxy-Authenticate: Digest nonce="{}"\r\nAuthentication-Info: rspauth="{}", nextnonce="{}"',
     "Contact: <sip:door:{}@192.0.2.9>;expires=300",
@@ -78,7 +87,7 @@ SECRETS_IN = (
     "X: y\r\n\r\n{}",
 )
 plain = st.sampled_from(
-    ["Via: SIP/2.0/UDP 192.0.2.9", "Call-ID: a@b", "Subject:", "X-\xe4: \udcff", "Allow: INFO,\r\n BYE"]
+    ["Via: SIP/2.0/UDP 192.0.2.9", "Call-ID: a@b", "Subject:", "Subject: \xe4 \udcff", "Allow: INFO,\r\n BYE"]
 )
 
 
@@ -152,3 +161,24 @@ def test_a_flood_is_told_of_and_not_passed_on() -> None:
 
     assert len(heard) == MOST + 1
     assert f"X-Trace: {2 * MOST} before it were left out" in heard[-1].text
+
+
+@pytest.mark.parametrize("level", [4, 5])
+def test_no_code_and_no_text_is_in_the_log_at_any_level(level: int) -> None:
+    """What PJSIP says at the levels for developers: whole messages, and keys that it sends."""
+    log = Log(["hidden"])
+    message = (
+        "MESSAGE sip:door@192.0.2.9 SIP/2.0\r\nFrom: <sip:201@pbx>\r\nAuthorization: Basic aGlkZGVuOjQ3MTE=\r\n"
+        "X-Token: aGlkZGVu\r\nContent-Type: text/plain\r\nContent-Length: 11\r\n\r\nopen 471147"
+    )
+    entry = (
+        "12:00:00.000   pjsua_core.c  .RX 211 bytes Request msg MESSAGE/cseq=1 (rdata0x5) from UDP 192.0.2.1:5060:\n"
+        f"{message}\n--end msg--\n"
+    )
+    told = log.fit(entry, level) + log.fit("12:00:00.000  pjsua_call.c  Call 0 sending DTMF 4711 using RFC2833", level)
+
+    for secret in ("4711", "aGlkZGVu", "open"):
+        assert secret not in told
+    assert "RX 211 bytes Request msg MESSAGE/cseq=1" in told
+    assert "From: <sip:201@pbx>" in told
+    assert "sending DTMF *** using RFC2833" in told

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
+from intercom.engine import trace
 from intercom.engine.words import guarded
 
 QUIET_LEVEL = 3
@@ -24,7 +25,7 @@ _SECRETS = (
     # What is keyed may be a code: SIP INFO's bodies (application/dtmf-relay, application/dtmf), and PJSIP's own words.
     (re.compile(r"\b(Signal\s*=\s*)\S+", re.IGNORECASE), r"\1***"),
     (re.compile(r"(application/dtmf\b(?!-relay).*?\r?\n\r?\n)\s*\S+", re.IGNORECASE | re.DOTALL), r"\1***"),
-    (re.compile(r"\b(DTMF digit(?: id)?|dialing DTMF|digit) [0-9A-D*#]+", re.IGNORECASE), r"\1 ***"),
+    (re.compile(r"\b(DTMF digit(?: id)?|(?:dialing|sending) DTMF|digit) [0-9A-D*#]+", re.IGNORECASE), r"\1 ***"),
 )
 
 
@@ -50,6 +51,7 @@ class Log:
         """Return an entry as it may be printed; nothing when there have been too many."""
         if level <= QUIET_LEVEL:
             text = self._bounded(text, time.monotonic() if now is None else now)
+        text = trace.fit_for_a_log(text, self._secrets)
         for pattern, instead in _SECRETS:
             text = pattern.sub(instead, text)
         for secret in self._secrets:

@@ -19,6 +19,8 @@ MOST = 100
 _MESSAGE = re.compile(
     r"\A[^\n]*?\b(RX|TX) (\d+) bytes [^\n]* (?:from|to) (\S+) (\S+):\n(.*?)(\n--end msg--\s*)?\Z", re.DOTALL
 )
+LONGEST_NAME = 40
+"""Of a header that nobody knows, in characters."""
 _END = re.compile(r"\r\n|\r|\n")
 """PJSIP's parser takes all three for an end of a line."""
 _BODY = re.compile(r"(?>\r\n|\r|\n){2}|\Z")
@@ -29,6 +31,23 @@ _CREDENTIALS = {
 }  # fmt: skip
 _SAID = {"username", "realm", "uri", "algorithm", "qop", "nc", "stale", "domain"}
 """Parameters of a digest (RFC 7616) from which nothing can be guessed; of the others only the name is shown."""
+_KNOWN = _CREDENTIALS | {
+    # RFC 3261, and the compact forms of RFC 3261 and those that follow
+    "accept", "accept-encoding", "accept-language", "alert-info", "allow", "call-id", "i", "call-info", "contact", "m",
+    "content-disposition", "content-encoding", "e", "content-language", "content-length", "l", "content-type", "c",
+    "cseq", "date", "error-info", "expires", "from", "f", "in-reply-to", "max-forwards", "mime-version", "min-expires",
+    "organization", "priority", "proxy-require", "record-route", "reply-to", "require", "retry-after", "route",
+    "server", "subject", "s", "supported", "k", "timestamp", "to", "t", "unsupported", "user-agent", "via", "v",
+    "warning",
+    # RFC 3262, 3323 to 3327, 3515, 3608, 3841, 3891, 3892, 3903, 4028, 4412, 5373, 5393, 5626, 5806, 6665, 7044, 7433
+    "rack", "rseq", "privacy", "p-asserted-identity", "p-preferred-identity", "remote-party-id", "reason", "path",
+    "refer-to", "r", "service-route", "accept-contact", "a", "reject-contact", "j", "request-disposition", "d",
+    "replaces", "referred-by", "b", "sip-etag", "sip-if-match", "session-expires", "x", "min-se", "resource-priority",
+    "answer-mode", "priv-answer-mode", "max-breadth", "flow-timer", "diversion", "event", "o", "allow-events", "u",
+    "subscription-state", "history-info", "p-associated-uri", "p-called-party-id", "p-charging-vector",
+    "p-early-media", "x-trace",
+}  # fmt: skip
+"""Headers whose values are shown. Of any other the name is: somebody's proxy may put a token into one of its own."""
 _PARAMETER = re.compile(r"([A-Za-z][\w-]*)\s*=\s*(\"(?:\\.|[^\"\\])*\"?|[^\s,\"]*)")
 _URI_PASSWORD = re.compile(r"(sips?:[^\s:@;<>]*):[^\s@;<>]*@", re.IGNORECASE)
 
@@ -76,6 +95,13 @@ class Trace:
         return self._told <= MOST
 
 
+def fit_for_a_log(entry: str, secrets: Collection[str] = ()) -> str:
+    """Return an entry of PJSIP's log; a message in it as it may be shown, bodies and credentials apart."""
+    if (found := _MESSAGE.match(entry)) is None:
+        return entry
+    return f"{entry[: found.start(5)]}{scrubbed(found[5], secrets)}{found[6] or ''}"
+
+
 def scrubbed(message: str, secrets: Collection[str] = (), notes: Collection[str] = ()) -> str:
     """Return a SIP message as it may be shown, with what there is to note of it in a header of ours."""
     end = _BODY.search(message)
@@ -117,10 +143,16 @@ def _shown(line: str, length: int) -> str:
     name, value = _header(line)
     if name in _CREDENTIALS:
         scheme = re.match(r"[A-Za-z]+(?=\s+[\w-]+\s*=)", value)
+        if (plain := re.match(r"([A-Za-z]+)\s+\S", value)) and plain[1].lower() != "digest":
+            # Of RFC 7617's Basic, RFC 6750's Bearer and others all is the secret.
+            return f"{line.partition(':')[0]}: {plain[1]} ***"
         said = (f"{key}={text if key.lower() in _SAID else '***'}" for key, text in _PARAMETER.findall(value))
         return f"{line.partition(':')[0]}: {f'{scheme[0]} ' if scheme else ''}{', '.join(said)}"
     if name in ("content-length", "l"):
         return f"{line.partition(':')[0]}: {length}"
+    if name not in _KNOWN:
+        shown = line.partition(":")[0][:LONGEST_NAME] if ":" in line else ""
+        return f"{shown}: ({len(value)} characters are not shown)"
     return _URI_PASSWORD.sub(r"\1:***@", line)
 
 

@@ -89,6 +89,9 @@ def test_what_a_door_needs_is_granted() -> None:
     assert (service["User"], service["LimitCORE"], service["CapabilityBoundingSet"]) == ("intercom", "0", "")
     # An allow list counts from the top: what is allowed after it was taken away stays allowed.
     filters = [line for line in text.splitlines() if line.startswith("SystemCallFilter=")]
+    assert "SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self" in filters, (
+        "without it the engine (engine/sandbox.py) fences nothing in"
+    )
     assert filters.index("SystemCallFilter=sched_setscheduler") > filters.index(
         "SystemCallFilter=~@privileged @resources"
     )

@@ -185,7 +185,8 @@ def _limit_memory() -> None:
     """Let this process not eat the machine's memory. Where it has mapped more already, a sanitizer has."""
     mapped = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData:"))
     if int(mapped.split()[1]) * 1024 < MOST_BYTES:
-        resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
+        with contextlib.suppress(OSError, ValueError):  # somebody has set a lower one
+            resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
 
 
 # ---- seccomp (linux/seccomp.h, linux/filter.h) ----

@@ -27,6 +27,7 @@ _TEL = re.compile(
 _HOST = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>[0-9]{1,5}))?")
 _SEPARATORS = str.maketrans("", "", "().-")
 _USUAL_PORTS = {0, 5060, 5061}
+Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 EMERGENCY = frozenset(
     ["000", *map(str, (*range(110, 120), 122, 133, 144, 155, 158, *range(190, 200), 911, 988, *range(990, 1000)))]
@@ -81,14 +82,16 @@ def is_user(text: str) -> bool:
 def uri(target: str, domain: str, transport: str) -> str:
     """Return the SIP URI to call. `domain` and `transport` are the account's, and complete what the target leaves out.
 
+    A whole address that names no transport goes by the account's, too: nothing else may be open.
+
     A telephone number becomes a user of the account's domain, as RFC 3261 section 19.1.6 has it.
     """
     address = parse(target)
-    if address is None or address.scheme in ("sip", "sips"):
+    if address is None or address.scheme == "sips":
         return target
     phone = ";user=phone" if address.scheme == "tel" else ""
-    by = "" if transport == "udp" else f";transport={transport}"
-    return f"sip:{address.user}{address.context}@{address.host or domain}{phone}{address.parameters or by}"
+    by = "" if transport == "udp" or address.transport else f";transport={transport}"
+    return f"sip:{address.user}{address.context}@{address.host or domain}{phone}{address.parameters}{by}"
 
 
 def number(user: str) -> str:
@@ -173,6 +176,19 @@ def is_place(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def unusable(address: Ip) -> str:
+    """Return why an address can be nobody's whom this machine could speak to, or its own; empty when it can."""
+    if address.is_unspecified:
+        return "is no address of anybody"
+    if address.is_multicast or str(address) == "255.255.255.255":
+        return "is the address of many"
+    if address.version == 6 and address.is_link_local:
+        return "is of one cable only, and which one cannot be said: give its global or unique local address"
+    if address.version == 6 and address.ipv4_mapped:
+        return f"is IPv4 written as IPv6: {address.ipv4_mapped}"
+    return ""
 
 
 def _named(host: re.Match[str]) -> str:

@@ -55,7 +55,7 @@ class Vault:
         text = sources[used[0]](section, used[0])
         if text is None:
             return Secret()
-        if not check(text):
+        if not check(text) or (not text and used[0] != key):
             if used[0] == key:
                 section.complain(key, allowed, secret=True)
             else:

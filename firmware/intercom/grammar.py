@@ -23,8 +23,8 @@ TURN_USER = "up to 64 printable characters without spaces, colons and quotes"
 REDIRECTS = '"own", numbers ("20?"), hosts ("pbx2.example"), addresses or networks ("192.168.1.0/24")'
 RING = 'an Alert-Info such as "<http://127.0.0.1/Bellcore-dr4>;info=door", or "" for none'
 CALLERS = 'users ("201", or "201@other.example" of another server), or "*" for anyone the server lets through'
-PASSWORD = "1 to 128 printable characters"  # noqa: S105  (it only says what one is)
-LOGIN = 'a name to log in with, or "" for the user'
+PASSWORD = "up to 256 printable characters"  # noqa: S105  (it only says what one is)
+LOGIN = 'a name to log in with, up to 128 printable characters without quotation marks, or "" for the user'
 DOMAINS = 'hosts ("fritz.box") or IP addresses'
 TEXTERS = 'users ("201", or "201@other.example" of another server)'
 EMERGENCY = 'numbers that look like emergency calls ("112")'
@@ -146,8 +146,8 @@ def is_proxy(text: str) -> bool:
 
 
 def is_password(text: str) -> bool:
-    """Whether a text can be logged in with."""
-    return 1 <= len(text) <= 128 and text.isprintable()
+    """Whether a text can be logged in with: an empty one, too (RFC 7616 section 3.4.2 sets no limit)."""
+    return len(text) <= 256 and text.isprintable()
 
 
 def is_emergency(target: str) -> bool:
@@ -157,8 +157,11 @@ def is_emergency(target: str) -> bool:
 
 
 def is_login(text: str) -> bool:
-    """Whether a text can be logged in with, or is left to the user."""
-    return not text or is_user(text)
+    """Whether a text can be a name to log in with (RFC 7616: any quoted string), or is left to the user.
+
+    It goes out between quotation marks as it stands, so it must not end them.
+    """
+    return len(text) <= 128 and text.isprintable() and text.strip() == text and '"' not in text and text[-1:] != "\\"
 
 
 def is_keys(text: str) -> bool:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """TOML file -> `Config`, with every complaint at once, one line each."""
 
+import ipaddress
 import os
 import re
 import stat
@@ -10,7 +11,7 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
-from intercom import grammar, hashing, pins, sections
+from intercom import addresses, grammar, hashing, limits, pins, sections
 from intercom.config import Code, Config, is_direct
 from intercom.credentials import Vault
 from intercom.errors import ConfigError
@@ -105,7 +106,8 @@ def _check(config: Config, problems: Problems) -> None:
     _check_pins(config, problems)
     _check_codes(config.codes, problems)
     _check_emergency(config, problems)
-    _check_secure(config, problems)
+    _check_limits(config, problems)
+    _check_reachable(config, problems)
 
 
 def _does_without(config: Config) -> bool:
@@ -149,15 +151,73 @@ def _check_emergency(config: Config, problems: Problems) -> None:
             )
 
 
-def _check_secure(config: Config, problems: Problems) -> None:
-    """Complain about an address that wants TLS where no account has it: nobody would ever be reached there."""
-    if any(account.transport == "tls" for account in config.accounts):
-        return
+def _called(config: Config) -> list[tuple[str, str]]:
+    """Return everybody whom the door may call or text: where that is said, and the target."""
     called = [(f"[buttons.{button.key}]", target) for button in config.buttons for target in button.targets]
     called += [(f"[contacts.{contact.key}] call", contact.call) for contact in config.contacts]
-    for where, target in called:
-        if target.lower().startswith("sips:"):
-            problems.error(f"{where}: {show(target)}", 'needs an account with transport = "tls"')
+    texted = {key: getattr(config.calls, key) for key in ("text_missed_to", "text_unanswered_to")}
+    return called + [(f"[calls] {key}", target) for key, target in texted.items() if target]
+
+
+def _check_limits(config: Config, problems: Problems) -> None:
+    """Complain about more of something than the voice engine has room for, or a small Pi has the time for."""
+    counts = [
+        ("[accounts]", config.accounts, limits.ACCOUNTS, "accounts"),
+        ("[contacts]", config.contacts, limits.CONTACTS, "contacts"),
+        ("[codes]", config.codes, limits.CODES, "codes"),
+    ]
+    for button in config.buttons:
+        where = f"[buttons.{button.key}]"
+        counts += [
+            (f"{where} stage {number}", stage.targets, limits.TARGETS, "targets at once")
+            for number, stage in enumerate(button.stages, 1)
+        ]
+        if all(stage.when for stage in button.stages):
+            counts.append((f"{where} fallback", button.fallback, limits.TARGETS, "targets at once"))
+    for where, several, most, what in counts:
+        if len(several) > most:
+            problems.error(where, f"has {len(several)}; there must be at most {most} {what}")
+
+
+def _check_reachable(config: Config, problems: Problems) -> None:
+    """Complain about an address to which nothing could be sent: each press would find out anew."""
+    secure = any(account.transport == "tls" for account in config.accounts)
+    bind = ipaddress.ip_address(config.network.bind) if config.network.bind else None
+    if bind is not None and (reason := addresses.unusable(bind)):
+        problems.error(f"[network] bind = {show(config.network.bind)}", reason)
+        return
+    for where, target in _called(config):
+        address = addresses.parse(target)
+        if address is None:
+            continue  # told already
+        names = [name.lower() for name in re.findall(r";([^=;]+)", address.parameters)]
+        told = f"{where}: {show(target)}"
+        if len(names) != len(set(names)):
+            problems.error(told, "says a parameter twice")
+        elif odd := {"maddr", "method", "ttl"} & set(names):
+            problems.error(told, f"must not say {' or '.join(sorted(odd))}: that is not for calls")
+        elif address.transport not in ("", "udp", "tcp", "tls") or ("transport" in names and not address.transport):
+            problems.error(told, "the transport must be udp, tcp or tls")
+        elif (address.scheme == "sips" or address.transport == "tls") and not secure:
+            problems.error(told, 'needs an account with transport = "tls"')
+        elif address.scheme == "sips" and address.transport in ("udp", "tcp"):
+            problems.error(told, "sips: is TLS, and nothing else")
+        elif reason := _off(grammar.server_of(target), bind):
+            problems.error(told, reason)
+    for account in config.accounts:
+        for key, server in (("server", account.server), ("proxy", account.proxy), ("turn", account.turn)):
+            if server and (reason := _off(server, bind)):
+                problems.error(f"[accounts.{account.key}] {key} = {show(server)}", reason)
+
+
+def _off(server: str, bind: addresses.Ip | None) -> str:
+    """Return why nothing can be sent from the own address to a server; empty when it can, or only a name is known."""
+    address, _ = grammar.place(server)
+    if address is None:
+        return ""
+    if bind is not None and address.version != bind.version:
+        return f"is IPv{address.version}, but [network] bind is IPv{bind.version}"
+    return addresses.unusable(address)
 
 
 def _check_codes(codes: tuple[Code, ...], problems: Problems) -> None:

@@ -124,7 +124,17 @@ def engine_settings(config: Config, port: int) -> EngineSettings:
             ButtonSettings(button.key, _quoted(button.name) if button.name != button.key else "", button.ring)
             for button in config.buttons
         ),
+        transports=_transports(config),
     )
+
+
+def _transports(config: Config) -> tuple[str, ...]:
+    """Return the transports that targets ask for by themselves (`;transport=tcp`)."""
+    contacts = [contact.call for contact in config.contacts]
+    texts = [config.calls.text_missed_to, config.calls.text_unanswered_to]
+    targets = [target for button in config.buttons for target in button.targets]
+    asked = {found.transport for target in (*targets, *contacts, *texts) if (found := addresses.parse(target))}
+    return tuple(sorted(asked - {""}))
 
 
 def _tone_files(sounds: Sounds) -> tuple[ToneFile, ...]:

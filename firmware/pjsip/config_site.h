@@ -8,12 +8,13 @@
 /* Both address families: some providers and some home networks are IPv6 only. */
 #define PJ_HAS_IPV6                     1
 
-/* One account per line; the default of 8 said aloud, since the configuration's limit follows it. */
-#define PJSUA_MAX_ACC                   8
-
-/* Call slots are recycled, so keep the pool large: a slot should rest long before it is used again
- * (default 4). */
-#define PJSUA_MAX_CALLS                 32
+/* What a configuration may have at most, and the sockets for it: the same numbers as in intercom/limits.py, and a
+ * test holds them together. 32 accounts and one for direct calls (default 8); two stages of 64 phones, since call
+ * slots are recycled and one should rest before it is used again (default 4); a transport for each account with a
+ * certificate of its own (8 in PJSIP's source). */
+#define PJSUA_MAX_ACC                   33
+#define PJSUA_MAX_CALLS                 128
+#define PJSUA_MAX_TRANSPORTS            38
 
 /* A call takes two sockets, and a socket's place is free again only half a second after its end: the default of 64 places
  * refuses calls as soon as some twenty come and go within a second. epoll has no limit of its own. */

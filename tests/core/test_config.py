@@ -47,7 +47,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     text = """
     name = "Haustür"
     [accounts.b]
-    server = "[2001:db8::1]:5061"
+    server = "192.0.2.5:5061"
     user = "door+1"
     password = "p w"
     transport = "tls"
@@ -139,7 +139,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
         name="Haustür",
         accounts=(
             config.Account(
-                "b", "[2001:db8::1]:5061", "door+1", Secret("p w"), "tls", False, 60, "edge.example:5060", callers
+                "b", "192.0.2.5:5061", "door+1", Secret("p w"), "tls", False, 60, "edge.example:5060", callers
             ),
             config.Account("a", "192.0.2.1", "x"),
         ),

@@ -135,7 +135,7 @@ def test_servers_are_hosts_with_or_without_a_port(server: str) -> None:
         ("accounts.home", "turn", "turn.example:3478", "must be an IP address with a port, such as "),
         ("accounts.home", "turn", "192.0.2.7", "must be an IP address with a port, such as "),
         ("accounts.home", "turn_user", "a b", "must be up to 64 printable characters without spaces"),
-        ("accounts.home", "turn_password", "", "must be 1 to 128 printable characters"),
+        ("accounts.home", "turn_password", "p" * 257, "must be up to 256 printable characters"),
         ("accounts.home", "redirects", ["sip:pbx"], "must be a list of "),
         ("accounts.home", "redirects", ["own", "own"], "must be a list of "),
         ("accounts.home", "redirects", ["10.0.0.1/8"], "must be a list of "),

@@ -59,7 +59,7 @@ def _is_code(text: str) -> bool:
 QUESTIONS = (
     Question("server", "SIP server (host name or address)", "a host name or an address", grammar.is_server),
     Question("user", "The door's extension there", "the user part of a SIP address", grammar.is_user),
-    Question("password", "Its password (not shown)", "1 to 128 characters", grammar.is_password, hidden=True),
+    Question("password", "Its password (not shown)", "up to 256 characters", grammar.is_password, hidden=True),
     Question("ring", "Whom to ring (several with commas)", grammar.TARGETS, _are_targets),
     Question("pins", "Pins of button, strike and lamp (- for none)",
              f"one to three different pins with commas, each {pins.ALLOWED}, or - for none", _are_pins, "17, 27, 22"),

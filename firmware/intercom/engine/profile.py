@@ -10,14 +10,15 @@ import sys
 import uuid
 from typing import Any
 
+from intercom import limits
 from intercom.engine import encryption, trace, words
 from intercom.engine.wire import AccountSettings, ButtonSettings, EngineSettings
 from intercom.engine.words import describe
 
 RTP_PORTS = range(10000, 20000)
 """Where RTP may live; each start begins somewhere else in it, so that nobody knows where to send."""
-RTP_ROOM = 200
-"""Ports that one engine may use."""
+RTP_ROOM = 400
+"""Ports that one engine may use: two for each call slot (`limits.CALLS`), and some that others have taken."""
 _CONNECTIONS = {
     # Nagle (RFC 896) would hold the INVITE with our credentials until the ACK before it is acknowledged: 40 ms.
     socket.TCP_NODELAY: 1,
@@ -45,7 +46,7 @@ def endpoint(pj: Any, settings: EngineSettings, writer: Any) -> Any:
     config = pj.EpConfig()
     config.uaConfig.threadCnt = 0
     config.uaConfig.mainThreadOnly = True
-    config.uaConfig.maxCalls = 32
+    config.uaConfig.maxCalls = limits.CALLS
     config.uaConfig.natTypeInSdp = 0
     config.uaConfig.userAgent = settings.user_agent
     config.medConfig.clockRate = config.medConfig.sndClockRate = settings.rate_hz
@@ -75,7 +76,7 @@ def open_transports(pj: Any, library: Any, settings: EngineSettings) -> tuple[so
     old one's and does not ring the dead.
     """
     kinds = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
-    wanted = sorted({account.transport for account in settings.accounts} or {"udp"})
+    wanted = sorted({account.transport for account in settings.accounts} | {*settings.transports} or {"udp"})
     families = [socket.AF_INET6] if ":" in settings.bind else [socket.AF_INET]
     for kind in wanted:
         six = pj.PJSIP_TRANSPORT_IPV6 if ":" in settings.bind else 0

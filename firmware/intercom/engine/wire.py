@@ -109,6 +109,8 @@ class EngineSettings:
     gain: bool = True
     mixer: tuple[str, ...] = ()
     buttons: tuple[ButtonSettings, ...] = ()
+    transports: tuple[str, ...] = ()
+    """What is opened besides the accounts' own, for targets that ask for it: "udp", "tcp", "tls"."""
     trace_level: int = 1
     """PJSIP's own log level, 0 to 5; level 5 holds whole messages."""
 

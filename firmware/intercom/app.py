@@ -17,9 +17,7 @@ from intercom.adapters.control import Control
 from intercom.adapters.diary import Diary
 from intercom.adapters.engine import PAUSES_S, VoiceEngine
 from intercom.adapters.evidence import Evidence
-from intercom.adapters.gpio import GpioLight, GpioSensors, GpioStrike
-from intercom.adapters.journal import open_journal
-from intercom.adapters.keypad import MatrixKeypad, WiegandReader
+from intercom.adapters.journal import Journal
 from intercom.adapters.ledger import LedgerFile
 from intercom.adapters.machine import Machine
 from intercom.adapters.notify import Notify
@@ -27,24 +25,28 @@ from intercom.adapters.pending import PendingFile, UntoldFile
 from intercom.adapters.reference import ReferenceFile
 from intercom.adapters.sip_port import kept_port
 from intercom.adapters.starts import YOUNG_S, Starts
+from intercom.adapters.storage import Storage
 from intercom.adapters.strikes import Strike, note
 from intercom.adapters.writes import Writes
 from intercom.codebook import CodeBook
-from intercom.config import Config, Keypad
-from intercom.configured import Changing, Configured
-from intercom.core.commands import Lamp
-from intercom.core.events import ConditionBegan, ConditionEnded, UntoldFound, VisitRestored
+from intercom.configured import Changing, Configured, LastConfiguration, at_start
+from intercom.core.events import ConditionBegan, ConditionEnded, TimePassed, UntoldFound, VisitRestored
 from intercom.core.pending import NOTHING
 from intercom.daemon import Daemon, Ports
 from intercom.desk import Desk
 from intercom.errors import HardwareError, IntercomError
 from intercom.house_desk import HouseDesk
-from intercom.loading import load
-from intercom.ports import Light, Post
 from intercom.secrecy import lock_memory_in
+from intercom.signals import Signals
 from intercom.sound_desk import SoundDesk
-from intercom.watch import watchers
+from intercom.watch import kept_up, watchers
 from intercom.wires import Wires
+
+MANY_STARTS = 3
+RESTS_S = (0.0, 0.0, 1.0, 2.0, 5.0, 10.0, 20.0)
+"""How long a start that led to nothing waits before it ends, by how many did so before it. systemd waits for 30 s."""
+PARTS_S = 30.0
+"""How often it is tried whether a file or a credential is there again."""
 
 
 class Closable(Protocol):
@@ -54,38 +56,32 @@ class Closable(Protocol):
         """Give it back."""
 
 
-MANY_STARTS = 3
 _Closable = TypeVar("_Closable", bound=Closable)
-
-
-class NoLight:
-    """A panel without a lamp."""
-
-    def show(self, lamp: Lamp) -> None:
-        """Nothing to show it with."""
-
-    def close(self) -> None:
-        """Nothing to give back."""
 
 
 def run(config_path: Path, socket_path: Path) -> int:
     """Be a door until told to stop. Return the exit status: 0 when asked to end, 1 when something failed.
 
-    Raises ConfigError or HardwareError before anything has begun.
+    Raises ConfigError or HardwareError when it cannot be a door at all. Who starts it again at once is slowed down.
     """
     lock_memory_in()
-    configured = Configured(config_path, load(config_path))
-    wires = Wires()
+    signals, wires = Signals(), Wires()
+    folder = socket_path.parent
     try:
-        reason = _run(configured, wires, socket_path)
+        configured = at_start(config_path, paths.state_folder(folder))
+        reason = _run(configured, wires, signals, socket_path)
+    except IntercomError:
+        signals.rest(RESTS_S[min(Starts(folder / "starts").begin(RESTS_S), len(RESTS_S) - 1)])
+        raise
     finally:
         wires.close()
+        signals.close()
     if reason:
         print(f"intercom: {reason}", file=sys.stderr)
     return 1 if reason else 0
 
 
-def _run(configured: Configured, wires: Wires, socket_path: Path) -> str:
+def _run(configured: Configured, wires: Wires, signals: Signals, socket_path: Path) -> str:
     """Be one door after another, as long as another configuration is wanted; return why it ended."""
     was, anew = None, False
     while True:
@@ -93,7 +89,7 @@ def _run(configured: Configured, wires: Wires, socket_path: Path) -> str:
             print(warning, file=sys.stderr)
         began = time.monotonic()
         try:
-            reason = asyncio.run(_serve(configured, wires, socket_path, anew=anew))
+            reason = asyncio.run(_serve(configured, wires, signals, socket_path, anew=anew, strict=was is not None))
         except HardwareError as error:
             reason = str(error)
             if was is None:
@@ -107,47 +103,44 @@ def _run(configured: Configured, wires: Wires, socket_path: Path) -> str:
             return reason
 
 
-async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, anew: bool) -> str:
+async def _serve(
+    configured: Configured, wires: Wires, signals: Signals, socket_path: Path, *, anew: bool, strict: bool
+) -> str:
     loop = asyncio.get_running_loop()
     folder, config = socket_path.parent, configured.config
     state = paths.state_folder(folder)
-    ledger = LedgerFile(state / "codes")
-    daemon = Daemon(wiring.rules(config, random.random), os.urandom(3).hex(), loop, ledger.load())
+    ledger_file = state / "codes"
+    earlier = LedgerFile(ledger_file).load()
+    daemon = Daemon(wiring.rules(config, random.random), os.urandom(3).hex(), loop, earlier)
+    storage = Storage(daemon.post)
+    ledger = LedgerFile(ledger_file, storage=storage)
     starts = Starts(folder / "starts")
     settings = wiring.engine_settings(config, kept_port(state, config.network.bind))
     voice = VoiceEngine(settings, daemon.post, young=_young(starts, daemon))
     writes = Writes(lambda: voice.written)
     readings = Machine(daemon.post, state_folder=state, writes=writes).readings
-    diary = Diary(state / "visits")
+    diary = Diary(state / "visits", storage=storage)
     evidence = Evidence(state)
     daemon.watchers.append(evidence.record)
     desk = Desk(daemon, voice, configured, readings, SoundDesk(daemon, voice, folder), diary, evidence)
     changing = Changing(configured, daemon)
     control = Control(socket_path, desk.answer)
-    loop.add_signal_handler(signal.SIGHUP, desk.reload, "SIGHUP")
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _stop, configured, daemon, number.name)
     with contextlib.ExitStack() as closing:
+        signals.serve(lambda number: _signalled(number, configured, daemon, desk))
+        closing.callback(signals.leave)
         # Before they are claimed: from then on `intercom lock` knows them.
         note(folder / paths.STRIKES.name, [Strike(d.key, d.strike_pin, d.active == "high") for d in config.doors])
-        # Strikes first: whatever fails after them leaves the doors locked.
-        strikes = {
-            door.key: _closed_with(closing, GpioStrike(door.key, door.strike_pin, active_high=door.active == "high"))
-            for door in config.doors
-        }
-        light = _closed_with(closing, _light(config))
-        wires.serve({b.key: (b.pin, b.pull == "up") for b in config.buttons}, daemon.post)
-        closing.callback(lambda: wires.leave(daemon.state))
-        _closed_with(closing, GpioSensors(wiring.sensor_pins(config), daemon.post))
-        for keypad in config.keypads:
-            _closed_with(closing, _keypad(keypad, daemon.post, config.calls.stuck_s))
+        wires.serve(config, daemon.post, strict=strict)
+        daemon.listeners.append(wires.taken)
+        daemon.carry(wires.carried)
+        _closed_with(closing, voice)
         _closed_with(closing, ledger)
         _closed_with(closing, diary)
         _closed_with(closing, evidence)
         machine = Machine(daemon.post, state_folder=state)
         book = _closed_with(closing, CodeBook(config.codes, daemon.post, clock_known=machine.clock_known))
-        await control.start()
         closing.callback(control.close)
+        await control.start()
         await _open_to_the_house(closing, desk, configured.path.with_name(paths.HOUSE.name), socket_path)
         pending = PendingFile(folder / "pending")
         letters = UntoldFile(state / "texts")
@@ -156,14 +149,19 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
         if (left := pending.load()) is not None:
             daemon.post(VisitRestored(left))
         changing.begin(anew=anew)
-        reference = ReferenceFile(state / "acoustics")
+        reference = ReferenceFile(state / "acoustics", storage=storage)
         if (known := reference.load()) is not None:
             daemon.post(known)
+        storage.probe(state)
+        for name, reason in config.missing:
+            daemon.post(ConditionBegan(f"part {name}", reason))
+        keep_last = LastConfiguration(state, storage, configured)
+        daemon.listeners.append(keep_last.look)
         ports = Ports(
             voice,
-            strikes,
-            light,
-            open_journal(),
+            wires.strikes(),
+            wires.light(),
+            Journal(),
             Notify(),
             pending.keep,
             ledger.keep,
@@ -171,8 +169,17 @@ async def _serve(configured: Configured, wires: Wires, socket_path: Path, *, ane
             reference.keep,
             letters.keep,
         )
-        own = {"voice engine": voice.run(), "ledger": ledger.run()}
-        reason = await daemon.run(ports, {**own, **watchers(config, daemon.post, state, writes)})
+        comforts = {
+            "parts": wires.run,
+            "storage": storage.run,
+            "ledger": ledger.run,
+            "files": lambda: _await_files(configured, daemon),
+        }
+        tasks = {name: kept_up(name, work, daemon.post) for name, work in comforts.items()}  # what only adds comfort
+        # First of all, before anything waits for a disk: what comes from now on is the next daemon's.
+        closing.callback(lambda: wires.leave(None if daemon.broken else daemon.state))
+        tasks |= watchers(config, daemon.post, state, writes, daemon.listeners)
+        reason = await daemon.run(ports, {"voice engine": voice.run(), **tasks})
         if not reason:
             starts.end()
         return reason
@@ -190,10 +197,21 @@ async def _open_to_the_house(closing: contextlib.ExitStack, desk: Desk, settings
         closing.callback(house.close)
 
 
-def _stop(configured: Configured, daemon: Daemon, reason: str) -> None:
-    """End, even if another configuration was wanted."""
-    configured.wanted = None
-    daemon.stop(reason)
+async def _await_files(configured: Configured, daemon: Daemon) -> None:
+    """Have the configuration taken up anew when something is there that it did without."""
+    while True:
+        await asyncio.sleep(PARTS_S)
+        if configured.look_for_missing():
+            daemon.post(TimePassed())
+
+
+def _signalled(number: signal.Signals, configured: Configured, daemon: Daemon, desk: Desk) -> None:
+    """Do what a signal asks for. An end is an end, even if another configuration was wanted."""
+    if number is signal.SIGHUP:
+        desk.reload(number.name)
+    else:
+        configured.wanted = None
+        daemon.stop(number.name)
 
 
 def _young(starts: Starts, daemon: Daemon) -> int:
@@ -203,20 +221,6 @@ def _young(starts: Starts, daemon: Daemon) -> int:
         daemon.post(ConditionBegan("restarts", f"the daemon died {young} times soon after its start"))
         asyncio.get_running_loop().call_later(YOUNG_S, daemon.post, ConditionEnded("restarts"))
     return young
-
-
-def _keypad(keypad: Keypad, post: Post, stuck_s: float) -> MatrixKeypad | WiegandReader:
-    if keypad.rows:
-        return MatrixKeypad(keypad.key, keypad.rows, keypad.columns, post, stuck_s=stuck_s)
-    return WiegandReader(keypad.key, keypad.data0, keypad.data1, post)
-
-
-def _light(config: Config) -> Light:
-    if config.lamp is None:
-        return NoLight()
-    lamp = config.lamp
-    pins = lamp.pin or {"r": lamp.red, "g": lamp.green, "b": lamp.blue}
-    return GpioLight(pins, active_high=lamp.active == "high")
 
 
 def _closed_with(closing: contextlib.ExitStack, device: _Closable) -> _Closable:

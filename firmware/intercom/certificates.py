@@ -46,9 +46,9 @@ def check_authorities(section: Section, file: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
     except ssl.SSLError:
-        section.problems.error(f"{section.title} ca_file", f"{file} holds no certificate in PEM")
+        section.problems.lack(section.title, "ca_file", f"{file} holds no certificate in PEM")
     except OSError as error:
-        section.problems.error(f"{section.title} ca_file", f"{file} cannot be read: {error.strerror}")
+        section.problems.lack(section.title, "ca_file", f"{file} cannot be read: {error.strerror}")
 
 
 def _check_own(section: Section, certificate: str, key: str) -> None:
@@ -62,9 +62,9 @@ def _check_own(section: Section, certificate: str, key: str) -> None:
         mode = Path(key).stat().st_mode
     except (ssl.SSLError, ValueError):
         text = f"{certificate} and {key} are not a certificate and its key in PEM, without a password"
-        section.problems.error(f"{section.title} cert_file", text)
+        section.problems.lack(section.title, "cert_file", text)
     except OSError as error:
-        section.problems.error(f"{section.title} cert_file", f"{certificate} or {key} cannot be read: {error.strerror}")
+        section.problems.lack(section.title, "cert_file", f"{certificate} or {key} cannot be read: {error.strerror}")
     else:
         if mode & stat.S_IROTH:
             section.problems.warn(f"{section.title} key_file", f"everybody can read {key}; sudo chmod o= {key}")

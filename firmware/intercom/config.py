@@ -431,6 +431,8 @@ class Config:
     """What phones show when the door calls."""
     warnings: tuple[str, ...] = ()
     """What is allowed but unwise, one line each."""
+    missing: tuple[tuple[str, str], ...] = ()
+    """What the door starts without, because a file or a credential that this names cannot be had: which, and why."""
 
     def address(self, target: str) -> str:
         """Return whom a target means: what its contact says, or itself."""

@@ -12,14 +12,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from intercom import wiring
+from intercom.adapters.storage import Storage
 from intercom.config import Calls, Config
 from intercom.core.commands import Kind, Report
-from intercom.core.events import ButtonPressed, ConditionBegan, Reconfigured, StopRequested, TimePassed
+from intercom.core.events import (
+    ButtonPressed,
+    ConditionBegan,
+    EngineStarted,
+    Event,
+    Reconfigured,
+    StopRequested,
+    TimePassed,
+)
 from intercom.core.state import State
 from intercom.daemon import Daemon
-from intercom.loading import load
+from intercom.errors import ConfigError
+from intercom.loading import Content, load, made, read
 
 LONGEST_TRIAL_S = 3600.0
+LAST = "last.toml"
+"""The last configuration that worked, among the files of the state."""
 
 
 @dataclass(slots=True)
@@ -40,17 +52,33 @@ class Configured:
     """Why the one that was wanted last cannot be had."""
     presses: list[tuple[str, str]] = field(default_factory=list)
     """Presses in the moment between one daemon and the next: button, by whom."""
+    content: Content | None = None
+    """What was in the file that `config` was made of; None on trial."""
+    fresh: Content | None = None
+    """What was in the file that `wanted` was made of."""
 
     def load(self, by: str) -> None:
         """Want what is in the file now. Raises ConfigError with all that is wrong."""
-        self.wanted, self.by, self.before, self.failed = load(self.path), by, None, ""
+        fresh = read(self.path)
+        self.wanted, self.by, self.before, self.failed = made(self.path, fresh), by, None, ""
+        self.fresh = fresh
+
+    def look_for_missing(self) -> bool:
+        """Want the same configuration with what was missing and is there now; return whether there is any."""
+        if not self.config.missing or self.content is None or self.wanted is not None:
+            return False
+        found = made(self.path, self.content, lenient=True)
+        if found.missing == self.config.missing:
+            return False
+        self.wanted, self.by, self.fresh = found, "what was missing and is there", self.content
+        return True
 
     def try_out(self, path: Path, within_s: float, by: str) -> None:
         """Want what is in another file, for a while. Raises ConfigError with all that is wrong."""
         wanted = load(path)
         self.before = self.before or self.config
         self.until = time.monotonic() + min(within_s, LONGEST_TRIAL_S)
-        self.wanted, self.by, self.failed = wanted, by, ""
+        self.wanted, self.by, self.failed, self.fresh = wanted, by, "", None
 
     def keep(self) -> bool:
         """End a trial well; return whether there was one."""
@@ -69,6 +97,7 @@ class Configured:
         if self.wanted is None:
             return None
         was, self.config, self.wanted = self.config, self.wanted, None
+        self.content, self.fresh = self.fresh, None
         return was
 
     def go_back(self, was: Config, why: str) -> None:
@@ -78,6 +107,48 @@ class Configured:
     def trial(self) -> dict[str, float] | None:
         """Return what `intercom status` says of a trial."""
         return None if self.before is None else {"left_s": round(max(0.0, self.until - time.monotonic()), 1)}
+
+
+def at_start(path: Path, state: Path) -> Configured:
+    """Return the configuration to begin with: that of the file, or else the last one that worked.
+
+    What it names and cannot be had is missing, and no reason not to be a door. Raises ConfigError when neither can be
+    used.
+    """
+    try:
+        content = read(path)
+        return Configured(path, made(path, content, lenient=True), content=content)
+    except ConfigError as error:
+        try:
+            content = read(state / LAST)
+            config = made(path, content, lenient=True)
+        except ConfigError:
+            raise error from None
+        told = f"{error.problems[0]}; the last one that worked is used"
+        return Configured(path, config, content=content, failed=told)
+
+
+class LastConfiguration:
+    """Keeps the configuration that works, for a start at which the file cannot be used.
+
+    It holds what the file holds, secrets too: it is for the service's user alone, who may read the file as well.
+    """
+
+    def __init__(self, state: Path, storage: Storage, configured: Configured) -> None:
+        """Keep it in the folder `state`."""
+        self._path, self._storage, self._configured = state / LAST, storage, configured
+
+    def look(self, event: Event) -> None:
+        """Keep it when a voice engine has started with it."""
+        content = self._configured.content
+        if not isinstance(event, EngineStarted) or content is None:
+            return
+        try:
+            kept = self._path.read_bytes()
+        except OSError:
+            kept = b""
+        if kept != content.text:
+            self._storage.replace(self._path, content.text, lasting=True)
 
 
 class Changing:

@@ -59,7 +59,7 @@ class Vault:
             if used[0] == key:
                 section.complain(key, allowed, secret=True)
             else:
-                section.problems.error(f"{section.title} {used[0]}", f"what is in it must be {allowed}")
+                section.problems.lack(section.title, used[0], f"what is in it must be {allowed}")
             return Secret()
         return Secret(text)
 
@@ -84,7 +84,8 @@ class Vault:
         where = f"{section.title} {key}"
         if self._in_service:
             load = f"LoadCredential={name}:FILE"
-            section.problems.error(where, f"systemd hands over no credentials; add {load} to intercom.service")
+            told = f"systemd hands over no credentials; add {load} to intercom.service"
+            section.problems.lack(section.title, key, told)
         else:
             section.problems.warn(where, "not checked: only the service itself is given credentials")
         return None
@@ -97,13 +98,13 @@ class Vault:
                 mode, content = os.fstat(file.fileno()).st_mode, file.read(LARGEST + 1) or b""
             text = content.decode().rstrip("\r\n")
         except OSError as error:
-            section.problems.error(where, f"{path} cannot be read: {error.strerror}")
+            section.problems.lack(section.title, key, f"{path} cannot be read: {error.strerror}")
         except UnicodeDecodeError:
-            section.problems.error(where, f"{path} is not text in UTF-8")
+            section.problems.lack(section.title, key, f"{path} is not text in UTF-8")
         else:
             if len(content) <= LARGEST and text.isprintable():
                 if mode & stat.S_IROTH:
                     section.problems.warn(where, f"everybody can read {path}; sudo chmod o= {path}")
                 return text
-            section.problems.error(where, f"{path} must be one line of at most {LARGEST} bytes")
+            section.problems.lack(section.title, key, f"{path} must be one line of at most {LARGEST} bytes")
         return None

@@ -37,6 +37,7 @@ from intercom.core.levels import next_deadline
 from intercom.core.machine import start, step
 from intercom.core.pending import Pending, Untold
 from intercom.core.rules import Rules
+from intercom.core.state import State
 from intercom.letters import outage_text, unanswered_text
 from intercom.ports import Journal, Light, Strike, Supervisor, Voice
 
@@ -89,8 +90,19 @@ class Daemon:
         """What happened before there were ports: a button held down at start."""
         self._alarm: asyncio.TimerHandle | None = None
         self._over: asyncio.Future[str] = loop.create_future()
-        self._broken = False
-        """Whether an event was only half carried out: then no other is taken."""
+        self._ended = False
+        """Nothing is taken any more: what comes is the next daemon's."""
+        self.broken = False
+        """Whether an event was only half carried out: then no other is taken, and the state is not to be trusted."""
+
+    def carry(self, carried: Callable[[State], State]) -> None:
+        """Begin with another state than that of a door at rest: what was known of its wires before. Before `run`."""
+        self.state = carried(self.state)
+        released = {door.name for door in self.state.doors if door.released_until is not None}
+        self._first = [
+            SetStrike(one.door, released=one.door in released) if isinstance(one, SetStrike) else one
+            for one in self._first
+        ]
 
     def post(self, event: Event, at: float | None = None) -> None:
         """Put an event into the inbox, from any thread. `at` is when it happened, now unless told otherwise."""
@@ -106,7 +118,7 @@ class Daemon:
         if self._ports is None:
             self._early.append((event, at))
             return
-        if self._broken:
+        if self.broken or self._ended:
             return
         try:
             self.state, commands = step(self.state, event, now=at, rules=self.rules)
@@ -116,7 +128,7 @@ class Daemon:
                 self._ports.supervisor.watchdog()
             self._set_alarm()
         except Exception as error:  # noqa: BLE001  (whatever it is)
-            self._broken = True
+            self.broken = True
             _log.error("%s could not be carried out", type(event).__name__, exc_info=error)
             self._end(f"{type(event).__name__}: {error!r}")
             return
@@ -135,6 +147,7 @@ class Daemon:
         self._ports = ports
         self._loop.set_exception_handler(self._failed)
         self._carry_out(self._first)
+        self._set_alarm()
         for event, at in self._early:
             self.take(event, at)
         running = [asyncio.create_task(work, name=name) for name, work in tasks.items()]
@@ -144,6 +157,7 @@ class Daemon:
         try:
             return await self._over
         finally:
+            self._ended = True
             if self._alarm is not None:
                 self._alarm.cancel()
             for task in running:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import NamedTuple
 
 from intercom import addresses, grammar, hashing, limits, pins, sections
 from intercom.config import Code, Config, is_direct
@@ -24,15 +25,33 @@ MILLS = 2
 _PLACE = re.compile(r"(?P<what>.*) \(at (?P<where>.*)\)", re.DOTALL)
 
 
+class Content(NamedTuple):
+    """What was in a file."""
+
+    text: bytes
+    open_to_all: bool
+    """Whether everybody on this machine can read it."""
+
+
 def load(path: Path, *, in_service: bool = True) -> Config:
     """Return the configuration in `path`.
 
     Raises ConfigError with all that is wrong. `in_service` is false for who only checks a file: systemd credentials,
     which nobody but the service is given, are then taken on trust.
     """
+    return made(path, read(path), in_service=in_service)
+
+
+def read(path: Path) -> Content:
+    """Return what is in a file. Raises ConfigError."""
     content, mode = _read(path)
-    open_to_all = bool(mode & stat.S_IROTH)
-    return parse(_document(path, content), path, in_service=in_service, open_to_all=open_to_all)
+    return Content(content, bool(mode & stat.S_IROTH))
+
+
+def made(path: Path, content: Content, *, in_service: bool = True, lenient: bool = False) -> Config:
+    """Return the configuration of a content of `path`; the rest is as in `load` and `parse`."""
+    document = _document(path, content.text)
+    return parse(document, path, in_service=in_service, open_to_all=content.open_to_all, lenient=lenient)
 
 
 def parse(
@@ -42,9 +61,14 @@ def parse(
     in_service: bool = True,
     open_to_all: bool = False,
     environ: Mapping[str, str] = os.environ,
+    lenient: bool = False,
 ) -> Config:
-    """Return the configuration in a parsed document. `path` names it in complaints; its folder is that of its files."""
-    problems = Problems(str(path))
+    """Return the configuration in a parsed document. `path` names it in complaints; its folder is that of its files.
+
+    With `lenient` a file or a credential that it names and that cannot be had is no error: it is `Config.missing`, and
+    what does not work without it is left out.
+    """
+    problems = Problems(str(path), lenient=lenient)
     vault = Vault(path.parent, environ, in_service=in_service)
     try:
         config = _config(Section("", document, problems), problems, vault)
@@ -58,7 +82,7 @@ def parse(
         problems.warnings.append(f"{path}: everybody can read the secrets in it; sudo chmod o= {path}")
     if problems.errors:
         raise ConfigError(problems.errors)
-    return replace(config, warnings=tuple(problems.warnings))
+    return replace(config, warnings=tuple(problems.warnings), missing=tuple(sorted(problems.missing.items())))
 
 
 def _config(top: Section, problems: Problems, vault: Vault) -> Config:
@@ -91,6 +115,7 @@ def _config(top: Section, problems: Problems, vault: Vault) -> Config:
         sounds=sections.sounds(plain["sounds"], Path(problems.file).parent),
         network=sections.network(plain["network"]),
     )
+    config = _without(config, problems.missing)
     if not top.take("accounts") and not _does_without(config):
         problems.error(
             "[accounts.NAME]",
@@ -108,6 +133,16 @@ def _check(config: Config, problems: Problems) -> None:
     _check_emergency(config, problems)
     _check_limits(config, problems)
     _check_reachable(config, problems)
+
+
+def _without(config: Config, missing: Mapping[str, str]) -> Config:
+    """Leave out what does not work without what is missing: codes, and accounts, but not for a TURN server's login."""
+    lacking = {title for title, _, key in (name.rpartition(" ") for name in missing) if not key.startswith("turn_")}
+    return replace(
+        config,
+        accounts=tuple(one for one in config.accounts if f"[accounts.{one.key}]" not in lacking),
+        codes=tuple(one for one in config.codes if f"[codes.{one.key}]" not in lacking),
+    )
 
 
 def _does_without(config: Config) -> bool:
@@ -132,6 +167,9 @@ def _check_pins(config: Config, problems: Problems) -> None:
     lamp = config.lamp
     wires = [("pin", lamp.pin), ("red", lamp.red), ("green", lamp.green), ("blue", lamp.blue)] if lamp else []
     uses += [(f"[lamp] {key}", pin) for key, pin in wires if pin]
+    for where, pin in uses:
+        if (other_use := pins.SPECIAL.get(pins.canonical(pin) or "")) is not None:
+            problems.warn(f"{where} = {show(pin)}", f"is also {other_use}")
     for (first, one), (second, other) in combinations(uses, 2):
         name = pins.canonical(other)
         if name is not None and pins.canonical(one) == name:

@@ -20,6 +20,13 @@ WIRING_PI = {
 HIGHEST = 53
 """Highest BCM number of any Pi (compute modules bring out all of them)."""
 
+SPECIAL = {
+    **dict.fromkeys(("GPIO0", "GPIO1"), "what a HAT is recognised by at the boot: something may move then"),
+    **dict.fromkeys(("GPIO14", "GPIO15"), "the serial console: it moves at the boot, unless that is switched off"),
+    **dict.fromkeys(("GPIO18", "GPIO19", "GPIO20", "GPIO21"), "the sound of an I2S card or HAT, where there is one"),
+}
+"""Pins that the Pi itself uses in some set-ups."""
+
 ALLOWED = 'a BCM number (17) or a name that gpiozero knows ("GPIO17", "BOARD11", "J8:11")'
 
 _NAME = re.compile(r"(GPIO|BCM|BOARD|WPI|J8:|)([0-9]{1,2})")

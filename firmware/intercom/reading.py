@@ -22,8 +22,11 @@ _PASSWORD = re.compile(r"(?i)(?<!sip)(?<!sips):[^@]*@")
 class Problems:
     """All complaints about one file, and all warnings, in the order of their discovery."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, file: str, *, lenient: bool = False) -> None:
+        """With `lenient` a file or a credential that cannot be had is missing, and no error."""
+        self.file, self.lenient = file, lenient
+        self.missing: dict[str, str] = {}
+        """What a section has to do without: its title and key -> why."""
         self.errors: list[str] = []
         self.warnings: list[str] = []
         self.reading = ""
@@ -32,6 +35,13 @@ class Problems:
     def error(self, where: str, text: str) -> None:
         """Note what cannot be used."""
         self.errors.append(f"{self.file}: {where}: {text}")
+
+    def lack(self, title: str, key: str, text: str) -> None:
+        """Note that something outside the file, which it names, cannot be had or used."""
+        if self.lenient:
+            self.missing.setdefault(f"{title} {key}", text)
+        else:
+            self.error(f"{title} {key}", text)
 
     def warn(self, where: str, text: str) -> None:
         """Note what is allowed but unwise."""

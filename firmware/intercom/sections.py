@@ -324,7 +324,10 @@ def sounds(section: Section, base: Path) -> Sounds:
     folder = section.text("folder", Sounds().folder, grammar.PATH, grammar.is_path)
     place = base / folder if folder else None
     if place is not None and not _is_folder(place):
-        section.complain("folder", "a folder that is there and can be read; intercom audio speak makes one")
+        if section.problems.lenient:
+            section.problems.lack(section.title, "folder", f"{place} is no folder that can be read")
+        else:
+            section.complain("folder", "a folder that is there and can be read; intercom audio speak makes one")
         place = None
     found: dict[str, str] = {}
     for field in fields(Sounds):
@@ -354,7 +357,7 @@ def _is_sound(section: Section, key: str, path: Path) -> bool:
     try:
         sound_files.check(path, sound_files.LONGEST.get(key.replace("_", "-"), sound_files.LONGEST_TONE_S))
     except SoundFileError as error:
-        section.problems.error(f"{section.title} {key}", str(error))
+        section.problems.lack(section.title, key, str(error))
         return False
     return True
 

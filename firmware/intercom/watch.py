@@ -19,7 +19,7 @@ from intercom.adapters.profiles import Profile, Profiles
 from intercom.adapters.self_tests import SelfTests
 from intercom.adapters.writes import Writes
 from intercom.config import Config
-from intercom.core.events import ConditionBegan, ConditionEnded, Event, NetworkChanged
+from intercom.core.events import ConditionBegan, ConditionEnded, Event, LineLost, NetworkChanged
 from intercom.ports import Post
 
 _log = logging.getLogger("intercom")
@@ -30,8 +30,13 @@ LONGEST_PAUSE_S = 600.0
 Work = Callable[[], Coroutine[Any, Any, object]]
 
 
-def watchers(config: Config, post: Post, folder: Path, writes: Writes) -> Mapping[str, Coroutine[Any, Any, None]]:
-    """Return the watchers of this configuration, by name; each runs for ever. `folder` holds its state."""
+def watchers(
+    config: Config, post: Post, folder: Path, writes: Writes, listeners: list[Callable[[Event], None]]
+) -> Mapping[str, Coroutine[Any, Any, None]]:
+    """Return the watchers of this configuration, by name; each runs for ever. `folder` holds its state.
+
+    `listeners` hear every event that the door takes.
+    """
     machine = Machine(post, state_folder=folder, writes=writes)
     self_tests = SelfTests(
         post,
@@ -40,7 +45,7 @@ def watchers(config: Config, post: Post, folder: Path, writes: Writes) -> Mappin
         daily_minute=grammar.minute(config.sound.test_at) if config.sound.test_at else None,
     )
     works: dict[str, Work] = {
-        "network and names": lambda: _network_and_names(config, post),
+        "network and names": lambda: _network_and_names(config, post, listeners),
         "machine": machine.run,
         "self tests": self_tests.run,
     }
@@ -69,8 +74,8 @@ async def kept_up(name: str, work: Work, post: Post, *, pause_s: float = PAUSE_S
         well = asyncio.get_running_loop().call_later(pause_s, post, ConditionEnded(f"software {name}"))
 
 
-async def _network_and_names(config: Config, post: Post) -> None:
-    """Watch the network; a change of it makes old names doubtful."""
+async def _network_and_names(config: Config, post: Post, listeners: list[Callable[[Event], None]]) -> None:
+    """Watch the network; a change of it makes old names doubtful, and a line that failed that of its server."""
     servers = wiring.named_servers(config)
     names = None
     if servers:
@@ -82,8 +87,16 @@ async def _network_and_names(config: Config, post: Post) -> None:
         if names is not None and isinstance(event, NetworkChanged):
             names.refresh()
 
+    def heard(event: Event) -> None:
+        if names is not None and isinstance(event, LineLost) and event.account in servers:
+            names.refresh(event.account)
+
+    listeners.append(heard)
     network = Network(changed, include_loopback=_is_loopback(config.network.bind))
-    await asyncio.gather(network.run(), *([names.run()] if names is not None else []))
+    try:
+        await asyncio.gather(network.run(), *([names.run()] if names is not None else []))
+    finally:
+        listeners.remove(heard)
 
 
 def _is_loopback(address: str) -> bool:

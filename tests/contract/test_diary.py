@@ -60,7 +60,7 @@ def test_what_cannot_be_written_or_read_is_told_once(tmp_path: Path, capsys: pyt
 
     assert Diary(tmp_path / "folder").load() == []
     told = capsys.readouterr().err
-    assert told.count("visits would not survive") == 1
+    assert told.count("visits cannot be written: No such file or directory") == 1
     assert told.count("earlier visits cannot be read") == 1
 
 

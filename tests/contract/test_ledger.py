@@ -132,4 +132,4 @@ def test_a_folder_that_is_gone_is_told_once(tmp_path: Path, capfd: pytest.Captur
     file.keep(Ledger())
     file.close()
 
-    assert capfd.readouterr().err.count("would not survive") == 1
+    assert capfd.readouterr().err.count("codes cannot be written: No such file or directory") == 1

@@ -12,11 +12,10 @@ import pytest
 from gpiozero.pins.mock import MockFactory
 from panel_rigs import WatchedPin
 
-from intercom import app
+from intercom import app, wires
 from intercom.__main__ import main
 from intercom.adapters import strikes
 from intercom.adapters.strikes import Strike
-from intercom.errors import HardwareError
 
 CONFIG = """
 [accounts.home]
@@ -176,11 +175,11 @@ def test_the_daemon_writes_its_note_before_it_claims_a_strike(
 
     def claimed(*_: object, **__: object) -> None:
         seen.append(strikes.noted(tmp_path / "strikes"))
-        raise HardwareError("as far as this")
+        raise SystemExit("as far as this")
 
-    monkeypatch.setattr(app, "GpioStrike", claimed)
+    monkeypatch.setattr(wires, "GpioStrike", claimed)
     monkeypatch.setattr(app, "lock_memory_in", lambda: None)
-    with pytest.raises(HardwareError, match="as far as this"):
+    with pytest.raises(SystemExit, match="as far as this"):
         app.run(config, tmp_path / "control.sock")
 
     assert seen == [(Strike("front", "GPIO27", active_high=True), Strike("gate", "GPIO23", active_high=False))]

@@ -212,7 +212,7 @@ def test_only_the_engines_keeper_and_the_core_are_essential(tmp_path: Path) -> N
     from intercom.loading import load
 
     config = load(Path(watch.__file__).with_name("sample.toml"))
-    tasks = watch.watchers(config, lambda _: None, tmp_path, Writes())
+    tasks = watch.watchers(config, lambda _: None, tmp_path, Writes(), [])
     names = {name: getattr(task, "__qualname__", "") for name, task in tasks.items()}
     for task in tasks.values():
         task.close()

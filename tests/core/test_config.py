@@ -83,7 +83,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     strike_pin = "WPI5"
     hold_s = 90
     exit_pin = 6
-    contact_pin = "BOARD35"
+    contact_pin = "BOARD33"
     contact_shut = "open"
     handle = true
     held_s = 40
@@ -159,7 +159,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
         calendar=config.Calendar(frozenset({date(2026, 12, 25), date(2026, 12, 26)})),
         doors=(
             config.Door("gate", "J8:13", "low", 30.0),
-            config.Door("house", "WPI5", "high", 4.0, 90.0, "GPIO6", "BOARD35", "open", True, 40.0),
+            config.Door("house", "WPI5", "high", 4.0, 90.0, "GPIO6", "BOARD33", "open", True, 40.0),
         ),
         codes=(
             config.Code(

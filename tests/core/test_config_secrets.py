@@ -41,16 +41,16 @@ def test_cards_are_read_whole_and_may_begin_alike(tmp_path: Path) -> None:
 
 
 def test_many_codes_are_compared_in_a_time_that_grows_with_their_number(tmp_path: Path) -> None:
-    """Two thousand hashed codes: what was a matter of minutes would hold up a start, a reload and the watchdog."""
+    """Five hundred hashed codes: what was a matter of minutes would hold up a start, a reload and the watchdog."""
     made = str(hashing.hashed("471147", hashing.Mill(b"s" * 16, work=10)))
-    secrets = [made[:-6] + f"{number:04}QQ" for number in range(2000)]
+    secrets = [made[:-6] + f"{number:04}QQ" for number in range(500)]
     codes = {f"c{number}": {"secret": secret} for number, secret in enumerate(secrets)}
     document = tomllib.loads(BASE) | {"codes": codes}
     began = time.process_time()
     found = parse(document, tmp_path / "x.toml")
 
-    assert len(found.codes) == 2000
-    assert time.process_time() - began < 10
+    assert len(found.codes) == 500
+    assert time.process_time() - began < 3
 
 
 @pytest.mark.parametrize(("work", "block"), [(15, 16), (15, 8), (14, 16), (10, 1)])

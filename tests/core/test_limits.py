@@ -210,3 +210,11 @@ def test_an_address_of_the_other_family_than_the_own_is_told(
 
     assert len(lines) == 1
     assert lines[0].startswith(told)
+
+
+@pytest.mark.parametrize("pin", [0, 1, 14, 15, 18, 19, 20, 21])
+def test_a_pin_that_the_pi_may_use_itself_is_warned_of(tmp_path: Path, pin: int) -> None:
+    """A strike there may move at the boot, before any daemon."""
+    (told,) = loaded(tmp_path, BASE.replace("strike_pin = 27", f"strike_pin = {pin}")).warnings
+
+    assert f'[doors.front] strike_pin = "GPIO{pin}": is also ' in told

@@ -189,12 +189,20 @@ def test_a_housing_that_is_opened_is_told_at_once() -> None:
 
 
 def test_nothing_is_released_after_a_stop() -> None:
-    """Neither by the exit button nor by an operator: the strike's pin is given back."""
+    """Neither by an operator nor by a code: the strike's pin is given back."""
     story = door()
     story.tell(StopRequested("SIGTERM"), ReleaseAsked("front", "uid 0"))
-    change(story, "exit front", True, False)
 
     assert story.wanted(SetStrike) == []
+
+
+def test_whoever_wants_out_need_not_wait_for_another_configuration() -> None:
+    """A stop may be a reload, and an engine takes seconds to say goodbye."""
+    story = door()
+    story.tell(StopRequested("another configuration"))
+    change(story, "exit front", True, False)
+
+    assert story.wanted(SetStrike) == [SetStrike("front", released=True)]
 
 
 def test_an_operator_releases_and_locks() -> None:

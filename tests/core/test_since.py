@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Moments as people write them."""
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -47,3 +48,19 @@ def test_any_text_is_a_moment_or_a_complaint(text: str) -> None:
         assert moment(text, NOW).tzinfo is not None
     except ValueError as error:
         assert "no such moment" in str(error)  # noqa: PT017  (there is not always an error)
+
+
+def test_a_day_of_the_other_half_of_the_year_begins_at_its_own_midnight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Summer time is no part of a January, and the day of the change begins before it."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        july = datetime(2026, 7, 1, 12).astimezone()
+        change = datetime(2026, 3, 29, 12).astimezone()
+
+        assert moment("2026-01-15", july).astimezone(UTC) == datetime(2026, 1, 14, 23, tzinfo=UTC)
+        assert moment("2026-07-15", change).astimezone(UTC) == datetime(2026, 7, 14, 22, tzinfo=UTC)
+        assert moment("today", change).astimezone(UTC) == datetime(2026, 3, 28, 23, tzinfo=UTC)
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()

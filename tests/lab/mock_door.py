@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import sys
 import threading
@@ -78,6 +79,8 @@ def drive(factory: Any, order: dict[str, Any]) -> None:
         (pin.drive_high if pin._get_state() else pin.drive_low)()
     elif "taken" in order:
         factory.reserve_pins(_line, pin.info.name)  # by whoever else: another device, which need not be gpiozero's
+    elif "given" in order:
+        factory.release_pins(_line, pin.info.name)
     elif "bits" in order:
         for bit in order["bits"]:
             wire = pin if bit == "0" else factory.pin(order["other"])
@@ -105,13 +108,25 @@ def connect(path: str) -> None:
     _line.connect(path)
     _line.set_inheritable(False)
     factory = Device.pin_factory = MockFactory(pin_class=ToldPin)
+    for name in filter(None, os.environ.get("LAB_TAKEN", "").split(",")):
+        factory.reserve_pins(_line, name)
     threading.Thread(target=listen, args=[factory], name="pins", daemon=True).start()
+
+
+def hurry() -> None:
+    """Have the daemon look more often at what is missing, where a test waits for it (LAB_LOOK_S, in seconds)."""
+    if seconds := os.environ.get("LAB_LOOK_S"):
+        from intercom import app, wires
+        from intercom.adapters import storage
+
+        wires.LOOK_S = app.PARTS_S = storage.AGAIN_S = float(seconds)
 
 
 def main() -> int | None:
     """Connect, put the pins in place, become the daemon."""
     path, arguments = sys.argv[1], sys.argv[2:]
     connect(path)
+    hurry()
     from intercom.__main__ import main as intercom
 
     sys.argv = ["intercom", *arguments]

@@ -67,6 +67,10 @@ class Pins:
         """Have somebody else hold a pin from now on, so that the daemon cannot have it."""
         self._order(pin=pin, taken=True)
 
+    def give(self, pin: int) -> None:
+        """Have somebody else let go of a pin."""
+        self._order(pin=pin, given=True)
+
     def pulses(self, data0: int, data1: int, bits: str) -> None:
         """Send bits as a Wiegand reader does, without a pause between them."""
         self._order(pin=data0, other=data1, bits=bits)

@@ -31,6 +31,8 @@ PAGES: Mapping[str, str] = {
     "writing": "8ed7088e7b814b1a96a230ffc401048b",
     "configuration": "14a54df1ee7a4e7290cdcb72348ea4ef",
     "restarts": "ffaf57f768a5428b8be7c52762b546aa",
+    "part": "f7f8cc0fd74045b5b24fe4a1c4e62b9d",
+    "storage": "e607702397fa4f30a88ff6f5a198bae1",
     "software": "a847b8752d6c4d34a1d0fe1b47d5d0ed",
 }
 """First words of a condition's name -> the number of its page in systemd/intercom.catalog."""

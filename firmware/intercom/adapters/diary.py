@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from intercom.adapters.storage import Storage, replace
+
 KEPT = 500
 """Visits; twice as many stand in the file before it is made anew with the last of them."""
 LONGEST = 8 << 20
@@ -22,16 +24,23 @@ Record = dict[str, Any]
 class Diary:
     """A place for final records. A thread writes them, because a memory card may take its time."""
 
-    def __init__(self, path: Path, *, kept: int = KEPT, holds: str = "visit") -> None:
-        """Keep them at `path`, in a folder that is there and is ours. Each record has a text in the field `holds`."""
+    def __init__(
+        self, path: Path, *, kept: int = KEPT, holds: str = "visit", storage: Storage | None = None
+    ) -> None:
+        """Keep them at `path`, in a folder that is there and is ours. Each record has a text in the field `holds`.
+
+        `storage` tells what cannot be written.
+        """
+        self._storage = storage or Storage()
+        self._unwritten: deque[str] = deque(maxlen=2 * KEPT)
         self._path, self._kept, self._holds = path, kept, holds
         self._thread = ThreadPoolExecutor(1, "diary")
         self._lines = 0
-        self._complained = False
 
     def keep(self, record: Record) -> None:
-        """Have a record written; return at once. What cannot be written is told on stderr, once."""
-        self._thread.submit(self._write, json.dumps(record, default=str))
+        """Have a record written; return at once. What cannot be written is told, and tried again."""
+        self._unwritten.append(json.dumps(record, default=str))
+        self._thread.submit(self._storage.carry_out, self._path, self._write)
 
     def close(self) -> None:
         """Wait until the last one is written."""
@@ -51,8 +60,10 @@ class Diary:
         found = (record for line in lines if (record := _parsed(line, self._holds)) is not None)
         return list(deque(found, maxlen=self._kept))
 
-    def _write(self, line: str) -> None:
-        try:
+    def _write(self) -> None:
+        """Write all that has not been written yet. Raises OSError."""
+        while self._unwritten:
+            line = self._unwritten[0]
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             with open(descriptor, "r+b") as file:  # noqa: PTH123  (a descriptor, because of its flags)
                 # After a line that was cut through, begin another.
@@ -61,24 +72,15 @@ class Diary:
                 file.write((b"\n" if torn else b"") + line.encode() + b"\n")
                 file.flush()
                 os.fsync(descriptor)
+            self._unwritten.popleft()
             self._lines += 1
             if self._lines > 2 * self._kept:
                 self._shorten()
-        except OSError as error:
-            if not self._complained:
-                print(f"intercom: visits would not survive: {self._path}: {error}", file=sys.stderr)
-            self._complained = True
 
     def _shorten(self) -> None:
         """Put a file with the last records in its place."""
         kept = self.load()
-        fresh = self._path.with_name(f".{self._path.name}.new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  (as above)
-            file.writelines(f"{json.dumps(record)}\n" for record in kept)
-            file.flush()
-            os.fsync(descriptor)
-        fresh.replace(self._path)
+        replace(self._path, "".join(f"{json.dumps(record)}\n" for record in kept).encode(), lasting=True)
         self._lines = len(kept)
 
 

@@ -7,6 +7,7 @@ is translated here.
 
 import asyncio
 import os
+import select
 import signal
 import time
 from collections.abc import Callable
@@ -25,6 +26,8 @@ PAUSES_S = (0.0, 0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Waits before engines that die young; the first replacement comes at once."""
 YOUNG_S = 10.0
 BEAT_S = 1.0
+PATIENCE_S = 2.0
+"""How long a killed engine may take to be gone, at a reload."""
 
 
 class VoiceEngine:
@@ -51,6 +54,7 @@ class VoiceEngine:
         self.written = 0
         """Bytes that this engine and those before it have had written to disks, as far as they told."""
         self.versions = ""
+        self._running: list[_Process] = []
 
     def send(self, command: EngineCommand) -> None:
         """Give an order; one given while no engine runs is dropped."""
@@ -69,6 +73,12 @@ class VoiceEngine:
             young = young + 1 if time.monotonic() - born < YOUNG_S else 0
             await self._rest(young)
 
+    def close(self) -> None:
+        """Leave nothing of an engine that did not end: no process, no zombie, no descriptor."""
+        for engine in self._running:
+            engine.close()
+        self._running.clear()
+
     async def _rest(self, young: int) -> None:
         """Wait before the next engine, so that one that cannot live does not hammer the PBX.
 
@@ -85,7 +95,9 @@ class VoiceEngine:
         """Run one engine to its end; return why it ended."""
         begun = early.take()
         self.pid, self.starts = begun.pid, self.starts + 1
-        ended = _end_of(begun.pid)
+        engine = _Process(begun.pid)
+        self._running = [engine]
+        ended = engine.ended
         reader, writer = await asyncio.open_unix_connection(sock=begun.link, limit=wire.LONGEST)
         writer.write(wire.encode(self._settings))
         self._writer = writer
@@ -93,9 +105,8 @@ class VoiceEngine:
             reason = await self._listen(reader)
         finally:
             self._writer = None
-            if not ended.done():  # else its number may be another's by now
-                # Whatever it was doing: it is not trusted any more, and must not hold the card.
-                os.kill(begun.pid, signal.SIGKILL)
+            # Whatever it was doing: it is not trusted any more, and must not hold the card.
+            engine.kill()
             writer.close()
         return reason or _cause(await ended)
 
@@ -129,21 +140,35 @@ class VoiceEngine:
             self._post(event, at)
 
 
-def _end_of(pid: int) -> asyncio.Future[int]:
-    """Return what will be the exit status of a child. It is taken from the kernel whether anybody awaits it or not."""
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[int] = loop.create_future()
-    watch = os.pidfd_open(pid)
+class _Process:
+    """A child process: `ended` is its exit status, taken from the kernel whether anybody awaits it or not."""
 
-    def take() -> None:
-        loop.remove_reader(watch)
-        os.close(watch)
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        if not ended.done():
-            ended.set_result(status)
+    def __init__(self, pid: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[int] = self._loop.create_future()
+        self._pid, self._watch = pid, os.pidfd_open(pid)
+        self._loop.add_reader(self._watch, self._take)
 
-    loop.add_reader(watch, take)
-    return ended
+    def kill(self) -> None:
+        """End it, if it still runs: afterwards its number may be another's."""
+        if self._watch >= 0:
+            os.kill(self._pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End it, and take its end from the kernel: that is a matter of milliseconds, or its driver hangs."""
+        if self._watch < 0:
+            return
+        self.kill()
+        select.select([self._watch], [], [], PATIENCE_S)
+        self._take()
+
+    def _take(self) -> None:
+        self._loop.remove_reader(self._watch)
+        os.close(self._watch)
+        self._watch = -1
+        pid, status = os.waitpid(self._pid, os.WNOHANG)
+        if pid and not self.ended.done():
+            self.ended.set_result(os.waitstatus_to_exitcode(status))
 
 
 def _cause(status: int) -> str:

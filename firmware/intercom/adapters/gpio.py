@@ -5,26 +5,32 @@ gpiozero calls back on threads of its own (one per event source); those calls on
 the core does that, where it is tested.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from itertools import cycle, islice
 from threading import Event as Flag
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from intercom import spared
 from intercom.core.commands import Lamp
-from intercom.core.events import ButtonChanged, SensorChanged
+from intercom.core.events import ButtonChanged, Event, SensorChanged
 from intercom.errors import HardwareError
-from intercom.ports import Post
 
 with spared.known_pin_factories():
     import gpiozero
 
 BLINK_S = 0.2
 """A light or dark part this short is finished before another pattern begins: cut shorter, nobody would see it."""
+QUIET_S = 0.5
+"""Without an edge for so long there are no others behind it."""
+RELEASED_S = 1.2
+"""A release that nobody saw is dated half as far back at most: longer than any `debounce_ms`."""
 _Device = TypeVar("_Device")
+Told = Callable[..., None]
+"""Takes an event, and when it happened unless that is now."""
 
 PATTERNS: dict[Lamp, tuple[float, ...]] = {
     Lamp.OFF: (),
@@ -54,23 +60,75 @@ COLOURS: dict[Lamp, str] = {
 twelve men does not see the difference between red and green."""
 
 
+class _Input(gpiozero.DigitalInputDevice):  # type: ignore[misc]
+    """An input that tells every edge: gpiozero itself keeps one back that is like the one before."""
+
+    edge: Callable[[bool], None] | None = None
+
+    def _pin_changed(self, _: object, state: object) -> None:
+        if self.edge is not None:
+            self.edge(bool(self._state_to_value(state)))
+
+
+class _Level:
+    """One input's level: told at every edge, and whenever it is read and is another one.
+
+    The kernel's queue of edges has sixteen places, and what does not fit is lost. So two edges may be alike, and the
+    last one of a series may never come: the level is read again a few times a minute (`look`).
+    """
+
+    def __init__(self, wire: _Input, tell: Callable[[bool, float | None], None]) -> None:
+        """Begin with the level of now, which is not told."""
+        self._wire, self._tell = wire, tell
+        self.active = bool(wire.is_active)
+        self._at = self._looked_at = float("-inf")
+        self._busy = Lock()
+        wire.edge = self._edge
+
+    def look(self) -> None:
+        """Read the level; tell it when no edge has."""
+        with self._busy:
+            now = time.monotonic()
+            # An edge that has just come may have others behind it, which tell more.
+            if now - self._at > QUIET_S and bool(self._wire.is_active) != self.active:
+                self.active, self._looked_at = not self.active, now
+                self._tell(self.active, None)
+
+    def _edge(self, active: bool) -> None:
+        with self._busy:
+            now = time.monotonic()
+            if active == self.active:
+                if now - self._looked_at <= QUIET_S or not active:
+                    return  # `look` was quicker; or nothing that anybody waits for
+                # Pressed again, and the release somewhere between was lost. Where there is no time for it, it bounced.
+                self._tell(False, (max(self._at, now - RELEASED_S) + now) / 2)
+            self.active, self._at = active, now
+            self._tell(active, None)
+
+
 class GpioPanel:
     """Buttons, each on a pin of its own."""
 
-    def __init__(self, buttons: dict[str, tuple[str, bool]], post: Post) -> None:
+    def __init__(self, buttons: dict[str, tuple[str, bool]], post: Told) -> None:
         """Claim the pins.
 
         `buttons` maps a button's name to its pin (as gpiozero names pins) and whether it is pulled up, so that pressing
         pulls it down. Raises HardwareError naming the button and the pin.
         """
-        self._inputs: list[gpiozero.DigitalInputDevice] = []
+        self._inputs: list[_Input] = []
+        self._levels: list[_Level] = []
         for name, (pin, pull_up) in buttons.items():
             wire = _next(self._inputs, f"button {name!r}", pin, pull_up=pull_up)
-            wire.when_activated = _poster(post, ButtonChanged(name, pressed=True))
-            wire.when_deactivated = _poster(post, ButtonChanged(name, pressed=False))
-            if wire.is_active:
+            level = _Level(wire, partial(_tell, post, partial(ButtonChanged, name)))
+            self._levels.append(level)
+            if level.active:
                 # Held down while the daemon started: a visitor, not a reason to look away.
                 post(ButtonChanged(name, pressed=True))
+
+    def look(self) -> None:
+        """Read the levels again: an edge may have been lost."""
+        for level in self._levels:
+            level.look()
 
     def close(self) -> None:
         """Give the pins back."""
@@ -81,18 +139,24 @@ class GpioPanel:
 class GpioSensors:
     """Exit buttons, door contacts and tamper switches: each between a pin of its own and ground."""
 
-    def __init__(self, sensors: dict[str, tuple[str, bool]], post: Post) -> None:
+    def __init__(self, sensors: dict[str, tuple[str, bool]], post: Told) -> None:
         """Claim the pins, and tell what all of them are at now.
 
         `sensors` maps a sensor's name to its pin and whether it is active while its switch is closed. The resistor
         inside the Pi pulls the pin up, so a closed switch means low. Raises HardwareError.
         """
-        self._inputs: list[gpiozero.DigitalInputDevice] = []
+        self._inputs: list[_Input] = []
+        self._levels: list[_Level] = []
         for name, (pin, closed) in sensors.items():
             wire = _next(self._inputs, f"sensor {name!r}", pin, pull_up=True)
-            wire.when_activated = _poster(post, SensorChanged(name, active=closed))
-            wire.when_deactivated = _poster(post, SensorChanged(name, active=not closed))
-            post(SensorChanged(name, active=wire.is_active == closed))
+            level = _Level(wire, partial(_tell, post, partial(_sensed, name, closed)))
+            self._levels.append(level)
+            post(_sensed(name, closed, level.active))
+
+    def look(self) -> None:
+        """Read the levels again: an edge may have been lost."""
+        for level in self._levels:
+            level.look()
 
     def close(self) -> None:
         """Give the pins back."""
@@ -189,14 +253,21 @@ class GpioLight:
         self._shine(False, Lamp.OFF)
 
 
-def _poster(post: Post, event: ButtonChanged | SensorChanged) -> Callable[[], None]:
-    return lambda: post(event)
+def _tell(post: Told, event: Callable[[bool], Event], active: bool, at: float | None) -> None:
+    if at is None:
+        post(event(active))
+    else:
+        post(event(active), at)
 
 
-def _next(claimed: list[gpiozero.DigitalInputDevice], what: str, pin: str, *, pull_up: bool) -> Any:
+def _sensed(name: str, closed: bool, low: bool) -> SensorChanged:
+    return SensorChanged(name, active=low == closed)
+
+
+def _next(claimed: list[_Input], what: str, pin: str, *, pull_up: bool) -> Any:
     """Claim one more input; when it cannot be had, all are given back: another configuration may want them next."""
     try:
-        make = partial(gpiozero.DigitalInputDevice, pin_number(pin), pull_up=pull_up, bounce_time=None)
+        make = partial(_Input, pin_number(pin), pull_up=pull_up, bounce_time=None)
         claimed.append(_claim(what, pin, make))
     except HardwareError:
         for wire in claimed:

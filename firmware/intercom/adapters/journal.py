@@ -65,6 +65,9 @@ class Journal:
 
     def record(self, report: Report) -> None:
         """Write one record with all its fields. Never raises and never waits."""
+        if not self._kept and _room() is None:
+            self._stderr.record(report)
+            return
         try:
             entry = TABLE[report.kind]
             fields = {"MESSAGE_ID": message_id(report), "PRIORITY": str(int(entry.priority))}
@@ -90,11 +93,6 @@ class Journal:
                 journal.send(text, SYSLOG_IDENTIFIER=IDENTIFIER, **more)
             else:
                 self._stderr.log(int(more["PRIORITY"]), _with_fields(text, more))
-
-
-def open_journal() -> Journal | StderrJournal:
-    """Return the journal of this machine."""
-    return StderrJournal() if _room() is None else Journal()
 
 
 def read_visits(since: str | None = None, path: str | None = None) -> Iterator[dict[str, Any]]:

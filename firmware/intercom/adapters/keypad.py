@@ -38,7 +38,8 @@ class _Watched:
     def __init__(self, name: str, post: Post) -> None:
         self._name, self._post = name, post
         self._touched, self._closing = Flag(), Flag()
-        self._stuck = False
+        self._stuck = ""
+        """What is stuck."""
         self._inputs: list[gpiozero.DigitalInputDevice] = []
         self._thread = Thread(target=self._run, name=f"keypad {name}", daemon=True)
 
@@ -50,6 +51,11 @@ class _Watched:
             self._thread.join(timeout=2)
         for wire in self._inputs:
             wire.close()
+
+    def tell_again(self) -> None:
+        """Tell another daemon of a key that is stuck."""
+        if self._stuck:
+            self._post(ConditionBegan(f"keypad {self._name}", self._stuck))
 
     def _claim(self, pin: str) -> gpiozero.DigitalInputDevice:
         try:
@@ -74,7 +80,7 @@ class _Watched:
             self._post(ConditionBegan(f"keypad {self._name}", what))
         if self._stuck and not stuck:
             self._post(ConditionEnded(f"keypad {self._name}"))
-        self._stuck = stuck
+        self._stuck = what if stuck else ""
 
 
 class MatrixKeypad(_Watched):

@@ -7,10 +7,8 @@ each start, at each orderly end, and every few hours, so that no boot begins it 
 """
 
 import asyncio
-import contextlib
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from intercom.adapters.pending import BOOT_ID
+from intercom.adapters.storage import Storage
 from intercom.core.doorway import Ledger, Tries
 from intercom.core.rules import What
 
@@ -35,19 +34,25 @@ SETTLE_S = 6 * 3600.0
 class LedgerFile:
     """A place for one ledger. A thread writes it, because a memory card may take its time; the newest one wins."""
 
-    def __init__(self, path: Path, *, boot_id: Path = BOOT_ID, clock: Callable[[], float] = time.monotonic) -> None:
-        """Keep it at `path`, in a folder that is there and is ours."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        boot_id: Path = BOOT_ID,
+        clock: Callable[[], float] = time.monotonic,
+        storage: Storage | None = None,
+    ) -> None:
+        """Keep it at `path`, in a folder that is there and is ours; `storage` tells what cannot be written."""
+        self._storage = storage or Storage()
         self._path, self._clock = path, clock
-        self._fresh = path.with_name(f".{path.name}.new")
         self._boot = boot_id.read_text().strip() if boot_id.exists() else ""
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._newest: Ledger | None = None
         self._kept = Ledger()
         """What is written, or will be."""
-        self._complained = False
 
     def keep(self, ledger: Ledger) -> None:
-        """Have a ledger written; return at once. What cannot be written is told on stderr, once."""
+        """Have a ledger written; return at once. What cannot be written is told."""
         self._newest = self._kept = ledger
         self._thread.submit(self._write)
 
@@ -88,20 +93,7 @@ class LedgerFile:
         if ledger is None:
             return  # one that came later has been written already
         note = {"format": FORMAT, "boot": self._boot, "at": self._clock(), **_plain(ledger)}
-        try:
-            descriptor = os.open(
-                self._fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-            )
-            with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor, because of its flags)
-                file.write(json.dumps(note).encode())
-                file.flush()
-                os.fsync(descriptor)
-            self._fresh.replace(self._path)
-            _sync(self._path.parent)
-        except OSError as error:
-            if not self._complained:
-                print(f"intercom: uses of codes would not survive: {self._path}: {error}", file=sys.stderr)
-            self._complained = True
+        self._storage.replace(self._path, json.dumps(note).encode(), lasting=True)
 
     def _parse(self, note: dict[str, Any]) -> Ledger:
         """Return what a note says. Raises ValueError, TypeError, LookupError or OverflowError."""
@@ -146,13 +138,3 @@ def _instant(value: Any) -> float:
     if not math.isfinite(instant):
         raise ValueError(f"no instant: {value!r}")
     return instant
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename last (fsync(2))."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -2,9 +2,9 @@
 """What the self test heard when all was well, in a file for ever: one line, as on the engine's wire."""
 
 import contextlib
-import sys
 from pathlib import Path
 
+from intercom.adapters.storage import Storage
 from intercom.core.acoustics import BANDS_HZ, Acoustics
 from intercom.core.events import ReferenceFound
 from intercom.engine import wire
@@ -14,18 +14,13 @@ from intercom.errors import WireError
 class ReferenceFile:
     """A place for one measurement."""
 
-    def __init__(self, path: Path) -> None:
-        """Keep it at `path`, in a folder that is there and is ours."""
-        self._path = path
+    def __init__(self, path: Path, *, storage: Storage | None = None) -> None:
+        """Keep it at `path`, in a folder that is there and is ours; `storage` tells what cannot be written."""
+        self._path, self._storage = path, storage or Storage()
 
     def keep(self, heard: Acoustics) -> None:
-        """Replace what was there. What goes wrong is told on stderr: the door works without."""
-        fresh = self._path.with_name(f".{self._path.name}.new")
-        try:
-            fresh.write_bytes(wire.encode(ReferenceFound(heard), 0.0))
-            fresh.replace(self._path)
-        except OSError as error:
-            print(f"intercom: the self test's reference cannot be kept: {self._path}: {error}", file=sys.stderr)
+        """Replace what was there. What goes wrong is told: the door works without."""
+        self._storage.replace(self._path, wire.encode(ReferenceFound(heard), 0.0))
 
     def load(self) -> ReferenceFound | None:
         """Return what was kept; None when there is nothing, or rubbish."""

@@ -18,14 +18,19 @@ def moment(text: str, now: datetime) -> datetime:
     Raises ValueError, with what is allowed, for anything else.
     """
     text = text.strip().lower()
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     if text in ("today", "yesterday"):
-        return midnight - timedelta(days=text == "yesterday")
+        return _local(datetime.combine(now.date() - timedelta(days=text == "yesterday"), datetime.min.time()), now)
     span = _SPAN.fullmatch(text)
     try:
         if span is not None and _REST.fullmatch(span["rest"]):
             return now - timedelta(seconds=int(span["number"]) * _UNITS[span["unit"]])
         instant = datetime.fromisoformat(text.upper())
-        return instant if instant.tzinfo else instant.replace(tzinfo=now.tzinfo)
+        return instant if instant.tzinfo else _local(instant, now)
     except (ValueError, OverflowError):
         raise ValueError(f"no such moment: {text!r}; give {ALLOWED}") from None
+
+
+def _local(instant: datetime, now: datetime) -> datetime:
+    """Return a moment of this machine's local time; in January it is another one than in July."""
+    here = now.astimezone()
+    return instant.astimezone() if here.utcoffset() == now.utcoffset() else instant.replace(tzinfo=now.tzinfo)

@@ -58,9 +58,16 @@ def apply(
                 _test(socket)
             print(paint("The door is well with it.", GOOD), flush=True)
             _await_yes(confirm_s)
-            replace_text(config.with_suffix(".before"), config.read_text(encoding="utf-8"), like=config)
-            replace_text(config, text)
-            kept = bool(granted(socket, {"do": "keep"})["kept"])
+            # First the daemon: a trial that was over in this moment leaves the file as it is.
+            _keep(socket)
+            kept = True
+            try:
+                replace_text(config.with_suffix(".before"), config.read_text(encoding="utf-8"), like=config)
+                replace_text(config, text)
+            except (OSError, IntercomError) as error:
+                told = f"It is in use, but only until the next start: {config} cannot be written: {error}"
+                print(paint(told, BAD), flush=True)
+                return 1
             print(f"{config}: replaced; the one before is in {config.with_suffix('.before').name}")
     except IntercomError as error:
         print(paint(f"Not kept: {error}.", BAD), flush=True)
@@ -71,6 +78,12 @@ def apply(
                 granted(socket, {"do": "give up"})
             print("The old configuration is back.", flush=True)
     return 0 if kept else 1
+
+
+def _keep(socket: Path) -> None:
+    """Have the daemon keep what it tries. Raises IntercomError when it tries nothing any more."""
+    if not granted(socket, {"do": "keep"})["kept"]:
+        raise IntercomError("the trial was over already")
 
 
 def _await_well(socket: Path, within_s: float) -> None:
@@ -113,7 +126,7 @@ def _lacking(status: dict[str, Any]) -> str:
 
 def _trouble(status: dict[str, Any]) -> str:
     """Return the first condition that a configuration can be guilty of."""
-    guilty = ("configuration", "sound card", "voice engine", "self test", "names")
+    guilty = ("configuration", "part", "sound card", "voice engine", "names")
     return next(
         (f"{one['condition']}: {one['detail']}" for one in status["conditions"] if one["condition"].startswith(guilty)),
         "",

@@ -11,11 +11,14 @@ from intercom.core.commands import Kind, PlayTone, Tone
 from intercom.core.doorway import Door
 from intercom.core.turn import Turn
 
+EXIT_BUTTON = "exit button"
+
 
 def release(turn: Turn, name: str, *, hold: bool = False, visit: str = "", **told: str) -> bool:
     """Release a door for its pulse, or until it is locked again: then for `hold_s` at most. Return whether it is."""
     door = find(turn, name)
-    if door is None or turn.state.stopping_until is not None:
+    # Whoever wants out while another configuration is taken up shall not wait for it.
+    if door is None or (turn.state.stopping_until is not None and told.get("by") != EXIT_BUTTON):
         return False
     lasts = turn.rules.hold_s[name] if hold else turn.rules.pulse_s[name]
     # A pulse does not shorten what is held.

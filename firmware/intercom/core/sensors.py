@@ -24,7 +24,7 @@ def settled(turn: Turn, wire: Wire, *, first: bool) -> None:
         return
     if sensor.kind is SensorKind.EXIT:
         if wire.active and not first:
-            doors.release(turn, sensor.door, by="exit button")
+            doors.release(turn, sensor.door, by=doors.EXIT_BUTTON)
     elif sensor.kind is SensorKind.CONTACT and (door := doors.find(turn, sensor.door)) is not None:
         (_opened if wire.active else _closed)(turn, door, wire.since, first=first)
 

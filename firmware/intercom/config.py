@@ -300,6 +300,7 @@ class Calls:
     ring_s: float = 30.0
     """How long phones ring, in seconds, in a stage that does not say; after the last stage the visitor is told."""
     talk_s: float = 120.0
+    rtp_timeout_s: float = 20.0
     """How long a conversation may last before the warning tone, in seconds."""
     warn_s: float = 10.0
     """How long it may go on after the warning tone, in seconds."""

@@ -279,6 +279,7 @@ def calls(section: Section) -> Calls:
         ring_s=section.number("ring_s", usual.ring_s, 1, 600, "seconds"),
         talk_s=section.number("talk_s", usual.talk_s, 1, 3600, "seconds"),
         warn_s=section.number("warn_s", usual.warn_s, 1, 60, "seconds"),
+        rtp_timeout_s=section.number("rtp_timeout_s", usual.rtp_timeout_s, 0, 600, "seconds"),
         patience_s=section.number("patience_s", usual.patience_s, 1, 600, "seconds"),
         confirm_s=section.number("confirm_s", usual.confirm_s, 3, 60, "seconds"),
         debounce_ms=section.whole("debounce_ms", usual.debounce_ms, 0, 500, "milliseconds"),

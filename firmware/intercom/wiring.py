@@ -58,6 +58,7 @@ def rules(config: Config, chance: Callable[[], float]) -> Rules:
         tries=calls.wrong_codes_lately,
         ring_s=calls.ring_s,
         talk_s=calls.talk_s,
+        rtp_timeout_s=calls.rtp_timeout_s,
         warn_s=calls.warn_s,
         patience_s=calls.patience_s,
         confirm_s=calls.confirm_s,

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import re
 import socket
 from collections.abc import Iterator
 from typing import Any
 
-from sip_peers import Engine, Peer, Request, account, running
+from sip_peers import LIMIT_S, Engine, Peer, Request, account, running
 
-from intercom.core.commands import PlaceCall
+from intercom.core.commands import Audio, PlaceCall, SetAudio
 from intercom.core.events import CallAnswered, DigitReceived
 from lab.key_senders import Packet, Sender
 
@@ -27,18 +28,69 @@ class FarEnd(Peer):
     """A phone that answers with `lines` of SDP below its own address, and whose RTP is the test's."""
 
     lines = OFFERED
-    named = ""
-    """The address in its description; its own, unless said otherwise."""
+    named = contact = ""
+    """The address in its description, and its Contact; its own, unless said otherwise."""
+    versions = 0
+
+    def __init__(self, ip: str = "127.0.0.1", port: int = 0, **codes: int | tuple[int, ...]) -> None:
+        self.answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        super().__init__(ip, port, **codes)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                data, source = self.socket.recvfrom(65536)
+            except OSError:  # closed
+                return
+            if not data.strip():
+                continue
+            if data.startswith(b"SIP/2.0"):
+                self.answers.put(data.decode())
+                continue
+            self.requests.append(request := Request(data, source[:2]))
+            if codes := self.codes.get(request.method):
+                with contextlib.suppress(OSError):
+                    self.socket.sendto(self._answer(request, codes.pop(0) if len(codes) > 1 else codes[0]), source)
 
     def description(self) -> str:
         ip, port = self.rtp.getsockname()[:2]
-        head = f"v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {self.named or ip}\r\nt=0 0\r\n"
+        self.versions += 1
+        head = f"v=0\r\no=- 1 {self.versions} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {self.named or ip}\r\nt=0 0\r\n"
         return head + self.lines.format(port=port)
 
     def _answer(self, request: Request, code: int) -> bytes:
-        if request.method == "INVITE" and code in (180, 183, 200):
-            return request.answer(code, f"Contact: <sip:peer@{self.address}>\r\n", self.description())
+        if request.method in ("INVITE", "UPDATE") and code in (180, 183, 200):
+            contact = self.contact or f"sip:peer@{self.address}"
+            return request.answer(code, f"Contact: <{contact}>\r\n", self.description())
         return super()._answer(request, code)
+
+    def ask(self, method: str, number: int, *, more: str = "", body: str = "") -> None:
+        """Send a request within the call."""
+        first = self.got("INVITE")[0]
+        uri, ip, port = re.findall(r"<(sip:[^>@]*@([^:>]+):(\d+)[^>]*)>", first.header("Contact"))[0]
+        head = (
+            f"{method} {uri} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP {self.address};branch=z9hG4bK-{method}{number};rport\r\n"
+            f"From: {first.header('To')};tag=peer\r\nTo: {first.header('From')}\r\n"
+            f"Call-ID: {first.header('Call-ID')}\r\nCSeq: {number} {method}\r\n"
+            f"Contact: <{self.contact or f'sip:peer@{self.address}'}>\r\nMax-Forwards: 70\r\n"
+        )
+        self.socket.sendto(f"{head}{more}Content-Length: {len(body)}\r\n\r\n{body}".encode(), (ip, int(port)))
+
+    def invite_again(self, lines: str) -> None:
+        """Describe the sound anew in a re-INVITE, with more lines of SDP, and acknowledge the answer."""
+        number = 100 + self.versions
+        self.ask("INVITE", number, more="Content-Type: application/sdp\r\n", body=self.description() + lines)
+        self.answered(number)
+        self.ask("ACK", number)
+
+    def answered(self, number: int, method: str = "INVITE") -> int:
+        """Return the status of the answer to a request of the call's."""
+        while True:
+            answer = self.answers.get(timeout=LIMIT_S)
+            status = int(answer.split()[1])
+            if status >= 200 and re.search(rf"(?m)^CSeq: {number} {method}", answer):
+                return status
 
     def sounds_at(self, count: int = 1) -> tuple[str, int]:
         """Return where the door wants the sound, by its latest INVITE but `count - 1`."""
@@ -59,9 +111,10 @@ def voice(sequence: int, time: int, kind: int = 8, size: int = 160) -> Packet:
 
 @contextlib.contextmanager
 def talking(peer: FarEnd, **changes: Any) -> Iterator[Engine]:
-    """Have the door call a far end, and be answered."""
+    """Have the door call a far end, and be answered; from then on it speaks."""
     with running(account(peer), **changes) as engine:
         call(engine, peer, "1-1.1")
+        engine.send(SetAudio(Audio(card=True, hear="1-1.1", speak="1-1.1")))
         yield engine
 
 

@@ -118,7 +118,7 @@ def test_trouble_weighs_more_than_news() -> None:
     heavy = {kind for kind, entry in TABLE.items() if entry.priority <= Priority.WARNING}
 
     refused = {Kind.CALL_REFUSED, Kind.REDIRECT_REFUSED, Kind.TEXT_REFUSED}
-    unheard = {Kind.ONE_WAY, Kind.HALF_DUPLEX}
+    unheard = {Kind.ONE_WAY, Kind.HALF_DUPLEX, Kind.SOUND_LOST, Kind.KEYS_UNREAD}
     at_door = {Kind.CODE_WRONG, Kind.LOCKED_OUT, Kind.DOOR_FORCED, Kind.DOOR_HELD, Kind.TAMPERED}
     at_door |= {Kind.GUESSING}
     assert heavy == refused | unheard | at_door | {Kind.CONDITION_BEGAN, Kind.TEXT_FAILED}

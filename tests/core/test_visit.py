@@ -27,6 +27,7 @@ from intercom.core.events import (
     CallProgressed,
     CallSent,
     EarlyMediaBegan,
+    EarlyMediaEnded,
     EngineStarted,
     LineUp,
     TonePlayed,
@@ -160,8 +161,33 @@ def test_early_media_is_heard_instead_of_our_ringback() -> None:
     story.tell(EarlyMediaBegan("boot-1.2"))
 
     assert before == Audio(card=True, loop=Tone.RINGBACK)
-    assert orders == [SetAudio(Audio(card=True, hear="boot-1.1"))]
+    assert SetAudio(Audio(card=True, hear="boot-1.1")) in orders
     assert audio(story.state) == Audio(card=True, hear="boot-1.1")
+
+
+def test_when_the_far_ends_own_sound_stops_another_ones_is_heard_or_our_ringback() -> None:
+    """Silence would be a lie as long as somebody is rung."""
+    story = Story().online()
+    story.tell(FLAT, CallProgressed("boot-1.1", 180), EarlyMediaBegan("boot-1.1"), EarlyMediaBegan("boot-1.2"))
+    heard = []
+    for event in (EarlyMediaEnded("boot-1.2"), EarlyMediaEnded("boot-1.1"), EarlyMediaBegan("boot-1.2")):
+        story.tell(event)
+        heard.append(audio(story.state))
+
+    ours = Audio(card=True, loop=Tone.RINGBACK)
+    assert heard == [Audio(card=True, hear="boot-1.1"), ours, Audio(card=True, hear="boot-1.2")]
+
+
+@pytest.mark.parametrize("code", [181, 182, 183, 199])
+def test_nothing_but_180_and_sound_is_ringing(code: int) -> None:
+    """Forwarded, queued, and in progress are no phone that rings: a press is not heard yet."""
+    story = Story().online()
+    story.tell(FRONT, CallProgressed("boot-1.1", code))
+    before = story.state.phase
+    story.tell(EarlyMediaBegan("boot-1.1"))
+
+    assert (before, story.state.phase) == (Phase.DIALLING, Phase.RINGING)
+    assert [record["target"] for record in story.records(Kind.CALL_RINGING)] == ["201"]
 
 
 def test_our_ringback_returns_when_the_leg_with_early_media_ends() -> None:

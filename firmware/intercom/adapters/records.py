@@ -71,6 +71,16 @@ TABLE: Mapping[Kind, Entry] = {
         _WARNING,
         "the echo stays[ in the call with {target}][, {echo_db:.0f} dB of it go]: one side is heard at a time",
     ),
+    Kind.SOUND_LOST: Entry(
+        "5e0c6f3b9d1a4a0f8d1f0d2b6a7c4e91",
+        _WARNING,
+        "nothing has come from {target}[ for {lasts_s:.0f} s], neither sound nor RTCP: the call is ended",
+    ),
+    Kind.KEYS_UNREAD: Entry(
+        "b81d2f64c7e5431c9f02a6d5e3187b0a",
+        _WARNING,
+        "{target} sends keys that nobody can read[, by {method}]: no code opens from there",
+    ),
     Kind.CODE_WRONG: Entry(
         "fb66a506ba9344158647995f54de0cf2",
         _WARNING,

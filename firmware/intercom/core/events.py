@@ -280,7 +280,17 @@ class CallProgressed:
 
 @dataclass(frozen=True, slots=True)
 class EarlyMediaBegan:
-    """The far end sends sound of its own before the answer (183 with SDP)."""
+    """Sound of the far end's own flows before the answer: packets, not only an SDP that may promise them.
+
+    Told again every two seconds as long as it does.
+    """
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyMediaEnded:
+    """That sound has stopped, and nobody has answered yet."""
 
     leg: str
 
@@ -368,6 +378,15 @@ class DigitReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class KeysUnread:
+    """A phone sends keys in a way that nobody here can read. Told once for each leg."""
+
+    leg: str
+    method: str
+    """"RFC 4733" or "SIP INFO"."""
+
+
+@dataclass(frozen=True, slots=True)
 class AudioFlowed:
     """The first sound of a leg passed the card: "in" from the phone, "out" to it."""
 
@@ -403,6 +422,10 @@ class StreamMeasured:
     """Where its packets come from: IP address and port."""
     expected: str
     """Where its SDP said they would; the same, but behind NAT, or when something is wrong."""
+    quiet_s: float = 0.0
+    """Seconds since anything was seen to have come, RTP or RTCP; 0 on hold."""
+    reports: int = 0
+    """RTCP packets of the far end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -555,8 +578,8 @@ Event = (
     | ProfilesChanged | ConditionBegan | ConditionEnded | NetworkChanged
     | ServersFound | LineAnswered | TextAnswered | TextArrived | TimePassed | StopRequested | EngineStarted
     | EngineLost | EngineBeat | LineUp
-    | LineLost | CallSent | CallProgressed | EarlyMediaBegan | CallAnswered | CallEnded | CallRedirected
-    | CallArrived | CallTurnedAway | DigitReceived | StrangersRefused
+    | LineLost | CallSent | CallProgressed | EarlyMediaBegan | EarlyMediaEnded | CallAnswered | CallEnded
+    | CallRedirected | CallArrived | CallTurnedAway | DigitReceived | KeysUnread | StrangersRefused
     | AudioFlowed | StreamMeasured | SoundMeasured | EchoStays | CardOpened | CardClosed | CardLost | TonePlayed
     | TrialWanted | SweepHeard | LevelsMeasured | ReferenceFound | CardsFound | TraceWanted | SipSeen
 )  # fmt: skip

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whether both sides hear each other, and how well: what the voice engine measured of the conversation."""
 
-from intercom.core.commands import Kind
+from intercom.core import legs
+from intercom.core.commands import HangUp, Kind
 from intercom.core.events import EchoStays, SoundMeasured, StreamMeasured
 from intercom.core.phases import PHASES
 from intercom.core.state import State, Visit
@@ -11,12 +12,28 @@ HEARERS = {"in": "the visitor", "out": "the house"}
 """Direction of sound -> who should hear it."""
 STILL_S = 4.0
 """Without a packet: longer than a lost route takes to come back, shorter than a person keeps asking."""
+REPORTS_S = 12.0
+"""Without RTCP from a far end that sends it: two of its intervals (RFC 3550 section 6.2) and a little."""
 
 
 def stream_measured(turn: Turn, event: StreamMeasured) -> None:
     """Keep it for the final record, and for the sound's own measurement that follows."""
-    if _about_the_talker(turn, event.leg):
-        turn.set_visit(stream=event)
+    if not _about_the_talker(turn, event.leg):
+        return
+    turn.set_visit(stream=event)
+    lasts_s = turn.rules.rtp_timeout_s
+    if lasts_s and not event.held and event.quiet_s >= lasts_s and not turn.visit.sound_lost:
+        turn.set_visit(sound_lost=True)
+        turn.tell(Kind.SOUND_LOST, target=turn.visit.answered_by, lasts_s=lasts_s, leg=event.leg)
+        turn.order(HangUp(event.leg))
+
+
+def keys_unread(turn: Turn, leg: str, method: str) -> None:
+    """Tell that a phone's keys come and say nothing: whoever keys a code there waits in vain."""
+    known = legs.find(turn, leg)
+    if known is not None or _about_the_talker(turn, leg):
+        target = known.target if known is not None else turn.visit.answered_by
+        turn.tell(Kind.KEYS_UNREAD, target=target, method=method, leg=leg)
 
 
 def sound_measured(turn: Turn, event: SoundMeasured) -> None:
@@ -79,6 +96,20 @@ def _about_the_talker(turn: Turn, leg: str) -> bool:
     return turn.state.visit is not None and PHASES[turn.state.phase].talk and leg == turn.visit.talker
 
 
+def _nothing_comes(stream: StreamMeasured) -> str:
+    """Return why no sound comes of a far end; nothing where it does, or where its silence is meant.
+
+    Who sends RTCP is there, and sends no sound because it has none: muted, listening, or cutting pauses out.
+    """
+    if stream.received and stream.still_s < STILL_S:
+        return ""
+    if stream.reports and stream.quiet_s < REPORTS_S:
+        return ""
+    if stream.received == 0:
+        return f"no packets come from {stream.expected}"
+    return f"packets from {stream.source} have stopped coming"
+
+
 def _unheard(state: State, visit: Visit) -> dict[str, str]:
     """Return which direction nobody hears, with the likeliest cause: the nearest to the door that was measured."""
     stream, sound = visit.stream, visit.sound
@@ -87,10 +118,10 @@ def _unheard(state: State, visit: Visit) -> dict[str, str]:
     silent: dict[str, str] = {}
     if not state.card_open:
         return {"in": "the sound card is not open", "out": "the sound card is not open"}
-    if stream.received == 0:
-        silent["in"] = f"no packets come from {stream.expected}"
-    elif stream.still_s >= STILL_S:
-        silent["in"] = f"packets from {stream.source} have stopped coming"
+    if cause := _nothing_comes(stream):
+        silent["in"] = cause
+    elif stream.received == 0 or stream.still_s >= STILL_S:
+        pass  # silence that is meant
     elif stream.still_s == 0 and not sound.heard:
         elsewhere = f" from {stream.source}, not from {stream.expected}," if stream.source != stream.expected else ""
         silent["in"] = f"packets come{elsewhere} but hold only silence: muted there?"

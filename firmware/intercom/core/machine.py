@@ -54,6 +54,7 @@ from intercom.core.events import (
     ConditionEnded,
     DigitReceived,
     EarlyMediaBegan,
+    EarlyMediaEnded,
     EchoStays,
     EngineBeat,
     EngineLost,
@@ -61,6 +62,7 @@ from intercom.core.events import (
     Event,
     HangUpAsked,
     KeyPressed,
+    KeysUnread,
     LevelsMeasured,
     LineAnswered,
     LineLost,
@@ -170,6 +172,8 @@ def _dispatch(turn: Turn, event: Event) -> None:
             visit.progressed(turn, leg, code)
         case EarlyMediaBegan(leg):
             visit.early_media(turn, leg)
+        case EarlyMediaEnded(leg):
+            visit.early_media_over(turn, leg)
         case CallAnswered(leg):
             visit.answered(turn, leg)
         case CallEnded(leg, code, reason):
@@ -195,6 +199,8 @@ def _dispatch(turn: Turn, event: Event) -> None:
             doors.asked(turn, name, by, released=released, hold=hold)
         case AudioFlowed(leg, direction):
             visit.audio_flowed(turn, leg, direction)
+        case KeysUnread(leg, method):
+            hearing.keys_unread(turn, leg, method)
         case StreamMeasured():
             hearing.stream_measured(turn, event)
         case SoundMeasured():

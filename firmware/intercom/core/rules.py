@@ -151,6 +151,8 @@ class Rules:
     """How long a stage rings that does not say so itself."""
     talk_s: float = 120.0
     warn_s: float = 10.0
+    rtp_timeout_s: float = 20.0
+    """How long nothing may come of a far end that is not on hold, neither RTP nor RTCP; 0: for ever."""
     patience_s: float = 60.0
     debounce_s: float = 0.02
     confirm_s: float = 10.0

@@ -28,6 +28,7 @@ class Leg:
     progressed: bool = False
     """Whether a server has taken notice of it."""
     rang: bool = False
+    """Whether its phone rings: 180, or sound that flows. 181, 182 and a bare 183 say something else."""
     unconfirmed: bool = False
     """Something answered that has yet to key 1."""
     moved: bool = False
@@ -127,6 +128,8 @@ class Visit:
     one_way: tuple[tuple[str, str], ...] = ()
     """Direction that is not heard ("in": the house, "out": the visitor) -> why, as it was told."""
     half_duplex: bool = False
+    sound_lost: bool = False
+    """Whether its call was ended because nothing came any more."""
 
     @property
     def by_visitor(self) -> bool:

@@ -16,6 +16,8 @@ from intercom.core.state import Incoming, Leg, Visit
 from intercom.core.turn import Turn
 
 _BEFORE_ANSWER = (Phase.WAITING, Phase.DIALLING, Phase.RINGING)
+_RINGING, _SESSION_PROGRESS = 180, 183
+"""RFC 3261 section 21.1."""
 _GIVES_WAY = (*_BEFORE_ANSWER, Phase.ANNOUNCING, Phase.ANSWERING)
 """Phases that another button's press ends. A call from outside that is not up yet is one: who calls again and again, or
 has that made up, must not keep the door from ringing."""
@@ -122,23 +124,40 @@ def sent(turn: Turn, leg: str) -> None:
 
 
 def progressed(turn: Turn, leg: str, code: int) -> None:
-    """A provisional answer came; from 180 on it counts as ringing, 100 only says that the server is there."""
+    """A provisional answer came. 180 is ringing; every other one only says that somebody has taken notice."""
     if (known := legs.find(turn, leg)) is None:
         return
     turn.mark("progress")
-    legs.put(turn, replace(known, progressed=True, silent_until=None, rang=known.rang or code >= 180))
-    if code >= 180 and not known.rang:
-        legs.heard(turn, known.planned)
-        turn.tell(Kind.CALL_RINGING, leg=leg, target=known.target, code=code)
-        turn.mark("ringing")
-        go(turn, Signal.RINGS)
+    legs.put(turn, replace(known, progressed=True, silent_until=None))
+    if code == _RINGING:
+        _rings(turn, leg, code)
 
 
 def early_media(turn: Turn, leg: str) -> None:
-    """The far end makes its own ring-back: it is heard instead of ours. With several legs the first one wins."""
-    if legs.find(turn, leg) is not None and not turn.visit.early:
-        turn.set_visit(early=leg)
-        turn.mark("early_media")
+    """Sound of the far end's own is heard instead of our ring-back. With several legs the first one wins."""
+    if (known := legs.find(turn, leg)) is None:
+        return
+    turn.set_visit(early=turn.visit.early or leg)
+    legs.put(turn, replace(known, progressed=True, silent_until=None))
+    turn.mark("early_media")
+    _rings(turn, leg, _SESSION_PROGRESS)
+
+
+def early_media_over(turn: Turn, leg: str) -> None:
+    """It has stopped: the visitor hears our ring-back again, until another leg's is told of."""
+    if turn.state.visit is not None and turn.visit.early == leg:
+        turn.set_visit(early="")
+
+
+def _rings(turn: Turn, leg: str, code: int) -> None:
+    known = legs.find(turn, leg)
+    if known is None or known.rang:
+        return
+    legs.put(turn, replace(known, rang=True))
+    legs.heard(turn, known.planned)
+    turn.tell(Kind.CALL_RINGING, leg=leg, target=known.target, code=code)
+    turn.mark("ringing")
+    go(turn, Signal.RINGS)
 
 
 def answered(turn: Turn, leg: str) -> None:

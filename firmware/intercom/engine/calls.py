@@ -14,16 +14,24 @@ from intercom.core.events import (
     CallSent,
     DigitReceived,
     EarlyMediaBegan,
+    EarlyMediaEnded,
+    KeysUnread,
     StreamMeasured,
 )
 from intercom.engine import words
 from intercom.engine.keys import Keys
-from intercom.engine.stillness import Stillness
+from intercom.engine.stillness import GONE_S, Flow, Stillness
 from intercom.engine.words import describe, guarded
 
 if TYPE_CHECKING:
     from intercom.engine.sip import Telephone
 
+LOOK_S = 0.1
+"""How often to look whether sound flows before the answer."""
+_DECODING = 2
+"""PJMEDIA_DIR_DECODING of pjmedia/types.h: the far end has not said that it will send nothing."""
+_SERVER = 1
+"""PJSIP_ROLE_UAS of pjsip/sip_types.h; the wrapper does not carry it."""
 _DTMF_IS_UPDATE = 1
 """PJMEDIA_STREAM_DTMF_IS_UPDATE of pjmedia/stream.h; the wrapper does not carry it."""
 
@@ -52,7 +60,12 @@ class Leg:
         """Whom the far end named instead of itself."""
         self.keys = Keys("", 0.0)
         """What it is still to be sent of keys."""
-        self.stillness = Stillness()
+        self.stillness, self.quiet = Stillness(), Stillness()
+        self.flow, self.told_again_at = Flow(), 0.0
+        self.looks_at: float | None = 0.0
+        """When to look next whether sound flows before the answer; None once it is answered."""
+        self.unread = False
+        """Whether keys of its that cannot be read were told."""
         self.in_clear = True
         """Whether its sound may be sent unencrypted."""
         self.in_band = False
@@ -68,6 +81,7 @@ class Leg:
         elif info.state == self.pj.PJSIP_INV_STATE_EARLY and not self.incoming:
             self.phone.post(CallProgressed(self.leg, info.lastStatusCode))
         elif info.state == self.pj.PJSIP_INV_STATE_CONFIRMED:
+            self.looks_at = None
             self.phone.post(CallAnswered(self.leg))
         elif info.state == self.pj.PJSIP_INV_STATE_DISCONNECTED:
             given_up = self.moved and info.lastStatusCode == self.pj.PJSIP_SC_GONE
@@ -88,14 +102,13 @@ class Leg:
         tsx = prm.e.body.tsxState.tsx
         if tsx.method == "INVITE" and tsx.statusCode == 100 and not self.incoming:
             self.phone.post(CallProgressed(self.leg, 100))
+        elif tsx.method == "INFO" and tsx.role == _SERVER and tsx.statusCode // 100 in (4, 5):
+            self._tell_unread("SIP INFO")
 
     @guarded
     def onCallMediaState(self, _: Any) -> None:
         # A re-INVITE may have moved the stream to another slot of the bridge: nothing is connected any more.
         self.listens = self.speaks = self.prompted = False
-        info = self.getInfo()
-        if info.state == self.pj.PJSIP_INV_STATE_EARLY and not self.incoming and self.audio() is not None:
-            self.phone.post(EarlyMediaBegan(self.leg))
         self.phone.connect(self)
 
     @guarded
@@ -144,6 +157,31 @@ class Leg:
             except self.pj.Error as error:
                 print(f"a key was not sent: {describe(error)}", file=sys.stderr)
 
+    def look(self, now: float) -> None:
+        """Tell when sound of the far end's own begins or stops before the answer."""
+        if self.incoming or self.looks_at is None or now < self.looks_at:
+            return
+        self.looks_at = now + LOOK_S
+        changed = self.flow.look(self._received(), now)
+        if self.flow.flows and (changed or now >= self.told_again_at):
+            self.told_again_at = now + GONE_S
+            self.phone.post(EarlyMediaBegan(self.leg))
+        elif changed:
+            self.phone.post(EarlyMediaEnded(self.leg))
+
+    def _received(self) -> int:
+        """Return how many packets of its sound have come; none while there is no stream."""
+        info = self.getInfo()  # kept: `media` is a part of it
+        for index, media in enumerate(info.media):
+            if media.type == self.pj.PJMEDIA_TYPE_AUDIO and media.status != self.pj.PJSUA_CALL_MEDIA_NONE:
+                return int(self.getStreamStat(index).rtcp.rxStat.pkt)
+        return 0
+
+    def _tell_unread(self, method: str) -> None:
+        if not self.unread:
+            self.unread = True
+            self.phone.post(KeysUnread(self.leg, method))
+
     def measure(self) -> None:
         """Tell how the stream fares, of a leg that is connected with the card."""
         if not (self.listens or self.speaks):
@@ -151,13 +189,16 @@ class Leg:
         info = self.getInfo()  # kept: `media` is a part of it
         for index, media in enumerate(info.media):
             if media.type == self.pj.PJMEDIA_TYPE_AUDIO and media.status != self.pj.PJSUA_CALL_MEDIA_NONE:
-                self.phone.post(self._measured(index, media.status != self.pj.PJSUA_CALL_MEDIA_ACTIVE))
+                held = media.status != self.pj.PJSUA_CALL_MEDIA_ACTIVE or not media.dir & _DECODING
+                self.phone.post(self._measured(index, held))
                 return
 
     def _measured(self, index: int, held: bool) -> StreamMeasured:
         stream, transport = self.getStreamInfo(index), self.getMedTransportInfo(index)
         stat = self.getStreamStat(index)
         ours, theirs, buffer = stat.rtcp.txStat, stat.rtcp.rxStat, stat.jbuf
+        # What the far end reports of our packets (RFC 3550 section 6.4.1) tells that it is there.
+        reports, now = stat.rtcp.rttUsec.n, time.monotonic()
         return StreamMeasured(
             leg=self.leg,
             codec=stream.codecName.lower(),
@@ -167,7 +208,9 @@ class Leg:
             # What the jitter buffer throws away came too late.
             lost=theirs.loss + buffer.discard,
             lost_there=ours.loss,
-            still_s=self.stillness.since(theirs.pkt, time.monotonic(), held=held),
+            still_s=self.stillness.since(theirs.pkt, now=now, held=held),
+            quiet_s=self.quiet.since(theirs.pkt, reports, now=now, held=held),
+            reports=reports,
             buffer_ms=float(buffer.avgDelayMsec),
             jitter_ms=round(theirs.jitterUsec.mean / 1000, 2),
             round_trip_ms=round(stat.rtcp.rttUsec.mean / 1000, 2),

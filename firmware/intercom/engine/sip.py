@@ -138,7 +138,8 @@ class Telephone:
         self._dead.clear()
         now = time.monotonic()
         for call in tuple(self._calls.values()):
-            words.kept(call.press, now, failed=call.spoilt)
+            call.press(now)
+            words.kept(call.look, now, failed=call.spoilt)
         self._end_spoilt()
         for account in self._accounts.values():
             words.kept(lambda account=account: account.show(busy=bool(self._calls)), name="presence")

@@ -15,6 +15,7 @@ from intercom.engine.wire import AccountSettings, ButtonSettings, EngineSettings
 RATE_HZ = 16000
 """Of the conference bridge: wide enough for a voice (G.722, Opus wideband), half the work of 32 kHz."""
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+REFUSED_S = (30.0, 120.0, 600.0, 1800.0)
 KNOCK_S = ((600.0, 1.5), (3600.0, 5.0), (float("inf"), 30.0))
 """How long a server has said nothing -> how often it is knocked at."""
 JITTER = 0.2
@@ -66,6 +67,7 @@ def rules(config: Config, chance: Callable[[], float]) -> Rules:
         code_pause_s=calls.code_pause_s,
         wrong_codes=calls.wrong_codes,
         retry_s=tuple(wait * (1 + JITTER * (2 * chance() - 1)) for wait in RETRY_S),
+        refused_s=tuple(wait * (1 + JITTER * (2 * chance() - 1)) for wait in REFUSED_S),
         knock_s=tuple((until, wait * (1 + JITTER * (2 * chance() - 1))) for until, wait in KNOCK_S),
         near=_near(config),
     )

@@ -94,6 +94,7 @@ RULES = Rules(
     trial_s=1.0,
     probe_s=float("inf"),  # told as a story in test_line.py
     probe_wait_s=1.0,
+    refused_s=(1.0,),  # told as stories in test_line_refused.py
     hush_s=float("inf"),  # told as stories in test_silence.py: nothing but orders to ask depends on it
     knock_s=((float("inf"), float("inf")),),
 )
@@ -217,7 +218,8 @@ _VISIT = kept(
 _LEG = kept(Leg, "name", "target", "wanted", "method", "keyed_at", "silent_until")
 _KEYING = kept(Keying, "name", "visit", "source", "check", "until", "slips")
 _LINE = kept(
-    Line, "since", "failed", "fault", "took_ms", "round_trip_ms", "retry_at", "probe_at", "probe_until", "silent_since",
+    Line, "tried_at", "refused", "resting",
+    "since", "failed", "fault", "took_ms", "round_trip_ms", "retry_at", "probe_at", "probe_until", "silent_since",
     "knock_at",
 )  # fmt: skip
 _DOOR = kept(Door, "released_at", "locked_at", "visit", "released_until")

@@ -11,6 +11,7 @@ from dataclasses import replace
 from intercom.core import ending, legs, outage, plan, texts
 from intercom.core.commands import AnswerCall, HangUp, PlayTone, Tone
 from intercom.core.levels import line_up
+from intercom.core.line import press_waits
 from intercom.core.phases import NEXT, OUTCOME_TONES, PHASES, Phase, Signal
 from intercom.core.turn import Turn
 from intercom.core.words import DIRECT
@@ -50,6 +51,7 @@ def _count_talk(turn: Turn, left: Phase, entered: Phase) -> None:
 def _enter_waiting(turn: Turn) -> None:
     until = turn.visit.patient_until or turn.visit.phase_until
     turn.set_visit(phase_until=until, patient_until=until)
+    press_waits(turn)
     if not turn.visit.dialled:
         turn.order(PlayTone(Tone.NO_LINE))
 

@@ -216,6 +216,8 @@ class LineLost:
     reason: str
     silent: bool = False
     """Whether nothing came from the server at all: no answer, no connection."""
+    retry_after_s: float = 0.0
+    """How long the server asks to be left alone (Retry-After, RFC 3261 section 20.33); 0 when it does not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@
 PJSIP's own retry is switched off: it waits five minutes, and after 401, 403 or 404 for ever. Where a name leads to
 several servers, each failure goes on to the next one (RFC 3263 section 4.3), which PJSIP does not do over UDP.
 
-A server that refuses is left alone for longer each time. One that says nothing at all is knocked at beside that, at
-every address it has, and registered with the moment anything is there.
+A server that refuses is left alone for longer each time, and for as long as it asks (Retry-After). Credentials that
+were refused are tried again after minutes: only a person can mend them (RFC 3261 section 22.1), and a server that sees
+them again and again bans the address. A server that says nothing at all is knocked at beside that, at every address it
+has, and registered with the moment anything is there.
 """
 
 from dataclasses import replace
@@ -18,6 +20,12 @@ from intercom.core.turn import Turn
 
 UNWANTED = frozenset({401, 403, 404, 407})
 """What a server says that lives and does not want us: a password was changed, an account is gone."""
+
+
+REFUSED = frozenset({401, 403, 407})
+"""The credentials were not good enough, or were and the account may not register."""
+_ONLY = ""
+"""Stands in `Line.resting` for the server of a line that has only one."""
 
 
 def engine_started(turn: Turn) -> None:
@@ -59,6 +67,8 @@ def up(turn: Turn, event: LineUp) -> None:
             probe_at=turn.now + turn.rules.probe_s,
             silent_since=None,
             moving=False,
+            refused=0,
+            resting=(),
         ),
     )
     if came_up or not turn.state.post_failed:
@@ -71,9 +81,10 @@ def lost(turn: Turn, event: LineLost) -> None:
     line = _line(turn, event.account)
     if line is None:
         return
-    waits = turn.rules.retry_s
     silent_since = None if not event.silent else turn.now if line.silent_since is None else line.silent_since
-    server = (line.server + 1) % len(line.servers) if line.servers else 0
+    wait_s = _wait_s(turn, line, event.code)
+    resting = _resting(turn, line, event.retry_after_s)
+    server = _next_server(line, resting)
     if line.servers and server != line.server:
         _use(turn, line, server)
     turn.put(
@@ -83,15 +94,53 @@ def lost(turn: Turn, event: LineLost) -> None:
             phase=LinePhase.DOWN,
             since=line.since if line.phase is LinePhase.DOWN else turn.now,
             failed=line.failed + 1,
-            retry_at=turn.now + waits[min(line.failed, len(waits) - 1)],
+            retry_at=max(turn.now + wait_s, _rests_until(line, server, resting)),
             fault=f"{event.code} {event.reason}".strip(),
             silent_since=silent_since,
             knock_at=None if silent_since is None else _next_knock(turn, line, silent_since),
             server=server,
             moving=False,
+            refused=line.refused + (event.code in REFUSED),
+            resting=resting,
         ),
     )
     outage.began(turn)
+
+
+def _wait_s(turn: Turn, line: Line, code: int) -> float:
+    """Return how long to wait after a failure, by what the server said."""
+    waits, tried = (turn.rules.refused_s, line.refused) if code in REFUSED else (turn.rules.retry_s, line.failed)
+    return waits[min(tried, len(waits) - 1)]
+
+
+def _resting(turn: Turn, line: Line, retry_after_s: float) -> tuple[tuple[str, float], ...]:
+    """Return who wants to be left alone, the server that failed just now among them when it asked for it."""
+    resting = {server: until for server, until in line.resting if until > turn.now}
+    if retry_after_s > 0:
+        failed = line.servers[line.server] if line.servers else _ONLY
+        resting[failed] = turn.now + min(retry_after_s, turn.rules.retry_after_most_s)
+    return tuple(resting.items())
+
+
+def _next_server(line: Line, resting: tuple[tuple[str, float], ...]) -> int:
+    """Return the place of the server to try next: the next one that is not resting, else the one that rests least."""
+    if not line.servers:
+        return 0
+    order = [(line.server + step) % len(line.servers) for step in range(1, len(line.servers) + 1)]
+    return min(order, key=lambda place: _rests_until(line, place, resting))
+
+
+def _rests_until(line: Line, place: int, resting: tuple[tuple[str, float], ...]) -> float:
+    """Return until when a server wants to be left alone; an instant long ago when it does not."""
+    return dict(resting).get(line.servers[place] if line.servers else _ONLY, float("-inf"))
+
+
+def press_waits(turn: Turn) -> None:
+    """A visitor waits for a line: credentials that were refused are tried at once, if they were not just now."""
+    for line in turn.state.lines:
+        lately = line.tried_at is not None and turn.now < line.tried_at + turn.rules.refused_press_s
+        if line.refused and line.retry_at is not None and not lately and turn.state.engine_up:
+            _try(turn, line)
 
 
 def answered(turn: Turn, event: LineAnswered) -> bool:
@@ -147,7 +196,8 @@ def network_changed(turn: Turn) -> None:
         return
     turn.order(RefreshNetwork())
     for line in turn.state.lines:
-        _try(turn, replace(line, failed=0, silent_since=None, moving=line.phase is LinePhase.UP))
+        fresh = replace(line, failed=0, refused=0, resting=(), silent_since=None)
+        _try(turn, replace(fresh, moving=line.phase is LinePhase.UP))
 
 
 def refused(turn: Turn, account: str) -> None:
@@ -234,6 +284,7 @@ def _try(turn: Turn, line: Line, *, anew: bool = False) -> None:
         turn.put("lines", replace(line, retry_at=None))
         return
     turn.order(Register(line.name, anew))
+    line = replace(line, tried_at=turn.now)
     if line.phase is LinePhase.UP:
         turn.put("lines", _unasked(line))
         return

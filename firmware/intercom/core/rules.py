@@ -196,6 +196,12 @@ class Rules:
     stop_s: float = 3.0
     retry_s: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
     """Waits between attempts to register; the last one repeats. The shell puts the jitter in."""
+    refused_s: tuple[float, ...] = (30.0, 120.0, 600.0, 1800.0)
+    """The same after credentials were refused: only a person can mend that, and servers ban addresses for guessing."""
+    refused_press_s: float = 300.0
+    """A press tries refused credentials at once, unless they were tried within this time: a dozen times an hour."""
+    retry_after_most_s: float = 3600.0
+    """The longest Retry-After that is obeyed."""
     hush_s: float = 4.0
     """How long the first REGISTER is waited for before the server counts as silent: it was sent four times by then."""
     knock_s: tuple[tuple[float, float], ...] = ((600.0, 1.5), (3600.0, 5.0), (float("inf"), 30.0))

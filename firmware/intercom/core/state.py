@@ -195,6 +195,12 @@ class Line:
     """Place in `servers` of the one in use."""
     moving: bool = False
     """Whether the network changed, and the server has not answered a REGISTER since."""
+    tried_at: float | None = None
+    """When a REGISTER was last ordered."""
+    refused: int = 0
+    """Registrations that were refused for their credentials since it was last up."""
+    resting: tuple[tuple[str, float], ...] = ()
+    """Server that asked to be left alone -> until when; "" stands for the only one."""
 
 
 @dataclass(frozen=True, slots=True)

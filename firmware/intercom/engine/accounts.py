@@ -2,6 +2,7 @@
 # ruff: noqa: D102, N802  (the callbacks are PJSUA2's: it names and documents them)
 """One line: its registration, its server, and whether that lives."""
 
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,7 @@ class Line:
             refused = self.phone.certificates.fault() if unheard else ""
             # What no message has brought, PJSIP has made up of a time-out or a connection that failed.
             silent = not prm.rdata.srcAddress and not refused
-            self.phone.post(LineLost(self.settings.name, prm.code, refused or prm.reason, silent))
+            self.phone.post(LineLost(self.settings.name, prm.code, refused or prm.reason, silent, _retry_after_s(prm)))
         elif prm.expiration > 0:
             self.registered_at, self.renew_at = time.monotonic(), None
             self.spoken_to = words.host(prm.rdata.srcAddress)
@@ -233,3 +234,10 @@ class Line:
             self.sendRequest(order)
         except self.pj.Error:
             self.probes.pop(ticket, None)
+
+
+def _retry_after_s(prm: Any) -> float:
+    """Return how long the server asks to be left alone (RFC 3261 section 20.33), in seconds; 0 when it does not."""
+    head = re.split(r"\r?\n\r?\n", prm.rdata.wholeMsg, maxsplit=1)[0]
+    found = re.search(r"(?im)^retry-after[ \t]*:\s*(\d{1,9})\b", head)
+    return float(found.group(1)) if found else 0.0

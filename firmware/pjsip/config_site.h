@@ -52,5 +52,9 @@
 #define PJMEDIA_G722_DEFAULT_PCM_SHIFT  1
 #define PJMEDIA_G722_STOP_PCM_SHIFT_ON_CLIPPING 0
 
+/* No b= lines: what they said was the codec's most (Opus: 96 kbit/s and 117 with headers, where 51 are sent), and call
+ * admission refused for nothing (default 1). */
+#define PJMEDIA_ADD_BANDWIDTH_TIAS_IN_SDP 0
+
 /* No compiler chatter about upstream's own to-do list. */
 #define PJ_TODO(x)

@@ -198,8 +198,14 @@ class Engine:
         for command in commands:
             self._link.sendall(wire.encode(command))
 
-    def wait(self, kind: type[E], seconds: float = LIMIT_S, where: Callable[[E], bool] = lambda _: True) -> E:
-        """The first event of a kind after the last one waited for."""
+    def wait(
+        self,
+        kind: type[E] | tuple[type[E], ...],
+        seconds: float = LIMIT_S,
+        where: Callable[[E], bool] = lambda _: True,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> E:
+        """The first event of a kind after the last one waited for. `meanwhile` is called again and again."""
         until = time.monotonic() + seconds
         with self._news:
             while True:
@@ -209,8 +215,10 @@ class Engine:
                         self._taken = index + 1
                         return event
                 left = until - time.monotonic()
-                assert left > 0, f"no {kind.__name__}: {self.told()} {''.join(self.stderr[-40:])}"
-                self._news.wait(left)
+                assert left > 0, f"no {kind}: {self.told()[-40:]} {''.join(self.stderr[-40:])}"
+                self._news.wait(0.003 if meanwhile else left)
+                if meanwhile:
+                    meanwhile()
 
     def told(self, *kinds: type[Event]) -> list[Event]:
         """Everything told so far but beats, or only these kinds."""

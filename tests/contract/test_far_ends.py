@@ -56,13 +56,13 @@ def far() -> Iterator[FarEnd]:
     far.close()
 
 
-def called(engine: Engine, far: FarEnd, sdp: str, leg: str = "") -> tuple[str, Dialog]:
-    """Have the door call, and answer it so; return the leg and the call."""
-    leg = leg or f"v.{next(LEGS)}"
+def called(engine: Engine, far: FarEnd, sdp: str, *, ready: bool = True) -> tuple[str, Dialog]:
+    """Have the door call, and answer it so; return the leg and the call. Not `ready`: decline it."""
+    leg = f"v.{next(LEGS)}"
     engine.send(PlaceCall(leg, "house", f"sip:201@{far.address}"))
     invite = far.wait("INVITE")
-    far.answer(invite, 200, sdp)
-    engine.wait(CallAnswered, where=lambda event: event.leg == leg)
+    far.answer(invite, 200 if ready else 486, sdp if ready else "")
+    engine.wait(CallAnswered if ready else CallEnded, where=lambda event: event.leg == leg)
     return leg, far.dialog(invite)
 
 
@@ -76,6 +76,7 @@ HELD = {
     "sendonly": {"lines": ("a=sendonly",)},
     "no address": {"c": "IN IP4 0.0.0.0"},
     "no address, and sendonly": {"c": "IN IP4 0.0.0.0", "lines": ("a=sendonly",)},
+    "no IPv6 address": {"c": "IN IP6 ::"},
     "no address, and inactive": {"c": "IN IP4 0.0.0.0", "lines": ("a=inactive",)},
 }
 """First descriptions of a call that begins on hold (RFC 3264 section 8.4)."""

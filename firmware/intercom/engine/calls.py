@@ -90,6 +90,9 @@ class Leg:
                 code, reason = 500, self.given_up
             elif code == self.pj.PJSIP_SC_NOT_ACCEPTABLE_HERE and not self.in_clear:
                 reason = f"{reason}: the sound would not be encrypted"
+            elif code == self.pj.PJSIP_SC_NOT_ACCEPTABLE_HERE and self.phone.unknown_name:
+                reason = f"{reason}: {self.phone.unknown_name!r} is a name that nobody knows"
+                self.phone.unknown_name = ""
             if code // 100 == 3 and self.contacts:
                 self.phone.post(CallRedirected(self.leg, code, tuple(self.contacts)))
             else:

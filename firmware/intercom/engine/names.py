@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 
 from intercom.engine.raw import Question
 from intercom.engine.words import Place, is_ip
@@ -30,6 +31,8 @@ class Names:
         self.families = families
         self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         """Readable when `answer` has something to do."""
+        self.learn: Callable[[str, str], None] = lambda *_: None
+        """Is told each name with an address that it leads to: PJSIP meets names in other places, too."""
         self._servers: dict[str, tuple[Place, str, int]] = {}
         self._known: dict[str, tuple[float, str]] = {}
         self._waiting: dict[str, list[Question]] = {}
@@ -40,6 +43,13 @@ class Names:
         self._servers.pop(account, None)
         if server is not None:
             self._servers[account] = (place, *server)
+            self.learn(place.host, server[0])
+
+    def wonder(self, name: str) -> None:
+        """Look a name up that nobody waits for: one that stands in a description, or that of a TURN server."""
+        if name and not is_ip(name) and name not in self._waiting and len(self._waiting) < MOST:
+            self._waiting[name] = []
+            self._begin(name)
 
     def resolve(self, question: Question) -> None:
         """Let a request go on: now, or when the name has been looked up."""
@@ -55,9 +65,12 @@ class Names:
             self._waiting[name].append(question)
         elif name and len(self._waiting) < MOST:
             self._waiting[name] = [question]
-            threading.Thread(target=self._look_up, args=(name,), name=f"look up {name}", daemon=True).start()
+            self._begin(name)
         else:
             question.fail()
+
+    def _begin(self, name: str) -> None:
+        threading.Thread(target=self._look_up, args=(name,), name=f"look up {name}", daemon=True).start()
 
     def address(self, place: Place) -> tuple[str, int] | None:
         """Return where what is meant for `place` goes, as far as that is known without asking anybody."""
@@ -77,6 +90,7 @@ class Names:
                 if len(self._known) >= MOST:
                     self._known.clear()
                 self._known[name] = time.monotonic(), address
+                self.learn(name, address)
             else:
                 # Better the address of yesterday than none: a phone rarely moves, a name server often fails.
                 _, address = self._known.get(name, (0.0, ""))

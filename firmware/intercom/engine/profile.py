@@ -35,6 +35,8 @@ OPUS_LOSS_PCT = 10
 """What the encoder is to expect: the more, the more of its bits go into the copies."""
 OPUS_COMPLEXITY = 5
 """0 to 10. Above 5 only a Pi 4 has the time, and nobody hears it."""
+_NO_IPV6 = 0
+"""PJSUA_IPV6_DISABLED of pjsua-lib/pjsua.h; the wrapper does not carry it."""
 _BEEPS = ((660, 110, 90), (660, 110, 1690))
 """Hertz, milliseconds of sound, milliseconds of silence: soft and short, twice every two seconds."""
 _SOFT = 5000
@@ -176,6 +178,11 @@ def account(pj: Any, settings: AccountSettings, bind: str) -> Any:
     config.natConfig.sipOutboundInstanceId = f"<{uuid.uuid5(uuid.NAMESPACE_DNS, socket.gethostname()).urn}>"
     if ":" in bind:
         config.sipConfig.ipv6Use = config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY
+    elif bind:
+        # With ICE it would offer every IPv6 address of the machine, and name one of them as its own.
+        config.mediaConfig.ipv6Use = _NO_IPV6
+    # Where it is offered (RFC 5761), as by every browser: who says nothing of it gets two ports.
+    config.mediaConfig.rtcpMuxEnabled = True
     # The sound that we send, silence too, holds a router's way open. PJSIP's own packets for that are empty ones of the
     # codec, of which Asterisk warns twice in each call.
     config.mediaConfig.streamKaEnabled = False
@@ -201,7 +208,7 @@ def outgoing(pj: Any, account: AccountSettings, button: ButtonSettings | None) -
     shown = button.shown if button is not None else ""
     if shown:
         options.txOption.localUri = words.sender(account, shown)
-        _header(pj, options, "Subject", shown)
+        _header(pj, options, "Subject", words.unquoted(shown))
     if button is not None and button.ring:
         _header(pj, options, "Alert-Info", button.ring)
     if account.identity != "none":

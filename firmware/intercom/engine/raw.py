@@ -105,7 +105,7 @@ class Library:
         ):  # fmt: skip
             getattr(self._c, name).restype = c_void_p
         self._c.pj_gethostname.restype = POINTER(Text)
-        self._c.OpenSSL_version.restype = c_char_p
+        self._c.OpenSSL_version.restype = self._c.pj_name_missed.restype = c_char_p
         self._c.gate_refused.restype = c_ulong
         self._from, self._what = c_char_p(), c_char_p()
         self._c.pjsip_resolve.restype = None
@@ -191,6 +191,14 @@ class Library:
         self._c.pjsip_resolver_create(pool, byref(self._own))
         self._kept = _Resolver(_RESOLVE(resolve))
         self._c.pjsip_endpt_set_ext_resolver(c_void_p(self._c.pjsua_get_pjsip_endpt()), byref(self._kept))
+
+    def learn(self, name: str, address: str) -> None:
+        """Have PJSIP know where a name leads to, wherever it meets it. It looks nothing up itself."""
+        self._c.pj_name_learn(name.encode(), address.encode())
+
+    def missed(self) -> str:
+        """Return, once, the last name that PJSIP met and did not know; or nothing."""
+        return (self._c.pj_name_missed() or b"").decode("utf-8", "replace")
 
     def resolve(self, pool: int, target: Host, address: str, token: int, callback: int) -> None:
         """Go on with a request that waits; `address` is an IP address, so this does not block."""

@@ -60,6 +60,7 @@ class Telephone:
         self.post, self.settings = post, settings
         self._library = Library(library())
         self._names = Names()
+        self._names.learn = self._library.learn
         self._knocker = Knocker(post, settings.bind, settings.user_agent)
         self.certificates = encryption.Certificates()
         self._accounts: dict[str, _Account] = {}
@@ -72,6 +73,8 @@ class Telephone:
         self._prompt: Any = None
         self._calls: dict[str, _Call] = {}
         self._dead: list[Leg] = []
+        self.unknown_name = ""
+        """The last name that PJSIP met and did not know, until a leg has ended because of one."""
         self._spoilt: dict[str, str] = {}
         """Legs of which something failed, and what: each is ended at the next pump."""
         self.texts = Texts(self._library, post)
@@ -103,6 +106,8 @@ class Telephone:
                 self._accounts[settings.name] = account
         except pj.Error as error:
             raise EngineError(describe(error)) from error
+        for settings in self.settings.accounts:
+            self._names.wonder(words.host(settings.turn))
         pjsip_fd = ctypes.c_int.from_address(int(self._endpoint.libGetSipIoqueueHandle())).value
         for fd in (pjsip_fd, self._names.fd, self._knocker.fd):
             self._events.register(fd, select.EPOLLIN)
@@ -129,6 +134,12 @@ class Telephone:
         """Make the calling thread known to PJLIB: once per thread, before it touches the bridge."""
         self._endpoint.libRegisterThread(name)
 
+    def _look_up_missed(self) -> None:
+        """Have a name looked up that PJSIP met and did not know."""
+        if name := self._library.missed():
+            self.unknown_name = name
+            words.kept(self._names.wonder, name)
+
     def pump(self) -> None:
         """Let PJSIP do what is due, and free what has ended."""
         words.kept(self._names.answer)
@@ -141,6 +152,7 @@ class Telephone:
             call.press(now)
             words.kept(call.look, now, failed=call.spoilt)
         self._end_spoilt()
+        self._look_up_missed()
         for account in self._accounts.values():
             words.kept(lambda account=account: account.show(busy=bool(self._calls)), name="presence")
 
@@ -213,6 +225,8 @@ class Telephone:
             return
         for call in self._calls.values():
             call.moved = True
+        for settings in self.settings.accounts:
+            self._names.wonder(words.host(settings.turn))
         self._try(self._endpoint.handleIpChange, profile.network_change(pj))
 
     def send_text(self, name: str, target: str, text: str, number: int = 0) -> None:

@@ -82,6 +82,11 @@ def sender(account: AccountSettings, shown: str) -> str:
     return f'"{shown}" {account.id_uri[account.id_uri.index("<sip:") :]}'
 
 
+def unquoted(shown: str) -> str:
+    """Return what a quoted string says (RFC 3261 section 25.1), for a header that is not one."""
+    return re.sub(r"\\(.)", r"\1", shown)
+
+
 def server_uri(account: AccountSettings) -> str:
     """Return the URI of the account's server itself: its registrar, or its domain where nothing registers."""
     if account.registrar_uri:

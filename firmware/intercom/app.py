@@ -115,7 +115,7 @@ async def _serve(
     storage = Storage(daemon.post)
     ledger = LedgerFile(ledger_file, storage=storage)
     starts = Starts(folder / "starts")
-    settings = wiring.engine_settings(config, kept_port(state, config.network.bind))
+    settings = wiring.with_keys(wiring.engine_settings(config, kept_port(state, config.network.bind)))
     voice = VoiceEngine(settings, daemon.post, young=_young(starts, daemon))
     writes = Writes(lambda: voice.written)
     readings = Machine(daemon.post, state_folder=state, writes=writes).readings

@@ -25,6 +25,7 @@ Shut = Literal["closed", "open"]
 Holidays = Literal["also", "never", "only"]
 Identity = Literal["none", "preferred", "asserted"]
 CallerIs = Literal["both", "from", "asserted"]
+Trust = Literal["contact", "address"]
 Country = Literal[
     "eu", "ar", "at", "au", "be", "br", "ch", "cn", "cz", "de", "es", "fi", "fr", "gr", "hu", "ie", "in", "it", "jp",
     "kr", "nl", "no", "nz", "pl", "pt", "se", "uk", "us", "za",
@@ -88,6 +89,11 @@ class Account:
     caller_is: CallerIs = "both"
     """Who a caller or texter is: "from", the From header; "asserted", whom the server vouches for (RFC 3325), where it
     does; "both": those two have to be among the allowed ones, where there are two."""
+    trust: Trust = "contact"
+    """What a call or a text is known by: "contact", the secret Contact that the door registers, or "address", the
+    server's IP address, for a server that is not registered with or that does not send the Contact back."""
+    addresses: tuple[str, ...] = ()
+    """With `trust = "address"`: IP addresses and networks that the server calls from besides those of its name."""
     domains: tuple[str, ...] = ()
     """Further hosts that stand behind the `@` of the server's own users, where those are not its name or address."""
     identity: Identity = "none"

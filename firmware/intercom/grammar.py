@@ -25,6 +25,7 @@ RING = 'an Alert-Info such as "<http://127.0.0.1/Bellcore-dr4>;info=door", or ""
 CALLERS = 'users ("201", or "201@other.example" of another server), or "*" for anyone the server lets through'
 PASSWORD = "up to 256 printable characters"  # noqa: S105  (it only says what one is)
 LOGIN = 'a name to log in with, up to 128 printable characters without quotation marks, or "" for the user'
+ADDRESSES = 'IP addresses or networks ("192.0.2.0/28")'
 DOMAINS = 'hosts ("fritz.box") or IP addresses'
 TEXTERS = 'users ("201", or "201@other.example" of another server)'
 EMERGENCY = 'numbers that look like emergency calls ("112")'
@@ -75,6 +76,11 @@ def is_caller(text: str) -> bool:
     """Whether a text is a user of the account's server, or one of another server."""
     user, at, host = text.partition("@")
     return is_user(user) and (not at or is_domain(host))
+
+
+def is_addresses(text: str) -> bool:
+    """Whether a text is an IP address or a network that is no whole half of the world."""
+    return addresses.is_place(text) and ipaddress.ip_network(text.strip("[]")).prefixlen >= 8
 
 
 def is_domain(text: str) -> bool:

@@ -39,6 +39,7 @@ from intercom.config import (
     StageConfig,
     Tamper,
     Transport,
+    Trust,
 )
 from intercom.credentials import Vault
 from intercom.errors import SoundFileError
@@ -60,7 +61,7 @@ def account(key: str, section: Section, vault: Vault) -> Account:
     if srtp != "off" and transport != "tls":
         warning = 'its keys are there for everybody to read: without transport = "tls" it keeps out only the curious'
         section.problems.warn(f"{section.title} srtp", warning)
-    return Account(
+    found = Account(
         key=key,
         server=section.text("server", None, grammar.SERVER, grammar.is_server),
         user=section.text("user", None, grammar.USER, grammar.is_user),
@@ -73,6 +74,8 @@ def account(key: str, section: Section, vault: Vault) -> Account:
         expires_s=section.whole("expires_s", default(Account, "expires_s"), 60, 3600, "seconds"),
         proxy=section.text("proxy", default(Account, "proxy"), f'{grammar.SERVER}, or "" for none', grammar.is_proxy),
         callers=section.texts("callers", default(Account, "callers"), grammar.CALLERS, grammar.is_caller),
+        trust=section.choice("trust", default(Account, "trust"), get_args(Trust)),
+        addresses=section.texts("addresses", default(Account, "addresses"), grammar.ADDRESSES, grammar.is_addresses),
         caller_is=section.choice("caller_is", default(Account, "caller_is"), get_args(CallerIs)),
         domains=section.texts("domains", default(Account, "domains"), grammar.DOMAINS, grammar.is_domain),
         identity=section.choice("identity", default(Account, "identity"), get_args(Identity)),
@@ -93,6 +96,22 @@ def account(key: str, section: Section, vault: Vault) -> Account:
         login=section.text("login", default(Account, "login"), grammar.LOGIN, grammar.is_login),
         texters=section.texts("texters", default(Account, "texters"), grammar.TEXTERS, grammar.is_caller),
     )
+    _warn_of_trust(found, section)
+    return found
+
+
+def _warn_of_trust(account: Account, section: Section) -> None:
+    """Say what it means by what calls are known, to whoever lets somebody call or text."""
+    title, warn = section.title, section.problems.warn
+    if account.addresses and account.trust != "address":
+        warn(f"{title} addresses", 'count only with trust = "address"')
+    if not account.callers and not account.texters:
+        return
+    if account.trust == "address" and account.transport == "udp":
+        forged = "whoever can write the server's address on a packet may call and text as anybody"
+        warn(f"{title} trust", f'{forged}; "contact" or transport = "tls" is safe from that')
+    if account.trust == "contact" and not account.register:
+        warn(f"{title} trust", 'nobody can call or text: without a registration only trust = "address" lets anybody in')
 
 
 def contact(key: str, section: Section, vault: Vault) -> Contact:

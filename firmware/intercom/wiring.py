@@ -2,7 +2,9 @@
 """Configuration -> what the core goes by (`Rules`) and what the voice engine starts with (`EngineSettings`)."""
 
 import ipaddress
+import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 from intercom import __version__, addresses, grammar, hashing, redirects
 from intercom.config import Account, Code, Config, Sounds, is_direct
@@ -140,6 +142,17 @@ def _transports(config: Config) -> tuple[str, ...]:
     return tuple(sorted(asked - {""}))
 
 
+def with_keys(settings: EngineSettings) -> EngineSettings:
+    """Return the settings with a fresh key for each account that registers: 128 random bits, which its server is told.
+
+    One for all engines of a daemon, as the port is: a registrar takes a new engine's Contact for the old one's.
+    """
+    accounts = (
+        replace(one, contact_key=secrets.token_hex(16) if one.registrar_uri else "") for one in settings.accounts
+    )
+    return replace(settings, accounts=tuple(accounts))
+
+
 def _tone_files(sounds: Sounds) -> tuple[ToneFile, ...]:
     paths = {tone: str(getattr(sounds, tone.value.replace("-", "_"))) for tone in Tone}
     return tuple(ToneFile(tone, path) for tone, path in paths.items() if path)
@@ -222,6 +235,8 @@ def _account(account: Account, name: str) -> AccountSettings:
         keys_in_band=account.keys_in_band,
         caller_is=account.caller_is,
         domains=account.domains,
+        trust=account.trust,
+        addresses=account.addresses,
         presence=account.presence,
         ice=account.ice or bool(account.turn),
         turn=account.turn,

@@ -98,12 +98,15 @@ class Peer:
             return request.answer(code, 'Proxy-Authenticate: Digest realm="house", nonce="0123456789abcdef"\r\n')
         return request.answer(code)
 
-    def call(self, to: tuple[str, int]) -> None:
-        """Ring somebody; what becomes of it does not matter."""
+    def call(self, to: tuple[str, int], *, door: str = "", more: str = "") -> None:
+        """Ring somebody, at the Contact that was registered here; what becomes of it does not matter."""
+        registered = [request.header("Contact") for request in self.got("REGISTER")]
+        uri = door or (contact_uri(registered[-1]) if registered else f"sip:door@{to[0]}:{to[1]}")
         via = f"Via: SIP/2.0/UDP {self.address};branch=z9hG4bK{self.port};rport\r\n"
-        who = f"From: <sip:201@house>;tag={self.port}\r\nTo: <sip:door@house>\r\nContact: <sip:201@{self.address}>\r\n"
-        rest = f"Call-ID: {self.port}\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
-        head = f"INVITE sip:door@{to[0]}:{to[1]} SIP/2.0\r\n{via}{who}{rest}"
+        who = f"From: <sip:201@{self.ip}>;tag={self.port}\r\nTo: <sip:door@house>\r\n"
+        who += f"Contact: <sip:201@{self.address}>\r\n"
+        rest = f"Call-ID: {self.port}\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n{more}Content-Length: 0\r\n\r\n"
+        head = f"INVITE {uri} SIP/2.0\r\n{via}{who}{rest}"
         self.socket.sendto(head.encode(), to)
 
     def got(self, method: str) -> list[Request]:
@@ -136,6 +139,11 @@ class Peer:
     def close(self) -> None:
         self.socket.close()
         self.rtp.close()
+
+
+def contact_uri(contact: str) -> str:
+    """The URI of a Contact header's first address."""
+    return contact.partition("<")[2].partition(">")[0]
 
 
 def account(peer: Peer | None, name: str = "house", **changes: Any) -> AccountSettings:

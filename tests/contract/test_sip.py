@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sip_peers import Peer, account, running
+from sip_peers import Peer, account, contact_uri, running
 
 from intercom.core.commands import (
     AskToConfirm,
@@ -184,7 +184,9 @@ def test_calls_are_trusted_from_the_server_in_use_and_from_those_that_registered
         engine.send(UseServer("house", chosen.address), Probe("house"))
         engine.wait(LineAnswered)
         for caller in (registrar, chosen):
-            caller.call(registrar.wait("REGISTER").source)
+            caller.call(
+                registrar.wait("REGISTER").source, door=contact_uri(registrar.wait("REGISTER").header("Contact"))
+            )
             arrived = engine.wait(CallArrived)
             assert (arrived.account, arrived.caller) == ("house", "201")
             assert (arrived.source, arrived.trusted) == (caller.address, True)

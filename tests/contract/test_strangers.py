@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sip_peers import Peer, Request, account, running
+from sip_peers import Peer, Request, account, contact_uri, running
 
 from intercom.core.commands import HangUp, PlaceCall, Probe, Register, UseServer
 from intercom.core.events import (
@@ -20,6 +20,7 @@ from intercom.core.events import (
     LineUp,
     StrangersRefused,
 )
+from intercom.engine.raw import CAUSES, Refused
 from intercom.engine.strangers import HOUR_S, Strangers
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
@@ -123,8 +124,10 @@ def test_a_strangers_tcp_connection_is_closed_before_it_says_a_word() -> None:
 
 
 def test_a_server_that_nobody_registers_with_may_call_at_once(server: Peer) -> None:
-    """A trunk knows the door by its address and may call before the door has sent anything."""
-    with running(account(server, registrar_uri="")) as engine, stranger() as plug:
+    """A trunk knows the door by its address and may call before it has answered anything, or without ever doing so."""
+    del server.codes["OPTIONS"]
+    trunk = account(server, registrar_uri="", trust="address")
+    with running(trunk) as engine, stranger() as plug:
         engine.send(Register("house"))
         engine.wait(LineUp)
         engine.send(Probe("house"))
@@ -134,6 +137,7 @@ def test_a_server_that_nobody_registers_with_may_call_at_once(server: Peer) -> N
 
         assert engine.wait(CallArrived).trusted
         assert engine.wait(StrangersRefused).request == "INVITE"
+        assert engine.told(LineAnswered) == []
 
 
 def test_every_server_that_the_name_leads_to_may_call(server: Peer) -> None:
@@ -141,7 +145,8 @@ def test_every_server_that_the_name_leads_to_may_call(server: Peer) -> None:
     with contextlib.closing(Peer("127.0.0.2", **ALL)) as other, running(account(server)) as engine:
         engine.send(UseServer("house", server.address, (other.address,)), Register("house"))
         engine.wait(LineUp)
-        other.call(server.wait("REGISTER").source)
+        registered = server.wait("REGISTER")
+        other.call(registered.source, door=contact_uri(registered.header("Contact")))
 
         assert engine.wait(CallArrived).trusted
 
@@ -164,7 +169,7 @@ def test_the_far_end_of_a_direct_call_may_end_it_and_nothing_else(server: Peer) 
 
 
 @pytest.mark.parametrize("known", [False, True])
-def test_who_forges_a_bye_or_an_invite_in_a_call_is_refused(server: Peer, known: bool) -> None:
+def test_who_forges_an_invite_or_keys_in_a_call_is_refused(server: Peer, known: bool) -> None:
     """Even with the right Call-ID and tags; even from an address that the door has called before."""
     sdp = f"v=0\r\no=- 2 2 IN IP4 {STRANGER}\r\ns=-\r\nc=IN IP4 {STRANGER}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n"
     with (
@@ -183,8 +188,12 @@ def test_who_forges_a_bye_or_an_invite_in_a_call_is_refused(server: Peer, known:
         invite = server.wait("INVITE")
         refer = "Refer-To: <sip:900@premium.invalid>\r\n"
         for packet in (
-            in_dialog("BYE", invite),
             in_dialog("INVITE", invite, body=sdp),
+            in_dialog("UPDATE", invite, body=sdp),
+            in_dialog("INFO", invite, body="Signal=1"),
+            in_dialog("MESSAGE", invite, body="open 4711"),
+            in_dialog("BYE", invite).replace(b";tag=peer", b";tag=other"),
+            in_dialog("BYE", invite).replace(b"Call-ID: ", b"Call-ID: x"),
             in_dialog("REFER", invite, extra=refer),
         ):
             other.socket.sendto(packet, invite.source)
@@ -217,15 +226,16 @@ def test_a_refer_never_makes_the_door_dial(server: Peer) -> None:
 
 def test_knocks_are_told_at_once_and_then_once_an_hour() -> None:
     """A scan is one line in the journal, not a thousand; and nothing is lost from the sum."""
-    count = 0
-    strangers = Strangers(lambda: (count, "192.0.2.66", "INVITE"))
+    counts = [0] * CAUSES
+    strangers = Strangers(lambda: Refused(tuple(counts), "192.0.2.66", "INVITE"))
 
     assert strangers.news(0.0) is None
-    count = 3
-    assert strangers.news(1.0) == StrangersRefused(3, "192.0.2.66", "INVITE")
-    count = 1000
+    counts[0] = 3
+    assert strangers.news(1.0) == StrangersRefused(3, "192.0.2.66", "INVITE", "3 from strangers")
+    counts[0], counts[2] = 1000, 7
     assert strangers.news(2.0) is None
-    assert strangers.news(1.0 + HOUR_S) == StrangersRefused(997, "192.0.2.66", "INVITE")
+    told = StrangersRefused(1004, "192.0.2.66", "INVITE", "997 from strangers, 7 answers to nothing")
+    assert strangers.news(1.0 + HOUR_S) == told
     assert strangers.news(2.0 + 3 * HOUR_S) is None
 
 

@@ -43,7 +43,8 @@ class Caller:
     def send(self, sender: str, method: str = "INVITE", more: str = "", body: str = "") -> None:
         """Send a request with this From header."""
         number = next(NUMBERS)
-        kind = "Content-Type: text/plain\r\n" if body else ""
+        kind = {"MESSAGE": "text/plain", "INVITE": "application/sdp"}[method]
+        kind = f"Content-Type: {kind}\r\n" if body else ""
         head = (
             f"{method} {self.contact} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP {self.server.address};branch=z9hG4bK{number};rport\r\n"
@@ -170,7 +171,7 @@ def test_a_texter_and_a_refused_caller_are_named_by_the_same_rule(caller: Caller
     sender = f'"sip:201@x" <sip:{TRUE}@{caller.server.ip}>;tag=1'
     caller.send(sender, "MESSAGE", body="open 1111")
     texted = caller.engine.wait(TextArrived)
-    caller.send(sender, more="Require: nonsense\r\n")
+    caller.send(sender, body="v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=message 9 TCP/MSRP *\r\n")
     refused = caller.engine.wait(CallTurnedAway)
 
     assert (texted.sender, refused.caller) == (TRUE, TRUE)

@@ -55,6 +55,11 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     expires_s = 60
     proxy = "edge.example:5060"
     callers = ["201", "*"]
+    caller_is = "asserted"
+    trust = "address"
+    addresses = ["192.0.2.0/28", "2001:db8::5"]
+    domains = ["fritz.box", "[2001:db8::1]"]
+    texters = ["201@other.example"]
     [accounts.a]
     server = "192.0.2.1"
     user = "x"
@@ -139,7 +144,20 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
         name="Haustür",
         accounts=(
             config.Account(
-                "b", "192.0.2.5:5061", "door+1", Secret("p w"), "tls", False, 60, "edge.example:5060", callers
+                "b",
+                "192.0.2.5:5061",
+                "door+1",
+                Secret("p w"),
+                "tls",
+                False,
+                60,
+                "edge.example:5060",
+                callers,
+                "asserted",
+                "address",
+                ("192.0.2.0/28", "2001:db8::5"),
+                ("fritz.box", "[2001:db8::1]"),
+                texters=("201@other.example",),
             ),
             config.Account("a", "192.0.2.1", "x"),
         ),

@@ -92,3 +92,26 @@ def test_a_secure_address_wants_an_account_that_is_secure(tmp_path: Path) -> Non
 
     assert problems(tmp_path, text) == [f'[buttons.front]: "{target}": needs an account with transport = "tls"']
     assert loaded(tmp_path, secure).buttons[0].targets == (target,)
+
+
+@pytest.mark.parametrize(
+    ("keys", "warning"),
+    [
+        ('trust = "address"\ncallers = ["201"]', "whoever can write the server's address on a packet"),
+        (
+            'trust = "address"\ntexters = ["201"]\nregister = false',
+            "whoever can write the server's address on a packet",
+        ),
+        ('register = false\ncallers = ["201"]', "nobody can call or text"),
+        ('addresses = ["192.0.2.0/28"]', 'addresses: count only with trust = "address"'),
+        ('trust = "address"\nregister = false', ""),
+        ('trust = "contact"\ncallers = ["201"]', ""),
+        ('trust = "address"\ntransport = "tls"\ncallers = ["201"]', ""),
+    ],
+)
+def test_what_it_means_to_know_a_server_by_its_address_is_a_warning(tmp_path: Path, keys: str, warning: str) -> None:
+    """An address is no identity, and without a registration there is no Contact to know a call by."""
+    told = loaded(tmp_path, BASE.replace('user = "door"\n', f'user = "door"\n{keys}\n')).warnings
+
+    assert len(told) == bool(warning)
+    assert not warning or warning in told[0]

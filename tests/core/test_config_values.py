@@ -129,6 +129,13 @@ def test_servers_are_hosts_with_or_without_a_port(server: str) -> None:
 @pytest.mark.parametrize(
     ("section", "key", "value", "complaint"),
     [
+        ("accounts.home", "caller_is", "to", 'must be "both" or "from" or "asserted"'),
+        ("accounts.home", "trust", "name", 'must be "contact" or "address"'),
+        ("accounts.home", "addresses", ["pbx.example"], "must be a list of IP addresses or networks"),
+        ("accounts.home", "addresses", ["0.0.0.0/0"], "must be a list of IP addresses or networks"),
+        ("accounts.home", "domains", ["pbx.example:5060"], 'must be a list of hosts ("fritz.box")'),
+        ("accounts.home", "callers", ["201@pbx.example:5060"], "must be a list of users"),
+        ("accounts.home", "texters", ["201@"], "must be a list of users"),
         ("accounts.home", "identity", "assert", 'must be "none" or "preferred" or "asserted"'),
         ("accounts.home", "presence", "yes", "must be true or false"),
         ("accounts.home", "ice", "yes", "must be true or false"),

@@ -97,8 +97,11 @@ HISTORIES: dict[str, tuple[object, list[tuple[Event, ...]]]] = {
     ),
     "something picked up and did not key 1": (
         CONFIRM,
-        [(FRONT, CallAnswered("boot-1.1")), (FRONT, CallAnswered("boot-1.1"), ends(200)),
-         (FRONT, CallAnswered("boot-1.1"), DigitReceived("boot-1.1", "2", "RFC 4733"), ends(503), LIVES)],
+        [
+            (FRONT, CallAnswered("boot-1.1")),
+            (FRONT, CallAnswered("boot-1.1"), ends(200)),
+            (FRONT, CallAnswered("boot-1.1"), DigitReceived("boot-1.1", "2", "RFC 4733"), ends(503), LIVES),
+        ],
     ),
     "a phone rang and was refused with 486 or 600": (
         DOOR,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
+import re
 import select
 import socket
+import struct
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -72,6 +74,33 @@ class Attacker:
         self.socket.close()
 
 
+class Forger(Attacker):
+    """Sends as somebody else: IP packets of its own making, with any sender's address and port.
+
+    Answers go to whose address that is. `own` is where it listens itself, for what it has talked the door into sending.
+    """
+
+    def __init__(self, as_whom: Address, own: str, to: Address) -> None:
+        super().__init__(own, to)
+        self.own, self.own_port = self.ip, self.port
+        self.ip, self.port = as_whom
+        self._raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+
+    def send(self, packet: bytes) -> None:
+        """Send one packet in the other's name; too big a one counts as tried, too."""
+        here, there = socket.inet_aton(self.ip), socket.inet_aton(self.to[0])
+        # No checksum: UDP over IPv4 may do without, and the kernel fills the IP header's in.
+        datagram = struct.pack("!HHHH", self.port, self.to[1], 8 + len(packet), 0) + packet
+        head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 0, 0, 0, 64, socket.IPPROTO_UDP, 0, here, there)
+        with contextlib.suppress(OSError, struct.error):
+            self._raw.sendto(head + datagram, (self.to[0], 0))
+        self.sent += 1
+
+    def close(self) -> None:
+        super().close()
+        self._raw.close()
+
+
 def unread(to: Address) -> int:
     """Bytes that wait at a UDP socket, as the kernel counts them."""
     place = bytes(reversed(socket.inet_aton(to[0]))).hex().upper() + f":{to[1]:04X}"
@@ -83,13 +112,22 @@ def unread(to: Address) -> int:
 
 
 def request(
-    method: str, attacker: Attacker, number: int, *, caller: str = "666", more: str = "", body: str = ""
+    method: str,
+    attacker: Attacker,
+    number: int,
+    *,
+    caller: str = "666",
+    more: str = "",
+    body: str = "",
+    uri: str = "",
+    via: str = ";rport",
 ) -> bytes:
-    """A well-formed request out of the blue, as SIP scanners send them."""
+    """A well-formed request out of the blue, as SIP scanners send them; to `uri`, with `via` behind its branch."""
     kind = "Content-Type: application/sdp\r\n" if body else ""
+    uri = uri or f"sip:{100 + number % 900}@{attacker.to[0]}:{attacker.to[1]}"
     return (
-        f"{method} sip:{100 + number % 900}@{attacker.to[0]}:{attacker.to[1]} SIP/2.0\r\n"
-        f"Via: SIP/2.0/UDP {attacker.ip}:{attacker.port};branch=z9hG4bK-{number};rport\r\n"
+        f"{method} {uri} SIP/2.0\r\n"
+        f"Via: SIP/2.0/UDP {attacker.ip}:{attacker.port};branch=z9hG4bK-{number}{via}\r\n"
         f'From: "sipvicious" <sip:{caller}@{attacker.to[0]}>;tag={number:x}\r\nTo: <sip:door@{attacker.to[0]}>\r\n'
         f"Call-ID: {number}@{attacker.ip}\r\nCSeq: 1 {method}\r\n"
         f"Contact: <sip:{caller}@{attacker.ip}:{attacker.port}>\r\n"
@@ -103,11 +141,12 @@ def sdp(ip: str, *lines: str) -> str:
     return head + "a=rtpmap:101 telephone-event/8000\r\n" + "".join(f"{line}\r\n" for line in lines)
 
 
-def scan(attacker: Attacker) -> Iterator[bytes]:
+def scan(attacker: Attacker, uri: str = "") -> Iterator[bytes]:
     """What a scanner sends, without end."""
     for number in itertools.count():
         method = ("INVITE", "REGISTER", "OPTIONS")[number % 3]
-        yield request(method, attacker, number, caller="201", body=sdp(attacker.ip) if method == "INVITE" else "")
+        body = sdp(attacker.ip) if method == "INVITE" else ""
+        yield request(method, attacker, number, caller="201", body=body, uri=uri)
 
 
 def torture() -> dict[str, bytes]:
@@ -270,3 +309,8 @@ class Eavesdropper:
 
     def close(self) -> None:
         self.socket.close()
+
+
+def contact_of(registered: bytes) -> str:
+    """The URI of the Contact in a REGISTER: what only its registrar is told, or who reads along on the wire."""
+    return re.findall(rb"(?m)^Contact: [^<]*<([^>]+)>", registered)[0].decode()

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import attack_table
+import interop_table
 import pytest
 
 from intercom.cli.client import ask
-from lab.attackers import Address, Attacker, fuzz, keyed, rtp, sdp, sound_ports
+from lab.attackers import Address, Attacker, Forger, fuzz, keyed, rtp, sdp, sound_ports
 from lab.baresip import Phone
 from lab.house import CODE, DOOR_IP, REGISTRAR_IP, VISITOR_HZ, Door, House, heard_by
 from lab.tones import speech_tone
@@ -72,11 +73,15 @@ def still_talking(door: Door, phone: Phone) -> None:
 
 
 def test_forged_requests_in_a_call_change_nothing(door: Door, phone: Phone, talking: dict[str, str]) -> None:
-    """BYE, re-INVITE to another loudspeaker, the code by SIP INFO, a transfer: with the right Call-ID and tags."""
+    """Re-INVITE to another loudspeaker, the code by SIP INFO, a transfer: with the right Call-ID and tags.
+
+    And a BYE with one of them wrong. Who has overheard them all can end the call, from anywhere, and no more.
+    """
     with contextlib.closing(Attacker(STRANGER, sip_port(talking))) as stranger:
         info = "Content-Type: application/dtmf-relay\r\n"
         for number in range(50):
-            stranger.send(forged("BYE", talking, stranger, 10 * number))
+            name = ("Call-ID", "From", "tag")[number % 3]
+            stranger.send(forged("BYE", {**talking, name: talking[name] + "0"}, stranger, 10 * number))
             stranger.send(forged("INVITE", talking, stranger, 10 * number + 1, body=sdp(STRANGER)))
             stranger.send(forged("UPDATE", talking, stranger, 10 * number + 2, body=sdp(STRANGER)))
             more = "Refer-To: <sip:900@premium.test>\r\n"
@@ -88,7 +93,23 @@ def test_forged_requests_in_a_call_change_nothing(door: Door, phone: Phone, talk
         got_in = len(door.records("door-released") + door.records("code-wrong")) + len(stranger.heard())
         still_talking(door, phone)
 
-        attack_table.add("forged BYE, re-INVITE, UPDATE, REFER, INFO in a call", stranger.sent, door, got_in=got_in)
+        attack_table.add(
+            "forged re-INVITE, UPDATE, REFER, INFO in a call, and BYE without its tags",
+            stranger.sent,
+            door,
+            got_in=got_in,
+        )
+
+
+def test_another_node_of_the_server_hangs_up(door: Door, talking: dict[str, str]) -> None:
+    """Call-ID and both tags say whose BYE it is, and the microphone is shut at once; its address says nothing."""
+    with contextlib.closing(Attacker(STRANGER, sip_port(talking))) as node:
+        node.send(forged("BYE", talking, node, 1))
+        answer = node.await_heard(5)
+
+    assert answer.startswith(b"SIP/2.0 200 ")
+    assert door.await_visit(5).outcome == "talked"
+    interop_table.add("user agent", "a BYE from another node", interop_table.peer("kamailio"))
 
 
 def test_a_flood_of_rtp_neither_hears_nor_speaks_nor_opens(
@@ -132,7 +153,7 @@ def _rubbish(chance: random.Random, count: int) -> Iterator[bytes]:
 
 def test_mutations_in_a_call_end_no_process(door: Door, phone: Phone, talking: dict[str, str]) -> None:
     """From the registrar's address, with the call's own names: they reach PJSIP's dialogs and its SDP."""
-    with contextlib.closing(Attacker(REGISTRAR_IP, sip_port(talking))) as sender:
+    with contextlib.closing(Forger((REGISTRAR_IP, 5060), STRANGER, sip_port(talking))) as sender:
         offer = sdp(
             REGISTRAR_IP, "a=sendrecv", "a=ptime:20", "a=fmtp:101 0-16", "a=rtcp:40001", "a=crypto:1 AES inline:x"
         )

@@ -47,12 +47,14 @@ TABLE: Mapping[Kind, Entry] = {
         "a9e999c2b4f44cb5b57a4caf51f350f2", _NOTICE, "call from {caller}[, {shown}][ through {account}][ ({source})]"
     ),
     Kind.CALL_REFUSED: Entry(
-        "469821816b9745838399ad247307d4b2", _WARNING, "call from {caller}[ ({source})] refused[: {reason}]"
+        "469821816b9745838399ad247307d4b2",
+        _WARNING,
+        "call from {caller}[ ({source})] refused[: {reason}][; {more} more were]",
     ),
     Kind.STRANGERS_REFUSED: Entry(
         "f9db751e9fff4e46b3dfa96799c12e98",
         _NOTICE,
-        "strangers got no answer, {count} times[; the last was {source}][ with {request}]",
+        "strangers got no answer, {count} times[: {causes}][; the last was {source}][ with {request}]",
     ),
     Kind.CALL_PLACED: Entry("4b182b28f0ba4cdbb03267fbdea03707", _INFO, "calling {target}[ through {account}]"),
     Kind.CALL_RINGING: Entry("7c0973ce558049bdbd578e35408b5c08", _INFO, "{target} rings"),
@@ -115,7 +117,9 @@ TABLE: Mapping[Kind, Entry] = {
     Kind.TEXT_FAILED: Entry("54a2b25ac43943778764d3fb0a9ee098", _WARNING, "{target} did not take a text[: {code}]"),
     Kind.TEXT_ARRIVED: Entry("9c90769f244c4d1ab9cb04d98d3c7e4a", _NOTICE, "text from {caller}[: {request}]"),
     Kind.TEXT_REFUSED: Entry(
-        "e48b738c03434a20a32d82cd161fb005", _WARNING, "text from {caller}[ ({source})] ignored[: {reason}]"
+        "e48b738c03434a20a32d82cd161fb005",
+        _WARNING,
+        "text from {caller}[ ({source})] ignored[: {reason}][; {more} more were]",
     ),
     Kind.CONFIGURED: Entry(
         "d8a9bc53cbc4416a88d57f67720e83e2", _NOTICE, "another configuration is in use[, by {by}][: {changed}]"

@@ -367,6 +367,8 @@ class StrangersRefused:
     """IP address of the last one."""
     request: str
     """What it was: "INVITE", "REGISTER", or "something"."""
+    causes: str = ""
+    """How many of them there were of each kind, in words."""
 
 
 @dataclass(frozen=True, slots=True)

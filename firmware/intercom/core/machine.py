@@ -184,8 +184,8 @@ def _dispatch(turn: Turn, event: Event) -> None:
             visit.called(turn, event)
         case CallTurnedAway():
             visit.turned_away(turn, event)
-        case StrangersRefused(count, source, request):
-            turn.tell(Kind.STRANGERS_REFUSED, count=count, source=source, request=request)
+        case StrangersRefused(count, source, request, causes):
+            turn.tell(Kind.STRANGERS_REFUSED, count=count, source=source, request=request, causes=causes)
         case DigitReceived(leg, digit, method):
             if legs.counts(turn, leg, method) and not visit.confirmed(turn, leg, digit):
                 codes.digit(turn, leg, digit, method)

@@ -56,8 +56,12 @@ class Line:
         """IP address and port that all of this account's requests go to; empty: wherever the server's name leads."""
         self.own_address = ""
         """The IP address of ours that the server was reached from; empty until it was."""
-        self.answered: set[str] = set()
-        """IP addresses that answered a REGISTER or OPTIONS of ours, or that the server's name leads to."""
+        self.others: tuple[str, ...] = ()
+        """Where the server's name leads, as IP addresses and ports; the latest word counts."""
+        self.answered: dict[str, str] = {}
+        """IP address and port that the last answer came from, to REGISTER and to OPTIONS."""
+        self._told: list[tuple[str, int, int]] = []
+        """What the gate knows of the server's addresses."""
         self.spoken_to = ""
         """IP address that answered the last REGISTER; empty before."""
         self.probes: dict[int, tuple[Any, float]] = {}
@@ -66,14 +70,28 @@ class Line:
         self.shown: bool | None = None
         """Whether its server was told that we are on the phone; None before it was told anything."""
 
-    def trusts(self, address: str) -> bool:
-        """Tell whether calls from this IP address are this account's."""
-        return address in self.answered or address == words.host(self.server)
+    def servers(self) -> list[tuple[str, int]]:
+        """Return the addresses and ports of this account's server, as far as they are known now."""
+        # Who is neither registered with nor known by his address is nobody's server: those called directly have none.
+        known = self.settings.registrar_uri or self.settings.trust == "address"
+        home = self._home() if known else None
+        given = [(home.host, home.port)] if home is not None and words.is_ip(home.host) else []
+        found = map(words.server, (self.server, *self.others, *self.answered.values()))
+        return list(dict.fromkeys([*given, *filter(None, found)]))
+
+    def tell_gate(self) -> None:
+        """Have the gate know where the server is now, and forget where it was."""
+        by_address = self.settings.trust == "address"
+        networks = [words.network(place) for place in self.settings.addresses] if by_address else []
+        places = [*((ip, bits, 0) for ip, bits in networks), *((ip, 0, port) for ip, port in self.servers())]
+        if places != self._told:
+            self._told = places
+            self.phone.tell_gate(self, places)
 
     def is_own(self, host: str) -> bool:
         """Tell whether the host of an address is this account's: its server's name, an address of it, or a domain."""
-        own = {*map(addresses.named, (self.settings.domain, *self.settings.domains)), *self.answered}
-        return bool(host) and addresses.named(host) in {*own, words.host(self.server)}
+        own = (self.settings.domain, *self.settings.domains, *(ip for ip, _ in self.servers()))
+        return bool(host) and addresses.named(host) in set(map(addresses.named, own))
 
     @guarded
     def onRegStarted(self, _: Any) -> None:
@@ -96,7 +114,8 @@ class Line:
         elif prm.expiration > 0:
             self.registered_at, self.renew_at = time.monotonic(), None
             self.spoken_to = words.host(prm.rdata.srcAddress)
-            self.answered.add(self.spoken_to)
+            self.answered["REGISTER"] = prm.rdata.srcAddress
+            self.tell_gate()
             self.own_address = words.own_address(self._server_address())
             self.phone.post(LineUp(self.settings.name, round(took_ms, 3), prm.expiration))
 
@@ -110,13 +129,15 @@ class Line:
         # Any answer from outside shows life, even 405; PJSIP makes up a 408 or 503 of its own from a timer or an error.
         if sent_at and prm.e.body.tsxState.type == self.pj.PJSIP_EVENT_RX_MSG:
             source = prm.e.body.tsxState.src.rdata.srcAddress
-            self.answered.add(words.host(source))
+            self.answered["OPTIONS"] = source
+            self.tell_gate()
             self.phone.post(LineAnswered(self.settings.name, round(1000 * (time.monotonic() - sent_at), 3), source))
 
     @guarded
     def onInstantMessage(self, prm: Any) -> None:
         if prm.contentType.lower().startswith("text/plain"):
-            self.phone.texts.arrived(self, self.phone.sender(self, prm.rdata), prm.rdata.srcAddress, prm.msgBody)
+            sender, trusted = self.phone.sender(self, prm.rdata), self.phone.let_in(prm.rdata) is self
+            self.phone.texts.arrived(self, sender, prm.rdata.srcAddress, prm.msgBody, trusted=trusted)
 
     @guarded
     def onInstantMessageStatus(self, prm: Any) -> None:
@@ -133,6 +154,7 @@ class Line:
             return
         names.use(self.settings.name, place, server)
         self.server = address
+        self.tell_gate()
         kinds = (self.pj.PJSUA_IPV6_ENABLED_PREFER_IPV4, self.pj.PJSUA_IPV6_ENABLED_PREFER_IPV6)
         media, kind = self.config.mediaConfig, kinds[address.startswith("[")]
         if media.ipv6Use in kinds and media.ipv6Use != kind:
@@ -168,9 +190,8 @@ class Line:
         less and less often.
         """
         if not self.settings.registrar_uri:
-            # Who is registered with is known from what is sent to it; who is not, may call before anything is.
-            place = words.place(words.server_uri(self.settings))
-            self.phone.trust(words.host(self.server) or (place.host if place else ""))
+            # It may call at once: `trust` says by what it is known.
+            self.tell_gate()
             self.own_address = words.own_address(self._server_address())
             self.phone.post(LineUp(self.settings.name, 0.0, 0))
             return

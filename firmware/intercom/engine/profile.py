@@ -15,6 +15,8 @@ from intercom.engine import encryption, trace, words
 from intercom.engine.wire import AccountSettings, ButtonSettings, EngineSettings
 from intercom.engine.words import describe
 
+KEY_NAME = "rinstance"
+"""The parameter of the Contact's URI that bears an account's key, as in ../../pjsip/gate.c."""
 RTP_PORTS = range(10000, 20000)
 """Where RTP may live; each start begins somewhere else in it, so that nobody knows where to send."""
 RTP_ROOM = 400
@@ -147,8 +149,11 @@ def tune_opus(library: Any) -> None:
     library.setCodecOpusConfig(config)
 
 
-def account(pj: Any, settings: AccountSettings, bind: str) -> Any:
-    """Return the configuration of one account. After libInit: before it, the session timer's values are zero."""
+def account(pj: Any, settings: AccountSettings, bind: str, key: str = "") -> Any:
+    """Return the configuration of one account; its registrar is told `key`.
+
+    After libInit: before it, the session timer's values are zero.
+    """
     config = pj.AccountConfig()
     config.idUri = settings.id_uri
     config.regConfig.registrarUri = settings.registrar_uri
@@ -156,6 +161,9 @@ def account(pj: Any, settings: AccountSettings, bind: str) -> Any:
     # Another setting alone sends nothing; when to register is the core's affair.
     config.regConfig.disableRegOnModify = True
     config.regConfig.timeoutSec = settings.expires_s
+    if key:
+        # In REGISTER alone: whoever is called, or calls, learns another Contact.
+        config.regConfig.contactUriParams = f";{KEY_NAME}={key}"
     # The core retries, soon and for ever; PJSIP would wait five minutes, and give up after a 403.
     config.regConfig.retryIntervalSec = config.regConfig.firstRetryIntervalSec = 0
     config.regConfig.dropCallsOnFail = False

@@ -7,14 +7,16 @@ does not answer holds up every call, every registration and the watchdog for man
 
 import ctypes
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ctypes import POINTER, addressof, byref, c_char_p, c_int, c_long, c_ssize_t, c_uint, c_ulong, c_void_p
-from typing import Any
+from typing import Any, NamedTuple
 
 from intercom.engine.identity import Party
 from intercom.engine.words import Place, describe
 from intercom.errors import EngineError
 
+CAUSES = 10
+"""Of refusals: `enum cause` of ../../pjsip/gate.c."""
 MOST_PARTIES = 16
 """Addresses that are read of all headers of one name."""
 PJ_ERESOLVE = 70018
@@ -45,6 +47,17 @@ class Host(ctypes.Structure):
     """pjsip_host_info of pjsip/sip_types.h: what has to be resolved."""
 
     _fields_ = (("flag", c_uint), ("type", c_int), ("host", Text), ("port", c_int))
+
+
+class Refused(NamedTuple):
+    """What the gate refused since the engine's start."""
+
+    counts: tuple[int, ...]
+    """By cause, in the order of `enum cause` of ../../pjsip/gate.c."""
+    source: str
+    """IP address of the last one."""
+    request: str
+    """What it sent: "INVITE", or nothing readable."""
 
 
 class _Party(ctypes.Structure):
@@ -144,9 +157,25 @@ class Library:
         if status := self._c.gate_close():
             raise EngineError(f"PJSIP takes no gate against strangers (status {status})")
 
-    def trust(self, address: str) -> None:
-        """Let an IP address in as a server's; a name changes nothing."""
-        self._c.gate_trust(address.encode())
+    def open_gate(self, account: int, key: str, transport: str, *, by_address: bool) -> None:
+        """Let in what is for an account (PJSUA's id), whose registrar is told `key`. Raises EngineError."""
+        kind = next(kind for kind, name in _KINDS.items() if name == transport)
+        if not self._c.gate_account(account, key.encode(), kind, by_address):
+            raise EngineError(f"the gate has no room for account {account}")
+
+    def servers(self, account: int, places: Iterable[tuple[str, int, int]]) -> list[str]:
+        """Replace the addresses of an account's server: IP address, bits of it that count (0: all), port (0: any).
+
+        Return those that there was no room for.
+        """
+        self._c.gate_forget(account)
+        return [
+            address for address, bits, port in places if not self._c.gate_server(account, address.encode(), bits, port)
+        ]
+
+    def let_in(self, rdata: Any) -> int:
+        """Return the account (PJSUA's id) that a request was let in for, -1 for none. See `parties`."""
+        return int(self._c.gate_let_in(c_void_p(int(rdata))))
 
     def parties(self, rdata: Any, header: str) -> list[Party]:
         """Return the addresses in a request's headers of this name, as PJSIP has parsed them.
@@ -170,10 +199,12 @@ class Library:
         self._c.pj_gettickcount(byref(self._tick))
         return min(max(self._due.ms - self._tick.ms, 0), most)
 
-    def refused(self) -> tuple[int, str, str]:
-        """Return how much of strangers' was dropped so far, who sent the last of it, and what ("INVITE", or "")."""
-        count = int(self._c.gate_refused(byref(self._from), byref(self._what)))
-        return count, (self._from.value or b"").decode(), (self._what.value or b"").decode()
+    def refused(self) -> Refused:
+        """Return how much was refused so far."""
+        counts = tuple(
+            int(self._c.gate_refused(cause, byref(self._from), byref(self._what))) for cause in range(CAUSES)
+        )
+        return Refused(counts, (self._from.value or b"").decode(), (self._what.value or b"").decode())
 
     def take_names(self, ask: Callable[[Question], None]) -> None:
         """From here on have PJSIP ask us, never the system, where to send a request. After libInit."""

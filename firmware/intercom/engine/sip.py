@@ -7,10 +7,11 @@ locks there. A call that ended lies in `_dead` until the next pump, outside all 
 """
 
 import ctypes
+import secrets
 import select
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pjsua2 as pj
@@ -48,9 +49,9 @@ class _Call(Leg, pj.Call):  # type: ignore[misc]
 class _Account(Line, pj.Account):  # type: ignore[misc]
     pj = pj
 
-    def __init__(self, phone: "Telephone", settings: AccountSettings) -> None:
+    def __init__(self, phone: "Telephone", settings: AccountSettings, key: str) -> None:
         pj.Account.__init__(self)
-        Line.__init__(self, phone, settings, profile.account(pj, settings, phone.settings.bind))
+        Line.__init__(self, phone, settings, profile.account(pj, settings, phone.settings.bind, key))
 
 
 class Telephone:
@@ -65,9 +66,15 @@ class Telephone:
         self.certificates = encryption.Certificates()
         self._accounts: dict[str, _Account] = {}
         self._endpoint = _Endpoint(self, self._accounts)
-        secrets = [secret for account in settings.accounts for secret in (account.password, account.turn_password)]
-        self._writer = _LogWriter(secrets, settings.trace_level)
-        self._trace = Trace(secrets, settings.bind, settings.port, post)
+        self._keys = {
+            account.name: account.contact_key or secrets.token_hex(16)
+            for account in settings.accounts
+            if account.registrar_uri
+        }
+        hidden = [secret for account in settings.accounts for secret in (account.password, account.turn_password)]
+        hidden += self._keys.values()
+        self._writer = _LogWriter(hidden, settings.trace_level)
+        self._trace = Trace(hidden, settings.bind, settings.port, post)
         self._events = select.epoll()
         self._strangers = Strangers(self._library.refused)
         self._prompt: Any = None
@@ -99,11 +106,15 @@ class Telephone:
             profile.tune_opus(self._endpoint)
             self._prompt = profile.prompt(pj, self.settings.rate_hz)
             for settings in self.settings.accounts:
-                account = _Account(self, settings)
+                key = self._keys.get(settings.name, "")
+                account = _Account(self, settings, key)
                 if settings.transport == "tls" and own_tls:
                     account.config.sipConfig.transportId = own_tls[encryption.identity(settings)]
                 account.create(account.config)
                 self._accounts[settings.name] = account
+                by_address = settings.trust == "address"
+                self._library.open_gate(account.getId(), key, settings.transport, by_address=by_address)
+                account.tell_gate()
         except pj.Error as error:
             raise EngineError(describe(error)) from error
         for settings in self.settings.accounts:
@@ -173,9 +184,15 @@ class Telephone:
                 self.bury(call)
             self.post(CallEnded(leg, 500, reason))
 
-    def trust(self, address: str) -> None:
-        """Hear requests from this IP address, as an account's server."""
-        self._library.trust(address)
+    def tell_gate(self, account: Line, places: Sequence[tuple[str, int, int]]) -> None:
+        """Replace the addresses of an account's server: IP address, bits of it that count (0: all), port (0: any)."""
+        for place in self._library.servers(account.getId(), places):
+            print(f"{account.settings.name}: one address of its server too many: {place}", file=sys.stderr)
+
+    def let_in(self, rdata: Any) -> Line | None:
+        """Return the account that a request was let in for."""
+        found = self._library.let_in(rdata.pjRxData)
+        return next((account for account in self._accounts.values() if account.getId() == found), None)
 
     def look_round(self) -> None:
         """Tell what nobody is woken for: once a second is plenty."""
@@ -205,10 +222,9 @@ class Telephone:
         self._accounts[name].knock(self._knocker, servers, self._names)
 
     def hear(self, name: str, servers: tuple[str, ...]) -> None:
-        """Take calls from these servers as the account's."""
-        for address in map(words.host, servers):
-            self._library.trust(address)
-            self._accounts[name].answered.add(address)
+        """Know these as the addresses of an account's server, and no others that its name led to before."""
+        self._accounts[name].others = servers
+        self._accounts[name].tell_gate()
 
     def use_server(self, name: str, address: str) -> None:
         """Send all requests for the account's server, or for its proxy, to this address from now on."""
@@ -260,7 +276,7 @@ class Telephone:
         self._calls[leg] = call
         source = str(rdata.srcAddress)
         caller, asserted = self.sender(account, rdata)
-        trusted = account.trusts(words.host(source))
+        trusted = self.let_in(rdata) is account
         names = ("From", "P-Asserted-Identity", "Diversion", "History-Info")
         claimed, vouched, diversion, history = (self._library.parties(rdata.pjRxData, name) for name in names)
         shown, diverted = identity.shown(claimed, vouched), identity.diverted_by(diversion, history)
@@ -357,7 +373,7 @@ class _Endpoint(encryption.Handshakes, TurnedAway, pj.Endpoint):  # type: ignore
     def __init__(self, phone: Telephone, lines: Mapping[str, Line]) -> None:
         pj.Endpoint.__init__(self)
         encryption.Handshakes.__init__(self, phone.certificates, lines)
-        TurnedAway.__init__(self, phone, lines)
+        TurnedAway.__init__(self, phone)
 
 
 class _LogWriter(Log, pj.LogWriter):  # type: ignore[misc]

@@ -4,38 +4,54 @@
 Who is a stranger is decided in ../../pjsip/gate.c.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from intercom.core.events import CallTurnedAway, StrangersRefused
-from intercom.engine import words
+from intercom.engine.raw import Refused
 from intercom.engine.words import guarded
 
 if TYPE_CHECKING:
-    from intercom.engine.accounts import Line
     from intercom.engine.sip import Telephone
 
 HOUR_S = 3600.0
 
 
+CAUSES = (
+    "from strangers",
+    "connections of strangers",
+    "answers to nothing",
+    "in no call of ours",
+    "in a call, but not from its far end",
+    "calls or texts without the account's Contact",
+    "not on the account's own transport or connection",
+    "whose answer would have gone elsewhere",
+    "with a header twice",
+    "more than a server may send",
+)
+"""What the gate refuses, in the order of `enum cause` there."""
+
+
 class Strangers:
     """Sums up what was refused. The first knock is told at once, what follows it once an hour."""
 
-    def __init__(self, refused: Callable[[], tuple[int, str, str]]) -> None:
-        """`refused` returns the count so far, who was the last one, and what he sent."""
+    def __init__(self, refused: Callable[[], Refused]) -> None:
+        """`refused` returns what was refused so far."""
         self._refused = refused
-        self._told = 0
+        self._told = (0,) * len(CAUSES)
         self._told_at: float | None = None
 
     def news(self, now: float) -> StrangersRefused | None:
         """Return what there is to tell at an instant, in seconds; None when there is nothing, or not yet."""
         if self._told_at is not None and now < self._told_at + HOUR_S:
             return None
-        count, source, request = self._refused()
-        if count == self._told:
+        refused = self._refused()
+        if refused.counts == self._told:
             return None
-        new, self._told, self._told_at = count - self._told, count, now
-        return StrangersRefused(new, source, request or "something")
+        new = [count - told for count, told in zip(refused.counts, self._told, strict=True)]
+        self._told, self._told_at = refused.counts, now
+        causes = ", ".join(f"{count} {cause}" for count, cause in zip(new, CAUSES, strict=True) if count)
+        return StrangersRefused(sum(new), refused.source, refused.request or "something", causes)
 
 
 class TurnedAway:
@@ -44,13 +60,13 @@ class TurnedAway:
     pj: Any
     """The library; `sip.py` alone imports it."""
 
-    def __init__(self, phone: "Telephone", lines: Mapping[str, "Line"]) -> None:
-        self._phone, self._lines = phone, lines
+    def __init__(self, phone: "Telephone") -> None:
+        self._phone = phone
 
     @guarded
     def onRejectedIncomingCall(self, prm: Any) -> None:  # noqa: D102, N802  (PJSUA2 names and documents it)
         source, code = str(prm.rdata.srcAddress), int(prm.statusCode)
-        line = next((line for line in self._lines.values() if line.trusts(words.host(source))), None)
+        line = self._phone.let_in(prm.rdata)
         in_clear = (
             line is not None and line.settings.srtp == "required" and code == self.pj.PJSIP_SC_NOT_ACCEPTABLE_HERE
         )

@@ -35,8 +35,7 @@ class Texts:
         if text := self._sent.pop(ticket, None):
             self._post(replace(text, code=code))
 
-    def arrived(self, account: Line, sender: Caller, source: str, text: str) -> None:
+    def arrived(self, account: Line, sender: Caller, source: str, text: str, *, trusted: bool) -> None:
         """Tell of a text; PJSIP has taken it with 200 already."""
-        trusted = account.trusts(words.host(source))
         shown = text[: words.LONGEST_TEXT]
         self._post(TextArrived(account.settings.name, sender.claimed, source, trusted, shown, sender.asserted))

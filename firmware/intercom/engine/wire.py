@@ -54,6 +54,12 @@ class AccountSettings:
     """Who counts as a caller: "from", "asserted" (RFC 3325) or "both"."""
     domains: tuple[str, ...] = ()
     """Hosts beside `domain` whose users are the account's own."""
+    contact_key: str = ""
+    """What its registrar is told in the Contact, and whoever calls has to know; empty: the engine makes one up."""
+    trust: str = "contact"
+    """What a call is known by: "contact", that key, or "address", the server's address."""
+    addresses: tuple[str, ...] = ()
+    """IP addresses and networks that the server calls from besides, with `trust` "address"."""
     keys_in_band: bool = False
     """Whether keys count that come as tones in the sound."""
     srtp: str = "off"

@@ -121,7 +121,13 @@ def server(address: str) -> tuple[str, int] | None:
     match = _SERVER.fullmatch(address)
     if match is None or not is_ip(match[1] or match[2]) or not 0 < int(match[3]) < 65536:
         return None
-    return match[1] or match[2], int(match[3])
+    return addresses.named(match[1] or match[2]), int(match[3])
+
+
+def network(place: str) -> tuple[str, int]:
+    """Return the IP address of "192.0.2.7" or "192.168.1.0/24", and how many of its bits count."""
+    found = ipaddress.ip_network(place.strip("[]"), strict=False)
+    return str(found.network_address), found.prefixlen
 
 
 def own_address(other: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from door_story import RULES, Story
 
+from intercom.core import refusals
 from intercom.core.commands import (
     AnswerCall,
     Audio,
@@ -257,3 +258,17 @@ def test_callers_who_hang_up_are_no_targets_that_never_ring() -> None:
 
     assert story.state.unheard == ()
     assert not [told for told in story.records(Kind.CONDITION_BEGAN) if "concierge" in str(told)]
+
+
+def test_refused_calls_are_summed_up_before_they_wash_the_journal_out() -> None:
+    """A thousand in an hour are some twenty records, and none of them is lost from the sum."""
+    story = Story().online()
+    for number in range(1000):
+        story.wait(3.6)
+        story.tell(replace(CALLED, leg=f"in-{number}", caller="666"))
+    story.wait(2 * refusals.EVERY_S)
+    told = [report.fields for report in story.wanted(Report) if report.kind is Kind.CALL_REFUSED]
+
+    assert all("more" not in fields for fields in told[: refusals.AT_ONCE])
+    assert len(told) <= refusals.AT_ONCE + 3600 / refusals.EVERY_S + 3
+    assert sum(1 + fields.get("more", 0) for fields in told) == 1000

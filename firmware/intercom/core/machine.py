@@ -10,6 +10,7 @@ from intercom.core import (
     line,
     operator,
     panel,
+    refusals,
     sensors,
     texts,
     trace,
@@ -290,6 +291,7 @@ def _time_passed(turn: Turn) -> None:
     visit.time_passed(turn)
     trial.time_passed(turn)
     trace.time_passed(turn)
+    refusals.time_passed(turn)
     if turn.state.stopping_until is not None and turn.now >= turn.state.stopping_until:
         _leave(turn)
 

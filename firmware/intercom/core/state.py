@@ -7,6 +7,7 @@ The tables that it moves by are in `phases.py`, what it means for sound, lamp an
 from enum import StrEnum
 
 from intercom.core.acoustics import Acoustics
+from intercom.core.commands import Kind
 from intercom.core.doorway import BLANK, Door, Keying, Ledger, Tries, Wire
 from intercom.core.events import SoundMeasured, StreamMeasured, TrialKind
 from intercom.core.pending import NOTHING, Press, Stage, Untold
@@ -227,6 +228,19 @@ class Posting:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusals:
+    """Calls and texts that were refused by name, and how many of them may still be told one by one (`refusals.py`)."""
+
+    whole_at: float = 0.0
+    """When as many may be told in a row again as ever."""
+    held: int = 0
+    """Those that were not told yet."""
+    kind: Kind | None = None
+    """The last one of these: what it was, and what its record says."""
+    fields: tuple[tuple[str, str | float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Everything the door knows."""
 
@@ -282,6 +296,7 @@ class State:
     card_for: str = ""
     """What the card was opened for."""
     trace: Trace | None = None
+    refusals: Refusals = Refusals()
     stopping_until: float | None = None
 
 

@@ -7,7 +7,7 @@ only from users who are named; there is no "anybody" here. Nothing that somebody
 
 from dataclasses import replace
 
-from intercom.core import codes, outage
+from intercom.core import codes, outage, refusals
 from intercom.core.commands import Kind, SendText, TellOutage, TellUnanswered
 from intercom.core.events import TextAnswered, TextArrived
 from intercom.core.levels import line_up, status
@@ -117,9 +117,9 @@ def arrived(turn: Turn, event: TextArrived) -> None:
     allowed = turn.rules.texters.get(event.account, frozenset())
     if not event.trusted or not is_named(event.sender, event.asserted, allowed):
         reason = "not an allowed sender" if event.trusted else "not from the account's server"
-        turn.tell(
+        refusals.refused(
+            turn,
             Kind.TEXT_REFUSED,
-            visit="",
             caller=event.sender,
             account=event.account,
             source=event.source,

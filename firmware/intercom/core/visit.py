@@ -3,7 +3,7 @@
 
 from dataclasses import replace
 
-from intercom.core import legs, plan, redirect
+from intercom.core import legs, plan, redirect, refusals
 from intercom.core.commands import AskToConfirm, HangUp, Kind, PlayTone, SendDigits, Tone
 from intercom.core.entering import go
 from intercom.core.events import CallArrived, CallTurnedAway
@@ -398,9 +398,9 @@ def _refuse(turn: Turn, event: CallArrived, code: int, reason: str) -> None:
 
 def turned_away(turn: Turn, event: CallTurnedAway, leg: str = "") -> None:
     """A call of somebody else's was refused; not the running visit's affair, so its name is kept out of the record."""
-    turn.tell(
+    refusals.refused(
+        turn,
         Kind.CALL_REFUSED,
-        visit="",
         leg=leg,
         caller=event.caller,
         account=event.account,

@@ -18,6 +18,7 @@ from intercom.core.events import (
     CallEnded,
     CallTurnedAway,
     LineAnswered,
+    LineLost,
     LineUp,
     StrangersRefused,
     TextArrived,
@@ -221,6 +222,20 @@ def test_the_contact_of_a_call_is_not_the_one_that_only_the_server_knows(peer: C
 
     assert key
     assert not [said.text for said in server.requests if said.method != "REGISTER" and key in said.text]
+
+
+def test_the_key_outlives_a_refused_registration(peer: Callable[..., Peer]) -> None:
+    """PJSIP makes its next REGISTER anew then, and took the Contact of calls for it."""
+    server = peer(REGISTER=(200, 403, 200), INVITE=200)
+    with running(account(server)) as engine:
+        registered(engine, server)
+        engine.send(Register("house"))
+        engine.wait(LineLost)
+        contact, door = registered(engine, server)
+        server.socket.sendto(request("INVITE", server, contact), door)
+
+        assert engine.wait(CallArrived).trusted
+        assert len(server.got("REGISTER")) == 3
 
 
 def test_two_accounts_with_one_user_are_told_apart(peer: Callable[..., Peer]) -> None:

@@ -21,7 +21,7 @@ from intercom.core.commands import (
     SendDigits,
     SetAudio,
 )
-from intercom.core.events import CallAnswered, CallArrived, CallEnded, LineUp
+from intercom.core.events import CallAnswered, CallArrived, CallEnded, CardLost, LineUp
 from intercom.engine.calls import Leg
 from lab.far_end import ANY, Dialog, FarEnd, Message
 
@@ -89,8 +89,9 @@ def test_a_call_that_begins_on_hold_stands_and_can_be_resumed(far: FarEnd, way: 
     held = HELD[way]
     sdp = described(far, *held.get("lines", ()), c=held.get("c", "IN IP4 127.0.0.1"))
     with running(trunk(far), bind="127.0.0.1") as engine:
-        engine.send(Register("house"))
+        engine.send(Register("house"), SetAudio(Audio(card=True)))
         engine.wait(LineUp)
+        engine.wait(CardLost)  # from here on the sound is connected at once
         if first == "offer":
             good, _ = called(engine, far, described(far))
             door = far.seen[-1].source
@@ -111,7 +112,8 @@ def test_a_call_that_begins_on_hold_stands_and_can_be_resumed(far: FarEnd, way: 
             far.answer(invite, 200, sdp)
             engine.wait(CallAnswered)
             call = far.dialog(invite)
-        engine.send(SetAudio(Audio(speak=leg, hear=leg)))
+        engine.send(SetAudio(Audio(card=True, speak=leg, hear=leg)), SendDigits(leg, "1"))
+        far.wait("INFO")  # obeyed in order: the sound was connected before
         far.ask(call, "INVITE", door, described(far, version=2))
 
         assert has_sound(far.final(call, door))

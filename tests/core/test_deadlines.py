@@ -89,6 +89,21 @@ def test_each_server_is_passed_over_as_quickly_as_the_first(silent: str, first: 
     assert house.now - rings_since < RULES.ring_s + 0.2
 
 
+def test_a_short_stage_is_long_enough_for_the_third_way() -> None:
+    """It would be over before the second server was found to be silent, and the call by the third would be cut off."""
+    rules = replace(THREE, buttons={"front": (Stage(("201",), 5.0),)})
+    house = House(rules, alive="c").online()
+    house.tell(FRONT)
+    house.wait(2 * RULES.silent_s + 0.1)
+    house.tell(CallProgressed("boot-1.3", 100))
+    house.wait(4.8)
+
+    assert house.placed() == ["a", "b", "c"]
+    assert house.state.phase is Phase.DIALLING, "its whole ring time"
+    house.wait(0.3)
+    assert len(house.records(Kind.VISIT_ENDED)) == 1
+
+
 def test_a_server_is_silent_for_its_own_calls_only() -> None:
     """What another server says, or another phone that rings, is no news of this one."""
     house = House(replace(THREE, direct=frozenset({"203"})), alive="bc").online()

@@ -9,8 +9,8 @@ from config_files import BASE, loaded, problems
 from door_story import RULES, Story
 
 from intercom import wiring
-from intercom.core.commands import PlaceCall
-from intercom.core.events import ButtonPressed, VisitRestored
+from intercom.core.commands import Kind, PlaceCall
+from intercom.core.events import ButtonPressed, CallAsked, VisitRestored
 from intercom.core.pending import Pending, Stage
 
 WRONG = ["112", "911", "999", "110", "000", "0112", "+112", "tel:911", "sip:112@pbx.example", "%31%31%32", "9911"]
@@ -67,10 +67,22 @@ def test_the_core_rings_none_whoever_asks() -> None:
     story.tell(ButtonPressed("front", "panel"))
     story.tell(VisitRestored(Pending("old-1", "front", "panel", 0.0, 0, (Stage(("112",), 30.0),))))
     restored = Story(rules)
-    restored.tell(VisitRestored(Pending("old-1", "front", "panel", 0.0, 0, (Stage(("112",), 30.0),))))
+    restored.tell(VisitRestored(Pending("old-1", "front", "panel", restored.now, 0, (Stage(("112",), 30.0),))))
     restored.online()
     restored.wait(200)
 
     assert [order.target for order in story.wanted(PlaceCall) if isinstance(order, PlaceCall)] == ["201"]
     assert restored.wanted(PlaceCall) == []
     assert restored.state.visit is None or restored.state.visit.outcome is not None
+
+
+@pytest.mark.parametrize("target", ["112", "help"])
+def test_an_operator_is_refused_at_once(target: str) -> None:
+    """Instead of waiting for a line that would not help; the answer says why."""
+    story = Story(replace(RULES, may_dial=lambda number: number != "112", dial={"help": "112"})).online()
+    story.tell(CallAsked(target, "uid 0"))
+
+    assert [told["got"] for told in story.records(Kind.PRESS_ANSWERED)] == [
+        "the configuration does not let the door call this number"
+    ]
+    assert story.state.visit is None

@@ -68,5 +68,5 @@ def test_rubbish_from_the_far_end_costs_that_visit_only(house: House, phone: Pho
         door.press()
         door.await_record("call-placed", leg=f"{visit.id[:-1]}2.1")
 
-        assert visit.outcome in {"unreachable", "talked"}
+        assert visit.outcome in {"no answer", "talked"}, "it rang, whatever came of that"
         assert door.process.running

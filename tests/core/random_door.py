@@ -26,6 +26,7 @@ from intercom.core.commands import (
     TellUnanswered,
 )
 from intercom.core.events import (
+    AudioFlowed,
     ButtonChanged,
     ButtonPressed,
     CallAnswered,
@@ -35,29 +36,38 @@ from intercom.core.events import (
     CallProgressed,
     CallRedirected,
     CallSent,
+    CallTurnedAway,
     CardClosed,
     CardLost,
     CardOpened,
     CardRead,
     CodeChecked,
+    ConditionBegan,
+    ConditionEnded,
     DigitReceived,
     EarlyMediaBegan,
+    EarlyMediaEnded,
     EchoStays,
     EngineLost,
     EngineStarted,
     Event,
     HangUpAsked,
     KeyPressed,
+    KeysUnread,
     LineAnswered,
     LineLost,
     LineUp,
     NetworkChanged,
     ProfilesChanged,
     Reconfigured,
+    ReferenceFound,
     ReleaseAsked,
     SensorChanged,
     ServersFound,
+    SoundMeasured,
     StopRequested,
+    StrangersRefused,
+    StreamMeasured,
     SweepHeard,
     TextAnswered,
     TextArrived,
@@ -66,6 +76,7 @@ from intercom.core.events import (
     TraceWanted,
     TrialKind,
     TrialWanted,
+    UnlockAsked,
     UntoldFound,
     VisitRestored,
 )
@@ -223,6 +234,16 @@ class Door:
             lambda: TraceWanted("uid 0", c.choice((0.0, 5.0))),
             lambda: StopRequested("x") if c.random() < 0.2 else TimePassed(),
             lambda: EchoStays(leg, 3.0),
+            lambda: EarlyMediaEnded(leg),
+            lambda: KeysUnread(leg, "SIP INFO"),
+            lambda: UnlockAsked(c.choice(("", "201")), "uid 0"),
+            lambda: AudioFlowed(leg, c.choice(("in", "out"))),
+            lambda: StreamMeasured(leg, "opus", False, 9, 0, 0, 0, c.choice((0.0, 9.0)), 0.0, 0.0, 0.0, "", "x:1"),
+            lambda: SoundMeasured(leg, c.random() < 0.5, c.random() < 0.5, None),
+            lambda: CallTurnedAway(account, "201", "x", 488, "x"),
+            lambda: c.choice((ConditionBegan("disk", "full"), ConditionEnded("disk"))),
+            lambda: StrangersRefused(3, "192.0.2.66", "INVITE"),
+            lambda: ReferenceFound(HEARD),
             lambda: (
                 TextAnswered(order.account, order.target, c.choice((200, 480)), order.number) if order else TimePassed()
             ),
@@ -323,6 +344,8 @@ class Door:
                 self.untold = untold
             case Report(Kind.PRESS_ACCEPTED, fields):
                 self.accepted[fields["visit"]] = fields["button"]
+            case Report(Kind.CALL_RINGING | Kind.CALL_UNCONFIRMED, fields):
+                self.rang.add(str(fields["visit"]))
             case Report(Kind.VISIT_ENDED, fields):
                 self.judge_end(before, fields)
 
@@ -349,12 +372,6 @@ class Door:
         """Judge the state."""
         state, visit = self.state, self.state.visit
         if visit is not None:
-            was = before.visit if before.visit is not None and before.visit.id == visit.id else None
-            if isinstance(event, CallProgressed | CallAnswered) and was is not None:
-                mine = [leg for leg in was.legs if leg.name == event.leg]
-                confirms = isinstance(event, CallAnswered) and visit.button in self.rules.confirm
-                if mine and visit.rang and (confirms or (isinstance(event, CallProgressed) and event.code >= 180)):
-                    self.rang.add(visit.id)
             if visit.rang and isinstance(event, VisitRestored):
                 self.rang.add(visit.id)
             assert not (visit.incoming and (visit.legs or visit.button)), "calls of two directions"

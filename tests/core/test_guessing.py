@@ -403,8 +403,9 @@ def test_what_was_keyed_wrong_is_forgotten_at_last() -> None:
     due = next_deadline(door.state)
     assert due is not None
     door.rest(due - door.now)
-    while door.state.tries and (due := next_deadline(door.state)) is not None:
-        door.rest(due - door.now)
+    for _ in range(10):  # of its deadlines there are a few
+        if (due := next_deadline(door.state)) is not None:
+            door.rest(max(0.0, due - door.now))
 
     assert door.state.tries == ()
     assert door.kept == Ledger()

@@ -150,6 +150,8 @@ def test_a_file_that_cannot_be_read_costs_what_needs_it_and_is_taken_back(tmp_pa
     text = TEXT.replace(before, after)
     with small_door(tmp_path, text, LAB_LOOK_S="0.2", CREDENTIALS_DIRECTORY=str(folder)) as door:
         told = door.until(door.conditions)
+        # What is held in the first 20 ms has been held before, and an exit button that sticks releases nothing.
+        door.until(lambda: door.status().get("uptime_s", 0) > 0.3)
         door.press(EXIT)
         door.pins.await_level(STRIKE, 1)
         file.write_text(secret)

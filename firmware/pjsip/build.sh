@@ -61,7 +61,7 @@ readonly CONFIGURE=(
 
 # The same with what finds faults in memory, for tests: every block that PJSIP's pools hand out is one of malloc's.
 # Left out: addresses that are not aligned, which the processors of a door read as well.
-readonly SANITIZERS="-fsanitize=address,undefined -fno-sanitize=alignment,vptr"
+readonly SANITIZERS="-fsanitize=address,undefined -fno-sanitize=alignment,nonnull-attribute,vptr"
 readonly OBSERVE="-O1 -g -fPIC -fno-omit-frame-pointer -DNDEBUG -DPJ_POOL_DEBUG=1 $SANITIZERS"
 
 HERE=$(dirname "$(readlink -f "$0")")

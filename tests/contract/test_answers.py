@@ -13,7 +13,7 @@ from sip_peers import Engine, Peer, Request, account, running
 from tls_peers import TlsServer
 from tls_peers import answer as tls_answer
 
-from intercom.core.commands import PlaceCall, Register
+from intercom.core.commands import PlaceCall, Probe, Register, SendText
 from intercom.core.events import LineUp
 from lab import certificates
 
@@ -92,6 +92,23 @@ def test_a_route_that_is_none_is_not_used(answering: Callable[..., Answering], v
         engine.wait(LineUp)
         engine.send(PlaceCall("a", "house", "201"))
         assert not server.wait("INVITE").header("Route")
+        assert_alive(engine)
+
+
+# ---- a Contact without an address (RFC 3261 section 10.2.2) ----
+
+
+@pytest.mark.parametrize("code", [180, 183, 200, 302, 486])
+@pytest.mark.parametrize("contact", ["*", "*, <sip:a@b.test>", "*;expires=0", '"*" <sip:*@b.test>', "<>"])
+def test_a_contact_that_is_none_ends_no_engine(answering: Callable[..., Answering], code: int, contact: str) -> None:
+    """It is for requests to a registrar; in an answer to ours its missing address was compared with our own."""
+    server = answering(lambda *_: f"Contact: {contact}\r\nm: {contact}\r\n", INVITE=(code, 486))
+    with running(account(server)) as engine:
+        engine.send(Register("house"), Probe("house"), PlaceCall("a", "house", "201"), SendText("house", "201", "hello"))
+        for method in ("REGISTER", "OPTIONS", "INVITE", "MESSAGE"):
+            server.wait(method)
+        engine.send(Probe("house"))
+        server.wait("OPTIONS", 2)
         assert_alive(engine)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lab.attackers import Attacker, sdp
-from lab.extension import Extension
+from lab.extension import Extension, SplitExtension
 from lab.own_registrar import HERE, OUTSIDE, OwnRegistrar, network_of_the_house
 
 USERS = {"door": "Door4Password", "201": "Phone201Word", "202": "Phone202Word"}
@@ -247,6 +247,28 @@ def test_a_phone_that_has_moved_says_who_it_is(service: OwnRegistrar, join: Join
         moved.register()
         door.send(within(door, "BYE", "sip:201@127.0.0.31", call, tag, number=11))
         moved.await_request("BYE")
+
+
+def test_a_phone_that_listens_on_another_port_than_it_sends_from(service: OwnRegistrar, join: Join) -> None:
+    """Without `rport` an answer goes to the port in Via (RFC 3261 18.2.2), and so do calls, from either side."""
+    door = join("door", HERE)
+    door.register()
+    with contextlib.closing(SplitExtension("202", USERS["202"], "127.0.0.35", TO)) as phone:
+        assert b" 200 " in phone.register()
+        for caller, callee in ((door, phone), (phone, door)):
+            call, tag = in_a_call(caller, callee, call=f"split{caller.user}")
+            caller.send(within(caller, "ACK", f"sip:{callee.user}@{callee.ip}", call, tag))
+            callee.await_request("ACK")
+            caller.send(within(caller, "UPDATE", f"sip:{callee.user}@{callee.ip}", call, tag, number=9))
+            callee.answer(callee.await_request("UPDATE"), "200 OK")
+            assert b" 200 " in caller.await_final()
+            callee.send(within(callee, "BYE", f"sip:{caller.user}@{caller.ip}", call, caller.tag, own=tag))
+            caller.answer(caller.await_request("BYE"), "200 OK")
+            assert b" 200 " in callee.await_final()
+        phone.register("*", expires=0)
+    with contextlib.closing(Extension("202", USERS["202"], "127.0.0.35", TO)) as phone:
+        phone.register()
+        in_a_call(door, phone, call="nolongersplit")
 
 
 def test_somebody_else_s_call_id_is_nobody_s_call(service: OwnRegistrar, join: Join) -> None:

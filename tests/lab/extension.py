@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
+import socket
 import time
 from collections.abc import Iterator
 
@@ -104,6 +105,17 @@ class Extension(Attacker):
 
     def _contact(self) -> str:
         return f"Contact: <sip:{self.user}@{self.ip}:{self.port}>\r\n"
+
+
+class SplitExtension(Extension):
+    """Listens on its port, sends each packet from another one, and asks for no `rport`: old Cisco phones do so."""
+
+    def send(self, packet: bytes) -> None:
+        """Send one packet from a port of its own, which is closed then: what comes back to it is lost."""
+        with socket.socket(type=socket.SOCK_DGRAM) as sending:
+            sending.bind((self.ip, 0))
+            sending.sendto(packet.replace(b";rport;branch", b";branch"), self.to)
+        self.sent += 1
 
 
 def header(message: bytes, name: str) -> str:

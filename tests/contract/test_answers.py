@@ -104,7 +104,8 @@ def test_a_contact_that_is_none_ends_no_engine(answering: Callable[..., Answerin
     """It is for requests to a registrar; in an answer to ours its missing address was compared with our own."""
     server = answering(lambda *_: f"Contact: {contact}\r\nm: {contact}\r\n", INVITE=(code, 486))
     with running(account(server)) as engine:
-        engine.send(Register("house"), Probe("house"), PlaceCall("a", "house", "201"), SendText("house", "201", "hello"))
+        engine.send(Register("house"), Probe("house"))
+        engine.send(PlaceCall("a", "house", "201"), SendText("house", "201", "hello"))
         for method in ("REGISTER", "OPTIONS", "INVITE", "MESSAGE"):
             server.wait(method)
         engine.send(Probe("house"))

@@ -31,7 +31,7 @@ def test_the_shortest_file_gets_every_default(tmp_path: Path) -> None:
         lamp=None,
         profiles=(),
         calendar=config.Calendar(frozenset()),
-        calls=config.Calls(30.0, 120.0, 10.0, 60.0, 10.0, 20, 5.0, 3, "", 3, 60.0, 20.0),
+        calls=config.Calls(30.0, 120.0, 20.0, 10.0, 60.0, 10.0, 20, 5.0, 3, "", 3, 60.0, 20.0),
         sound=config.SoundConfig(
             "", "", 0.0, 0.0, (), 10, True, True, "eu", "10:30", True, ("opus", "g722", "pcma", "pcmu")
         ),
@@ -111,6 +111,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     warn_s = 33
     patience_s = 34
     confirm_s = 12
+    rtp_timeout_s = 25
     debounce_ms = 35
     code_pause_s = 36
     wrong_codes = 7
@@ -187,7 +188,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
         tampers=(config.Tamper("case", "GPIO16", "open"),),
         lamp=config.LampConfig("GPIO22", "low"),
         calls=config.Calls(
-            31.0, 32.0, 33.0, 34.0, 12.0, 35, 36.0, 7, "209", 8, 37.0, 9.0, wrong_codes_lately=6, reminder_s=0.0
+            31.0, 32.0, 25.0, 33.0, 34.0, 12.0, 35, 36.0, 7, "209", 8, 37.0, 9.0, wrong_codes_lately=6, reminder_s=0.0
         ),
         sound=config.SoundConfig(
             "Device",

@@ -11,6 +11,7 @@ import json
 import queue
 import re
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +30,8 @@ CODECS = {"opus": "opus/48000/2", "g722": "G722/16000/1", "pcma": "PCMA/8000/1",
 CODEC_MODULES = {"opus": "opus", "g722": "g722", "pcma": "g711", "pcmu": "g711"}
 TONE_SECONDS = 180
 RTP_PORTS = "31000-31998"
+"""Of all phones; each has a part of its own, by the last number of its address."""
+_PARTS, _PART, _FIRST = 20, 48, 31000
 
 
 class Registrar(Protocol):
@@ -106,6 +109,9 @@ class Phone:
         self._news = threading.Condition()
         self._events: list[Event] = []
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self.sends_from_its_address = not inside
+        if not inside:
+            self._name_sender()
         self.process: Process = start(f"phone-{number}", [*inside, "baresip", "-f", self.folder, "-s"], log_dir)
         wait_until(self._connect, 60 if inside else 10, f"phone {number} takes orders", self.process)
         threading.Thread(target=self._read, name=f"phone {number}", daemon=True).start()
@@ -133,7 +139,7 @@ ausrc_channels 1
 auplay_channels 1
 audio_txmode thread
 audio_buffer 20-160
-rtp_ports {RTP_PORTS}
+rtp_ports {"-".join(map(str, self._rtp_ports()))}
 rtcp_mux no
 jitter_buffer_delay 2-10
 rtp_stats yes
@@ -147,6 +153,31 @@ module_app ctrl_tcp.so
 ctrl_tcp_listen {self.ip}:{CONTROL_PORT}
 snd_path {self.folder}
 """
+
+    def _rtp_ports(self) -> tuple[int, int]:
+        first = _FIRST + _PART * (int(self.ip.rpartition(".")[2]) % _PARTS)
+        return first, first + _PART - 1
+
+    def _name_sender(self) -> None:
+        """Have its sound come from its own address.
+
+        baresip binds RTP to all addresses of the machine, so the kernel would name the first one, which is another
+        host to whoever goes by addresses.
+        """
+        first, last = self._rtp_ports()
+        rules = f"""table ip {self._table()} {{
+            chain out {{ type filter hook output priority raw; udp sport {first}-{last} ip saddr set {self.ip}; }}
+        }}"""
+        self._unname_sender()
+        subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True, timeout=10)
+
+    def _unname_sender(self) -> None:
+        if self.sends_from_its_address:
+            delete = ["nft", "delete", "table", "ip", self._table()]
+            subprocess.run(delete, capture_output=True, check=False, timeout=10)
+
+    def _table(self) -> str:
+        return f"phone_{self._rtp_ports()[0]}"
 
     # Orders
 
@@ -268,11 +299,13 @@ snd_path {self.folder}
                 self.process.wait(3)
         self.process.stop()
         self._control.close()
+        self._unname_sender()
 
     def kill(self) -> None:
         """Pull its plug: no BYE, no unregistration."""
         self.process.popen.kill()
         self.process.stop()
+        self._unname_sender()
 
     # The control connection
 

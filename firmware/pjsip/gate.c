@@ -594,6 +594,19 @@ PJ_DEF(int) gate_server(int id, const char *address, unsigned bits, int port)
     return 1;
 }
 
+/* Put in the addresses of an account's server that are whole ones; return how many. media.c has the use of it. */
+PJ_DEF(unsigned) gate_hosts(int id, pj_sockaddr hosts[], unsigned room);
+PJ_DEF(unsigned) gate_hosts(int id, pj_sockaddr hosts[], unsigned room)
+{
+    unsigned i, count = 0;
+    if (id < 0 || id >= (int)PJ_ARRAY_SIZE(accounts))
+        return 0;
+    for (i = 0; i < accounts[id].count && count < room; ++i)
+        if (accounts[id].servers[i].bits == 8 * pj_sockaddr_get_addr_len(&accounts[id].servers[i].address))
+            pj_sockaddr_cp(&hosts[count++], &accounts[id].servers[i].address);
+    return count;
+}
+
 /* How much was refused so far for a cause (`enum cause`); who sent the last of all, and what. */
 PJ_DEF(unsigned long) gate_refused(unsigned cause, const char **from, const char **what);
 PJ_DEF(unsigned long) gate_refused(unsigned cause, const char **from, const char **what)

@@ -87,13 +87,15 @@ def test_sound_flows_from_five_packets_on_and_is_over_after_two_seconds_without(
     [
         ({"reports": 2, "quiet_s": 6.0}, ""),
         ({"reports": 2, "quiet_s": 12.0}, "have stopped coming"),
+        ({"pausing": True, "quiet_s": 9.0}, ""),
         ({"quiet_s": 4.0}, "have stopped coming"),
         ({"received": 0, "quiet_s": 4.0}, "no packets come from"),
         ({"received": 0, "reports": 1, "quiet_s": 1.0}, ""),
+        ({"received": 0, "strangers": 8, "quiet_s": 4.0}, "8 came from hosts that the call does not name"),
     ],
 )
 def test_why_a_phone_is_not_heard_is_told_as_what_it_is(changes: dict[str, Any], told: str) -> None:
-    """Who sends RTCP is there and has nothing to say: that is no fault."""
+    """Who sends RTCP, or has announced a pause, is there and has nothing to say: that is no fault."""
     story, _ = talking()
     silent = causes(story, replace(STREAM, still_s=4.0, **changes), heard=False)
 
@@ -114,9 +116,9 @@ def test_a_call_of_which_nothing_comes_any_more_ends_and_is_told() -> None:
     assert story.records(Kind.VISIT_ENDED)[0]["outcome"] == "talked"
 
 
-@pytest.mark.parametrize("changes", [{"held": True}, {"quiet_s": 3.0}])
+@pytest.mark.parametrize("changes", [{"held": True}, {"pausing": True}, {"quiet_s": 3.0}])
 def test_silence_that_is_meant_ends_no_call(changes: dict[str, Any]) -> None:
-    """On hold; while RTCP comes."""
+    """On hold; behind comfort noise; while RTCP comes."""
     story, leg = talking()
 
     assert not story.tell(replace(STREAM, leg=leg, still_s=90.0, **({"quiet_s": 90.0} | changes)))

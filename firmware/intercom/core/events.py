@@ -430,6 +430,10 @@ class StreamMeasured:
     """Seconds since anything was seen to have come, RTP or RTCP; 0 on hold."""
     reports: int = 0
     """RTCP packets of the far end."""
+    strangers: int = 0
+    """RTP packets from hosts that are not the far end's; they are not heard."""
+    pausing: bool = False
+    """Whether its last packet was comfort noise, which says that silence follows (RFC 3389)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ def stream_measured(turn: Turn, event: StreamMeasured) -> None:
         return
     turn.set_visit(stream=event)
     lasts_s = turn.rules.rtp_timeout_s
-    if lasts_s and not event.held and event.quiet_s >= lasts_s and not turn.visit.sound_lost:
+    if lasts_s and not event.held and not event.pausing and event.quiet_s >= lasts_s and not turn.visit.sound_lost:
         turn.set_visit(sound_lost=True)
         turn.tell(Kind.SOUND_LOST, target=turn.visit.answered_by, lasts_s=lasts_s, leg=event.leg)
         turn.order(HangUp(event.leg))
@@ -103,10 +103,11 @@ def _nothing_comes(stream: StreamMeasured) -> str:
     """
     if stream.received and stream.still_s < STILL_S:
         return ""
-    if stream.reports and stream.quiet_s < REPORTS_S:
+    if stream.pausing or (stream.reports and stream.quiet_s < REPORTS_S):
         return ""
     if stream.received == 0:
-        return f"no packets come from {stream.expected}"
+        elsewhere = f"; {stream.strangers} came from hosts that the call does not name" if stream.strangers else ""
+        return f"no packets come from {stream.expected}{elsewhere}"
     return f"packets from {stream.source} have stopped coming"
 
 

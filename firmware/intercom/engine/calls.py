@@ -20,6 +20,7 @@ from intercom.core.events import (
 )
 from intercom.engine import words
 from intercom.engine.keys import Keys
+from intercom.engine.raw import Figures
 from intercom.engine.stillness import GONE_S, Flow, Stillness
 from intercom.engine.words import describe, guarded
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.1
 """How often to look whether sound flows before the answer."""
+NOTHING = Figures(0, 0, 0, 0, 0)
 _DECODING = 2
 """PJMEDIA_DIR_DECODING of pjmedia/types.h: the far end has not said that it will send nothing."""
 _SERVER = 1
@@ -48,6 +50,7 @@ class Leg:
     getStreamInfo: Any  # noqa: N815
     getStreamStat: Any  # noqa: N815
     getMedTransportInfo: Any  # noqa: N815
+    getId: Any  # noqa: N815
 
     def __init__(self, phone: "Telephone", leg: str, incoming: bool) -> None:
         self.phone, self.leg, self.incoming = phone, leg, incoming
@@ -165,20 +168,13 @@ class Leg:
         if self.incoming or self.looks_at is None or now < self.looks_at:
             return
         self.looks_at = now + LOOK_S
-        changed = self.flow.look(self._received(), now)
+        figures = self.phone.figures(self)
+        changed = self.flow.look(figures.received if figures else 0, now)
         if self.flow.flows and (changed or now >= self.told_again_at):
             self.told_again_at = now + GONE_S
             self.phone.post(EarlyMediaBegan(self.leg))
         elif changed:
             self.phone.post(EarlyMediaEnded(self.leg))
-
-    def _received(self) -> int:
-        """Return how many packets of its sound have come; none while there is no stream."""
-        info = self.getInfo()  # kept: `media` is a part of it
-        for index, media in enumerate(info.media):
-            if media.type == self.pj.PJMEDIA_TYPE_AUDIO and media.status != self.pj.PJSUA_CALL_MEDIA_NONE:
-                return int(self.getStreamStat(index).rtcp.rxStat.pkt)
-        return 0
 
     def _tell_unread(self, method: str) -> None:
         if not self.unread:
@@ -200,8 +196,9 @@ class Leg:
         stream, transport = self.getStreamInfo(index), self.getMedTransportInfo(index)
         stat = self.getStreamStat(index)
         ours, theirs, buffer = stat.rtcp.txStat, stat.rtcp.rxStat, stat.jbuf
-        # What the far end reports of our packets (RFC 3550 section 6.4.1) tells that it is there.
-        reports, now = stat.rtcp.rttUsec.n, time.monotonic()
+        figures, now = self.phone.figures(self) or NOTHING, time.monotonic()
+        if figures.unread_keys:
+            self._tell_unread("RFC 4733")
         return StreamMeasured(
             leg=self.leg,
             codec=stream.codecName.lower(),
@@ -212,8 +209,10 @@ class Leg:
             lost=theirs.loss + buffer.discard,
             lost_there=ours.loss,
             still_s=self.stillness.since(theirs.pkt, now=now, held=held),
-            quiet_s=self.quiet.since(theirs.pkt, reports, now=now, held=held),
-            reports=reports,
+            quiet_s=self.quiet.since(theirs.pkt, figures.reports, now=now, held=held),
+            reports=figures.reports,
+            strangers=figures.strangers,
+            pausing=bool(figures.pausing),
             buffer_ms=float(buffer.avgDelayMsec),
             jitter_ms=round(theirs.jitterUsec.mean / 1000, 2),
             round_trip_ms=round(stat.rtcp.rttUsec.mean / 1000, 2),

@@ -87,6 +87,21 @@ class _Resolver(ctypes.Structure):
     _fields_ = (("resolve", _RESOLVE),)
 
 
+class Figures(NamedTuple):
+    """Of a stream, since it began."""
+
+    received: int
+    """RTP packets of the far end."""
+    reports: int
+    """RTCP packets of the far end."""
+    strangers: int
+    """RTP packets from other hosts; they are not heard."""
+    unread_keys: int
+    """Telephone-events (RFC 4733) that could not be read."""
+    pausing: int
+    """Whether the last packet was comfort noise (RFC 3389, or Opus' own): then silence is meant."""
+
+
 class Question:
     """A request that waits for its server's address. Exactly one of `answer` and `fail` must follow, at any time."""
 
@@ -120,6 +135,7 @@ class Library:
         self._c.pj_gethostname.restype = POINTER(Text)
         self._c.OpenSSL_version.restype = self._c.pj_name_missed.restype = c_char_p
         self._c.gate_refused.restype = c_ulong
+        self._figures = tuple(c_uint() for _ in range(5))
         self._from, self._what = c_char_p(), c_char_p()
         self._c.pjsip_resolve.restype = None
         self._own = c_void_p()
@@ -176,6 +192,20 @@ class Library:
     def let_in(self, rdata: Any) -> int:
         """Return the account (PJSUA's id) that a request was let in for, -1 for none. See `parties`."""
         return int(self._c.gate_let_in(c_void_p(int(rdata))))
+
+    def open_media(self) -> None:
+        """Take a call's sound from the hosts that its signalling names, and from no other (../pjsip/media.c).
+
+        After `close_gate`, so that it learns only of what the gate lets in. Raises EngineError.
+        """
+        if status := self._c.media_open():
+            raise EngineError(f"PJSIP takes no rule for the sound (status {status})")
+
+    def figures(self, call: int) -> Figures | None:
+        """Return what was counted of a call's sound so far, or None while it has no stream."""
+        if not self._c.media_figures(call, *map(byref, self._figures)):
+            return None
+        return Figures(*(figure.value for figure in self._figures))
 
     def parties(self, rdata: Any, header: str) -> list[Party]:
         """Return the addresses in a request's headers of this name, as PJSIP has parsed them.

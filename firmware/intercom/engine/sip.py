@@ -26,7 +26,7 @@ from intercom.engine.keys import Keys
 from intercom.engine.knock import Knocker
 from intercom.engine.log import Log
 from intercom.engine.names import Names
-from intercom.engine.raw import Library
+from intercom.engine.raw import Figures, Library
 from intercom.engine.strangers import Strangers, TurnedAway
 from intercom.engine.texts import Texts
 from intercom.engine.trace import LEVEL, Trace
@@ -97,6 +97,7 @@ class Telephone:
             self._endpoint.libCreate()
             self._endpoint.libInit(profile.endpoint(pj, self.settings, self._writer))
             self._library.close_gate()
+            self._library.open_media()
             self._library.take_names(self._names.resolve)
             self._names.families = profile.open_transports(pj, self._endpoint, self.settings)
             own_tls = profile.open_tls(pj, self._endpoint, self.settings)
@@ -293,6 +294,10 @@ class Telephone:
         """End a call; `CallEnded` follows. A leg that is gone is no error: news crosses."""
         if call := self._calls.get(leg):
             self._try(call.hangup, profile.goodbye(pj, code, elsewhere=elsewhere))
+
+    def figures(self, call: Leg) -> Figures | None:
+        """Return what was counted of a leg's sound, or None while it has none."""
+        return self._library.figures(call.getId())
 
     def keys_in_band(self, leg: str) -> bool:
         """Tell whether keys count that this leg sends as tones."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A door under random rules and random events: what must hold after each of them.
 
-    PYTHONPATH=firmware python3 tests/core/random_door.py 1000000 [SEED]     # the suite takes fewer (test_random.py)
+PYTHONPATH=firmware python3 tests/core/random_door.py 1000000 [SEED]     # the suite takes fewer (test_random.py)
 """
 
 import random

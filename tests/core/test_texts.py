@@ -69,6 +69,8 @@ class Taken(Story):
     def texts(self) -> list[TellOutage]:
         """What was told of outages."""
         return [order for order in self.diary if isinstance(order, TellOutage)]
+
+
 FROM_201 = TextArrived("home", "201", "192.0.2.1:5060", trusted=True, text="Status")
 
 

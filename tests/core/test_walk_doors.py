@@ -256,9 +256,7 @@ def test_who_is_wrong_pays_and_nobody_else_does(keyed: Walk) -> None:
     Only a right code in the same call takes something back.
     """
     for way in keyed.moved:
-        before, after = (
-            {(one.name, one.what): one for one in state.tries} for state in (way.before, way.after)
-        )
+        before, after = ({(one.name, one.what): one for one in state.tries} for state in (way.before, way.after))
         wrong = {told["source"] for told in way.told(Kind.CODE_WRONG)}
         for place in before.keys() | after.keys():
             was, now = before.get(place), after.get(place)

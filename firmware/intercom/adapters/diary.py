@@ -24,9 +24,7 @@ Record = dict[str, Any]
 class Diary:
     """A place for final records. A thread writes them, because a memory card may take its time."""
 
-    def __init__(
-        self, path: Path, *, kept: int = KEPT, holds: str = "visit", storage: Storage | None = None
-    ) -> None:
+    def __init__(self, path: Path, *, kept: int = KEPT, holds: str = "visit", storage: Storage | None = None) -> None:
         """Keep them at `path`, in a folder that is there and is ours. Each record has a text in the field `holds`.
 
         `storage` tells what cannot be written.

@@ -27,13 +27,15 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 MOST_BYTES, MOST_FILES, LONGEST_NAME = 256 * 1024 * 1024, 20_000, 400
 UNIT, PHONES = "etc/systemd/system/intercom.service.d", "etc/intercom-registrar"
 PHONES_LINE = re.compile(r'#[ -~]*|\s*\$sht\(password=>[a-z0-9]{1,32}\) = "[A-Za-z0-9]{1,64}";')
 """What `intercom phones` writes; the service's configuration takes it in as it is."""
 LIST = ".prepared"
+LONGEST_READ, LONGEST_END = 16 * 1024, 1024 * 1024
+"""Bytes of one header (that of a long name has about a kilobyte), and of the zeros that an archive ends with."""
 
 
 class Kept(NamedTuple):
@@ -91,14 +93,16 @@ def unpack(file: Path, folder: Path, kept: dict[str, Kept]) -> list[str]:
     with tempfile.TemporaryFile(dir=folder) as plain:
         _decompress(file, plain)
         try:
-            with tarfile.open(fileobj=plain, mode="r:") as archive:
+            with tarfile.open(fileobj=cast("IO[bytes]", _Headers(plain)), mode="r:") as archive:
                 names = [member.name for member in _checked(archive, kept)]
                 plain.seek(archive.offset)
-                if len(rest := plain.read()) < tarfile.BLOCKSIZE or rest.strip(b"\0"):
-                    raise ArchiveError("it is damaged: it ends too early")
+                rest = plain.read(LONGEST_END + 1)
+                if not tarfile.BLOCKSIZE <= len(rest) <= LONGEST_END or rest.strip(b"\0"):
+                    raise ArchiveError("it is damaged: it ends too early, or not at its end")
+                archive.fileobj = plain
                 for member in archive.getmembers():
                     _put(archive, member, folder)
-        except (tarfile.TarError, ValueError, OverflowError) as error:
+        except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
             raise ArchiveError(f"it is damaged, or of another kind: {error}") from error
     if "etc/intercom/intercom.toml" not in names:
         raise ArchiveError("it has no configuration")
@@ -162,6 +166,20 @@ def _walked(top: Path, *, follows: bool) -> Iterator[Path]:
 
 def _opened(path: Path, *, follows: bool) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if follows else os.O_NOFOLLOW)), "rb")
+
+
+class _Headers:
+    """What the headers of an archive are read from: a long one is refused before memory is taken for it."""
+
+    def __init__(self, plain: IO[bytes]) -> None:
+        self.name = ""
+        self.seek, self.tell, self._read = plain.seek, plain.tell, plain.read
+
+    def read(self, size: int) -> bytes:
+        """Read so many bytes. Raises ArchiveError for more than a header has."""
+        if not 0 <= size <= LONGEST_READ:
+            raise ArchiveError(f"it holds a header of {size} bytes")
+        return self._read(size)
 
 
 def _decompress(file: Path, plain: IO[bytes]) -> None:

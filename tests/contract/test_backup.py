@@ -19,13 +19,16 @@ import pytest
 ARCHIVE = Path(__file__).resolve().parents[2] / "firmware" / "setup" / "archive.py"
 CONFIGURATION, STATE = "etc/intercom/intercom.toml", "var/lib/intercom/ledger"
 PHONES, SERVICE = "etc/intercom-registrar/phones.cfg", "etc/intercom-registrar/registrar.cfg"
+MEMORY = 160 * 1024 * 1024
+"""Bytes of address space that packing and restoring make do with, whatever the archive: a Pi has 512 MB in all."""
 SECRET = b"this is another user's\n"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 
 
 def run(what: str, *places: Path, root: Path) -> subprocess.CompletedProcess[str]:
     """Do it below `root`, with users that every machine has."""
-    argv = [sys.executable, "-I", ARCHIVE, what, *places, "--root", root, "--door", "daemon", "--phones", "nogroup"]
+    python = ["prlimit", f"--as={MEMORY}", sys.executable, "-I"]
+    argv = [*python, ARCHIVE, what, *places, "--root", root, "--door", "daemon", "--phones", "nogroup"]
     return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
@@ -188,6 +191,14 @@ def bomb(path: Path) -> Path:
     return path
 
 
+def header(kind: bytes, content: bytes, times: int = 1) -> Callable[[bytes], bytes]:
+    """Put a header about the next header before everything, so many times."""
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, len(content)
+    return lambda plain: (info.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % 512)) * times + plain
+
+
+LONG = b"150000011 comment=" + b"x" * 149_999_992 + b"\n"
 DAMAGED: dict[str, Callable[[Path], Path]] = {
     "sparse, GNU": lambda folder: sparse(folder / "a.g"),
     "sparse, PAX": lambda folder: sparse(folder / "a.p"),
@@ -201,6 +212,12 @@ DAMAGED: dict[str, Callable[[Path], Path]] = {
     "cut in the middle": lambda folder: _written(folder / "a", _good(folder)[:-200]),
     "cut before the checksum": lambda folder: _written(folder / "a", _good(folder)[:-8]),
     "no end": lambda folder: _cut(folder, lambda plain: plain.rstrip(b"\0") + bytes(-len(plain.rstrip(b"\0")) % 512)),
+    "a long PAX header": lambda folder: _cut(folder, header(tarfile.XHDTYPE, LONG)),
+    "a long PAX header for all": lambda folder: _cut(folder, header(tarfile.XGLTYPE, LONG)),
+    "a long GNU name": lambda folder: _cut(folder, header(tarfile.GNUTYPE_LONGNAME, LONG)),
+    "PAX headers without end": lambda folder: _cut(folder, header(tarfile.XHDTYPE, b"13 comment=x\n", 5000)),
+    "GNU names without end": lambda folder: _cut(folder, header(tarfile.GNUTYPE_LONGNAME, b"abc\0", 5000)),
+    "zeros without end": lambda folder: _cut(folder, lambda plain: plain + bytes(400 * 1024 * 1024)),
     "a bad header in the middle": lambda folder: _cut(folder, lambda plain: plain[:1024] + b"z" * 512 + plain[1536:]),
 }
 
@@ -215,7 +232,7 @@ def _good(folder: Path) -> bytes:
 
 
 def _cut(folder: Path, how: Callable[[bytes], bytes]) -> Path:
-    return _written(folder / "a", gzip.compress(how(gzip.decompress(_good(folder)))))
+    return _written(folder / "a", gzip.compress(how(gzip.decompress(_good(folder))), 1))
 
 
 @pytest.mark.parametrize("what", DAMAGED)

@@ -90,8 +90,12 @@ class Line:
 
     def is_own(self, host: str) -> bool:
         """Tell whether the host of an address is this account's: its server's name, an address of it, or a domain."""
-        own = (self.settings.domain, *self.settings.domains, *(ip for ip, _ in self.servers()))
-        return bool(host) and addresses.named(host) in set(map(addresses.named, own))
+        servers = [ip for ip, _ in self.servers()]
+        own = {addresses.named(name) for name in (self.settings.domain, *self.settings.domains, *servers)}
+        host = addresses.named(host)
+        # The service beside the door has as many addresses and names as this machine: phones use the one they reach.
+        beside = any(words.is_ours(ip) for ip in servers) and words.is_ours(host)
+        return bool(host) and (host in own or beside)
 
     @guarded
     def onRegStarted(self, _: Any) -> None:

@@ -141,6 +141,14 @@ def own_address(other: str) -> str:
             return ""
 
 
+def is_ours(host: str) -> bool:
+    """Tell whether a host is this machine: an address of its own, or its name, also as mDNS has it (RFC 6762)."""
+    if is_ip(host):
+        return own_address(host) == host
+    here = socket.gethostname().lower()
+    return host in (here, f"{here}.local")
+
+
 def is_ip(name: str) -> bool:
     """Tell an IP address from a name."""
     try:

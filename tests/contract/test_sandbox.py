@@ -18,6 +18,7 @@ from intercom.core.commands import Audio, PlaceCall, Register, SetAudio, Tone
 from intercom.core.events import CallAnswered, LineUp
 from intercom.engine import sandbox
 from intercom.engine.wire import ToneFile
+from lab.engine_settings import engine_settings
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes files of root's and becomes another user")
@@ -164,3 +165,11 @@ def test_nothing_is_missing_to_a_closed_off_engine() -> None:
         engine.wait(CallAnswered)
         assert server.loudest(3) >= 0
         assert not [line for line in engine.stderr if "closed off" in line or "Permission" in line]
+
+
+def test_what_is_not_configured_opens_no_folder() -> None:
+    """An empty `ca_file` is no path: as one it would be the folder that the engine was started in."""
+    fenced = sandbox.Sandbox(engine_settings(accounts=(account(None, domain="house.example"),)))
+
+    assert not [path for path in fenced._files if path.resolve() == Path.cwd()]
+    assert fenced.outdated() == ""

@@ -93,13 +93,14 @@ def test_an_announcement_is_heard_before_the_answer_and_the_called_after_it(pbx:
 
 
 def test_an_announcement_without_an_answer_is_heard_too(pbx: Pbx) -> None:
-    """ "This number has changed" reaches the visitor, and then the tone for a number that does not exist."""
+    """ "This number has changed" reaches the visitor; sound counts as ringing, and the call's end says why."""
     with pbx.door(CHANGED, edit=through(REGISTERED)) as door:
         pressed = door.press()
         visit = door.await_visit()
 
         assert heard(pbx, ANNOUNCEMENT_HZ, pressed + 1.2, 1.6)
-        assert visit.outcome == Outcome.NOT_FOUND
+        assert visit.outcome == Outcome.NO_ANSWER
+        assert door.records("call-ended")[-1]["INTERCOM_CODE"] == "404"
         assert "answered" not in visit.timeline
     works(pbx, "announcement without an answer")
 

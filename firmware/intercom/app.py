@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -116,13 +117,18 @@ async def _serve(
     ledger = LedgerFile(ledger_file, storage=storage)
     starts = Starts(folder / "starts")
     settings = wiring.with_keys(wiring.engine_settings(config, kept_port(state, config.network.bind)))
+    # A folder of its own: the engine may read it, and nothing else of ours.
+    played = folder / "played"
+    with contextlib.suppress(OSError):
+        played.mkdir(mode=0o700, exist_ok=True)
+    settings = replace(settings, played=str(played))
     voice = VoiceEngine(settings, daemon.post, young=_young(starts, daemon))
     writes = Writes(lambda: voice.written)
     readings = Machine(daemon.post, state_folder=state, writes=writes).readings
     diary = Diary(state / "visits", storage=storage)
     evidence = Evidence(state)
     daemon.watchers.append(evidence.record)
-    desk = Desk(daemon, voice, configured, readings, SoundDesk(daemon, voice, folder), diary, evidence)
+    desk = Desk(daemon, voice, configured, readings, SoundDesk(daemon, voice, played), diary, evidence)
     changing = Changing(configured, daemon)
     control = Control(socket_path, desk.answer)
     with contextlib.ExitStack() as closing:

@@ -73,9 +73,9 @@ class Cable:
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Drop the sound that phones send. RTCP goes on: its ports are odd."""
+    """Drop the sound that phones send, and its reports."""
     rules = f"""table ip silenced {{
-        chain in {{ type filter hook input priority 0; udp sport {RTP_PORTS} udp sport & 1 == 0 drop; }}
+        chain in {{ type filter hook input priority 0; udp sport {RTP_PORTS} drop; }}
     }}"""
     _run("nft", "-f", "-", text=rules)
     try:

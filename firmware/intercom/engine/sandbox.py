@@ -74,7 +74,7 @@ class Sandbox:
     def __init__(self, settings: EngineSettings) -> None:
         """`settings` name files that the engine has to read: authorities, certificates, sounds."""
         own = [path for account in settings.accounts for path in (account.ca_file, account.cert_file, account.key_file)]
-        named = (*_NAMED, SYSTEM_CAS, *own, *(file.path for file in settings.tone_files))
+        named = (*_NAMED, SYSTEM_CAS, *own, *(file.path for file in settings.tone_files), settings.played)
         # What is not configured is an empty text, and as a path that would be the folder that the engine runs in.
         self._files = [Path(path) for path in named if str(path) not in ("", ".")]
         self._starts_programs = bool(settings.mixer)  # amixer

@@ -119,6 +119,8 @@ class EngineSettings:
     """What is opened besides the accounts' own, for targets that ask for it: "udp", "tcp", "tls"."""
     trace_level: int = 1
     """PJSIP's own log level, 0 to 5; level 5 holds whole messages."""
+    played: str = ""
+    """Folder of the sounds that an operator sends to be played; empty: none are."""
 
 
 _KNOWN: dict[str, type] = {

@@ -39,7 +39,8 @@ def test_all_that_can_be_looked_at_is_well(house: House, station: Door) -> None:
         status = terminal.await_end(30)
 
     assert findings(terminal) == {
-        "configuration": "better", "daemon": "ok", "pin front": "ok", "pin side": "ok", "card": "ok", "name home": "ok",
+        "configuration": "better", "daemon": "ok",
+        "PJSIP": "ok", "pin front": "ok", "pin side": "ok", "card": "ok", "name home": "ok",
         "server home": "ok", "certificate home": "-", "login home": "ok", "address home": "ok", "sound home": "ok",
     }, terminal.text()  # fmt: skip
     assert re.search(

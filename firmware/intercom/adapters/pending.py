@@ -10,14 +10,13 @@ Nothing is synced, because a dead process does not take the page cache with it.
 import contextlib
 import json
 import math
-import os
-import stat
 import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from intercom.adapters import storage
 from intercom.core.pending import NOTHING, Pending, Press, Stage, Untold
 
 FORMAT = 3
@@ -34,7 +33,6 @@ class PendingFile:
     def __init__(self, path: Path, *, boot_id: Path = BOOT_ID) -> None:
         """Keep it at `path`, in a folder that is there and is ours."""
         self._path = path
-        self._fresh = path.with_name(f".{path.name}.new")
         self._boot = _text(boot_id)
         self._complained = False
 
@@ -48,7 +46,7 @@ class PendingFile:
                 self._path.unlink(missing_ok=True)
             else:
                 note = {"format": FORMAT, "boot": self._boot, "pending": asdict(pending)}
-                _replace(self._path, self._fresh, json.dumps(note).encode())
+                storage.replace(self._path, json.dumps(note).encode())
         except (OSError, ValueError) as error:
             if not self._complained:
                 print(f"intercom: a visit would not survive a crash: {self._path}: {error}", file=sys.stderr)
@@ -62,7 +60,7 @@ class PendingFile:
         pending = None
         # RecursionError and OverflowError: rubbish may be deep and large.
         with contextlib.suppress(OSError, ValueError, TypeError, LookupError, RecursionError, OverflowError):
-            pending = self._parse(_read(self._path))
+            pending = self._parse(storage.read(self._path, LONGEST))
         if pending is None:
             with contextlib.suppress(OSError, ValueError):
                 self._path.unlink()
@@ -119,7 +117,6 @@ class UntoldFile:
     def __init__(self, path: Path, *, boot_id: Path = BOOT_ID) -> None:
         """Keep it at `path`, in a folder that is there and is ours."""
         self._path = path
-        self._fresh = path.with_name(f".{path.name}.new")
         self._boot = _text(boot_id)
         self._complained = False
 
@@ -131,7 +128,7 @@ class UntoldFile:
             else:
                 offset_s = time.time() - time.monotonic()
                 note = {"format": 1, "boot": self._boot, "offset_s": offset_s, "untold": asdict(untold)}
-                _replace(self._path, self._fresh, json.dumps(note).encode())
+                storage.replace(self._path, json.dumps(note).encode())
         except (OSError, ValueError) as error:
             if not self._complained:
                 print(f"intercom: texts would not survive a restart: {self._path}: {error}", file=sys.stderr)
@@ -143,7 +140,7 @@ class UntoldFile:
     def load(self) -> Untold:
         """Return what the daemon before this one left behind; nothing where that cannot be read."""
         with contextlib.suppress(OSError, ValueError, TypeError, LookupError, RecursionError, OverflowError):
-            note = json.loads(_read(self._path))
+            note = json.loads(storage.read(self._path, LONGEST))
             if note["format"] == 1:
                 shift = None if self._boot and note["boot"] == self._boot else _number(note["offset_s"])
                 told = note["untold"]
@@ -163,21 +160,3 @@ def _press(told: Any, shift_s: float | None) -> Press:
     elif shift_s is not None:
         epoch_s = at + shift_s
     return Press(_is(str, told["button"]), at, _is(str, told["outcome"]), epoch_s)
-
-
-def _replace(path: Path, fresh: Path, text: bytes) -> None:
-    # One fixed name, so that crashes leave no heap of halves behind.
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor, because of its flags)
-        os.fchmod(descriptor, 0o600)  # one that was there may have had another
-        file.write(text)
-    fresh.replace(path)
-
-
-def _read(path: Path) -> bytes:
-    # A pipe in its place must not make us wait.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:  # noqa: PTH123
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("not a file")
-        return file.read(LONGEST)

@@ -8,13 +8,12 @@ note is on a tmpfs beside the control socket and outlives the process, not the b
 
 import contextlib
 import json
-import os
-import stat
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from intercom.adapters import storage
 from intercom.core.values import dataclass
 
 LONGEST = 64 * 1024
@@ -33,13 +32,9 @@ class Strike:
 
 def note(path: Path, strikes: Iterable[Strike]) -> None:
     """Write down what is about to be claimed. A note that cannot be written is told on stderr, and leaves none."""
-    fresh = path.with_name(f".{path.name}.new")
+    text = json.dumps([{"door": one.door, "pin": one.pin, "active_high": one.active_high} for one in strikes])
     try:
-        text = json.dumps([{"door": one.door, "pin": one.pin, "active_high": one.active_high} for one in strikes])
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  (a descriptor, because of its flags)
-            file.write(text)
-        fresh.replace(path)
+        storage.replace(path, text.encode())
     except OSError as error:
         print(f"intercom: `intercom lock` would go by the configuration: {path}: {error}", file=sys.stderr)
         with contextlib.suppress(OSError):
@@ -49,12 +44,7 @@ def note(path: Path, strikes: Iterable[Strike]) -> None:
 def noted(path: Path) -> tuple[Strike, ...] | None:
     """Return the strikes of a note; None where there is none that can be read."""
     try:
-        # A pipe or a link in its place must neither make us wait nor lead elsewhere.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:  # noqa: PTH123
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            return tuple(_strike(entry) for entry in json.loads(file.read(LONGEST)))
+        return tuple(_strike(entry) for entry in json.loads(storage.read(path, LONGEST)))
     except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return None
 

@@ -139,7 +139,7 @@ def let_go(turn: Turn) -> None:
                 continue
             if keying.compared:
                 _wrong(turn, keying)
-            turn.set(keying=tuple(other for other in turn.state.keying if other.name != keying.name))
+            _forget(turn, keying)
 
 
 def _take(turn: Turn, keying: Keying, key: str) -> None:

@@ -25,7 +25,7 @@ MANY = 11
 
 def budgets(rules: Rules, source: str, what: What) -> tuple[Budget, ...]:
     """Return the purses of a source for one kind of entry, the quickest first."""
-    crowd = max(1.0, sum(_kind(rule.keys) is what for rule in rules.codes.values()) / MANY)
+    crowd = max(1.0, sum(kind(rule.keys) is what for rule in rules.codes.values()) / MANY)
     place = "keypad" if is_keypad(source) else "phone"
     slow = tuple(Budget(max(1, int(one.most / crowd)), one.each_s * crowd) for one in rules.budgets[place, what])
     quick = () if what is What.LONG_CODES else (Budget(rules.tries, rules.tries_s / rules.tries),)
@@ -37,12 +37,11 @@ def charged(rules: Rules, tries: Tries, now: float) -> Tries:
     purses = budgets(rules, tries.name, tries.what)
     whole = _filled(tries.whole_at, len(purses))
     whole = tuple(max(at, now) + purse.each_s for at, purse in zip(whole, purses, strict=True))
-    opens = max(at - (purse.most - 1) * purse.each_s for at, purse in zip(whole, purses, strict=True))
     notice = _notice(rules)
     noticed = min(max(tries.noticed, now) + notice.each_s, now + notice.most * notice.each_s)
     guesses = tries.guessing_until is not None or noticed - now > (notice.most - 1) * notice.each_s
     calm_at = noticed - notice.most * notice.each_s / 2
-    return replace(tries, whole_at=whole, locked_until=max(opens, now), noticed=noticed,
+    return replace(tries, whole_at=whole, locked_until=max(_opens(whole, purses), now), noticed=noticed,
                    guessing_until=calm_at if guesses else None)  # fmt: skip
 
 
@@ -60,8 +59,8 @@ def forgiven(rules: Rules, tries: Tries, slips: int, now: float) -> Tries:
         slipped += allowance.each_s
         noticed -= notice.each_s
         whole = tuple(at - purse.each_s for at, purse in zip(whole, purses, strict=True))
-    opens = max(at - (purse.most - 1) * purse.each_s for at, purse in zip(whole, purses, strict=True))
-    return replace(tries, whole_at=whole, noticed=noticed, slipped=slipped, locked_until=min(tries.locked_until, opens))
+    heard_at = min(tries.locked_until, _opens(whole, purses))
+    return replace(tries, whole_at=whole, noticed=noticed, slipped=slipped, locked_until=heard_at)
 
 
 def left(rules: Rules, tries: Tries, now: float) -> int:
@@ -83,18 +82,19 @@ def time_passed(tries: tuple[Tries, ...], now: float) -> tuple[Tries, ...]:
     return tuple(one for one in calmed if one.forgotten_at > now)
 
 
-def kind(entry_keys: int) -> What:
+def kind(keys: int) -> What:
     """Return what an entry of so many digits is; 0 for a card."""
-    return _kind(entry_keys)
-
-
-def _kind(keys: int) -> What:
     return What.CARDS if keys == 0 else What.LONG_CODES if keys >= LONG else What.CODES
 
 
 def _notice(rules: Rules) -> Budget:
     """Return from how many wrong entries on somebody guesses; where few are heard at all, from fewer."""
     return Budget(min(rules.notice.most, 4 * rules.tries), rules.notice.each_s)
+
+
+def _opens(whole_at: tuple[float, ...], purses: tuple[Budget, ...]) -> float:
+    """Return when each purse holds something again: it did before all of it was taken."""
+    return max(at - (purse.most - 1) * purse.each_s for at, purse in zip(whole_at, purses, strict=True))
 
 
 def _filled(instants: tuple[float, ...], purses: int) -> tuple[float, ...]:

@@ -35,19 +35,31 @@ def phone(rules: Rules, address: str, account: str) -> str:
 
 def payer(rules: Rules, source: str) -> str:
     """Return who pays for a source's wrong entries: itself, or the one for all whom the configuration does not name."""
-    if is_keypad(source) or source in _named(rules):
+    if is_keypad(source) or _is_named(rules, source):
         return source
     return f"{OTHERS}@{source.rpartition('@')[2]}"
 
 
-def _named(rules: Rules) -> set[str]:
-    """Return every phone that the configuration names, through each account that it may come by."""
+def _is_named(rules: Rules, source: str) -> bool:
+    """Whether the configuration names this phone, as whom it calls or as who may call or text.
+
+    It is asked for at each key, so only the phones with this very user are looked at closely.
+    """
+    user, _, home = source.rpartition("@")
     stages = [target for stages in rules.buttons.values() for stage in stages for target in stage.targets]
-    called = {*stages, *(target for targets in rules.fallback.values() for target in targets), *rules.dial}
-    named = {phone(rules, target, account) for target in called for account in (*rules.accounts, DIRECT)}
-    for users in (rules.callers, rules.texters):
-        named |= {phone(rules, user, account) for account in users for user in users[account] if user != "*"}
-    return named
+    for target in {*stages, *(target for targets in rules.fallback.values() for target in targets), *rules.dial}:
+        known, host = _parted(rules.dial.get(target, target))
+        # Without a host it is called through each account.
+        ways = ("",) if host else (*rules.accounts, DIRECT)
+        if known == user and any(_home(rules, host, account) == home for account in ways):
+            return True
+    return any(
+        phone(rules, name, account) == source
+        for users in (rules.callers, rules.texters)
+        for account in users
+        for name in users[account]
+        if name != "*"
+    )
 
 
 def _home(rules: Rules, host: str, account: str) -> str:

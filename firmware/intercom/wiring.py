@@ -2,7 +2,7 @@
 """Configuration -> what the core goes by (`Rules`) and what the voice engine starts with (`EngineSettings`)."""
 
 import ipaddress
-import secrets
+import os
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -148,7 +148,7 @@ def with_keys(settings: EngineSettings) -> EngineSettings:
     One for all engines of a daemon, as the port is: a registrar takes a new engine's Contact for the old one's.
     """
     accounts = (
-        replace(one, contact_key=secrets.token_hex(16) if one.registrar_uri else "") for one in settings.accounts
+        replace(one, contact_key=os.urandom(16).hex() if one.registrar_uri else "") for one in settings.accounts
     )
     return replace(settings, accounts=tuple(accounts))
 

@@ -36,21 +36,8 @@ class FarEnd(Peer):
         self.answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         super().__init__(ip, port, **codes)
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                data, source = self.socket.recvfrom(65536)
-            except OSError:  # closed
-                return
-            if not data.strip():
-                continue
-            if data.startswith(b"SIP/2.0"):
-                self.answers.put(data.decode())
-                continue
-            self.requests.append(request := Request(data, source[:2]))
-            if codes := self.codes.get(request.method):
-                with contextlib.suppress(OSError):
-                    self.socket.sendto(self._answer(request, codes.pop(0) if len(codes) > 1 else codes[0]), source)
+    def _was_answered(self, answer: bytes) -> None:
+        self.answers.put(answer.decode())
 
     def description(self) -> str:
         ip, port = self.rtp.getsockname()[:2]

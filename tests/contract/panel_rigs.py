@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Both implementations of the ports at the door, each with the hand and the eye of a test on its other side."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+import gpiozero
 import lgpio
 from fakes_panel import FakeLight, FakePanel, FakeStrike
 from gpiozero.pins.lgpio import LGPIOPin
@@ -16,6 +18,15 @@ from intercom.ports import Light, Panel, Post, Strike
 BUTTONS = {"front": ("17", True), "flat": ("22", False)}
 """Button -> pin and whether it is pulled up."""
 AWAIT_S = 2.0
+
+
+@contextlib.contextmanager
+def mock_pins(**options: Any) -> Iterator[MockFactory]:
+    """Have gpiozero use mock pins for a while; `options` are MockFactory's."""
+    before, gpiozero.Device.pin_factory = gpiozero.Device.pin_factory, MockFactory(**options)
+    yield gpiozero.Device.pin_factory
+    gpiozero.Device.pin_factory.reset()
+    gpiozero.Device.pin_factory = before
 
 
 class WatchedPin(MockPin):  # type: ignore[misc]

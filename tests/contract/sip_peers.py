@@ -74,13 +74,19 @@ class Peer:
                 data, source = self.socket.recvfrom(65536)
             except OSError:  # closed
                 return
-            if not data.strip() or data.startswith(b"SIP/2.0"):
+            if not data.strip():
+                continue
+            if data.startswith(b"SIP/2.0"):
+                self._was_answered(data)
                 continue
             request = Request(data, source[:2])
             self.requests.append(request)
             if codes := self.codes.get(request.method):
                 with contextlib.suppress(OSError):
                     self.socket.sendto(self._answer(request, codes.pop(0) if len(codes) > 1 else codes[0]), source)
+
+    def _was_answered(self, answer: bytes) -> None:
+        """Do nothing: whoever asks something himself wants to know."""
 
     def _answer(self, request: Request, code: int) -> bytes:
         if request.method == "REGISTER" and code == 200:

@@ -10,7 +10,7 @@ import gpiozero
 import pytest
 from gpiozero.pins.lgpio import LGPIOFactory
 from gpiozero.pins.mock import MockFactory
-from panel_rigs import FakeChip, FakeRig, GpioRig, HeldPin, Rig, WatchedPin
+from panel_rigs import FakeChip, FakeRig, GpioRig, HeldPin, Rig, WatchedPin, mock_pins
 
 from intercom.adapters.gpio import COLOURS, PATTERNS, GpioLight, GpioPanel, GpioSensors, GpioStrike
 from intercom.core.commands import Lamp
@@ -21,10 +21,8 @@ from intercom.errors import HardwareError
 @pytest.fixture
 def factory() -> Iterator[MockFactory]:
     """Mock pins for gpiozero, for one test."""
-    before, gpiozero.Device.pin_factory = gpiozero.Device.pin_factory, MockFactory(pin_class=WatchedPin)
-    yield gpiozero.Device.pin_factory
-    gpiozero.Device.pin_factory.reset()
-    gpiozero.Device.pin_factory = before
+    with mock_pins(pin_class=WatchedPin) as factory:
+        yield factory
 
 
 @pytest.fixture(params=["fake", "gpiozero"])

@@ -6,9 +6,9 @@ import queue
 import threading
 from collections.abc import Iterator
 
-import gpiozero
 import pytest
 from gpiozero.pins.mock import MockFactory, MockPin
+from panel_rigs import mock_pins
 
 from intercom.adapters.keypad import LONGEST, MatrixKeypad, WiegandReader, decoded
 from intercom.core.events import CardRead, ConditionBegan, ConditionEnded, Event, KeyPressed
@@ -51,10 +51,8 @@ class Matrix:
 
 @pytest.fixture
 def factory() -> Iterator[MockFactory]:
-    before, gpiozero.Device.pin_factory = gpiozero.Device.pin_factory, MockFactory()
-    yield gpiozero.Device.pin_factory
-    gpiozero.Device.pin_factory.reset()
-    gpiozero.Device.pin_factory = before
+    with mock_pins() as factory:
+        yield factory
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise, product
 
-import gpiozero
 import pytest
 from gpiozero.pins.mock import MockFactory, MockPin
+from panel_rigs import mock_pins
 
 from intercom.adapters import gpio
 from intercom.adapters.gpio import GpioPanel, GpioSensors
@@ -39,10 +39,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def factory() -> Iterator[MockFactory]:
-    before, gpiozero.Device.pin_factory = gpiozero.Device.pin_factory, MockFactory()
-    yield gpiozero.Device.pin_factory
-    gpiozero.Device.pin_factory.reset()
-    gpiozero.Device.pin_factory = before
+    with mock_pins() as factory:
+        yield factory
 
 
 class Wire:

@@ -115,6 +115,22 @@ def test_a_backup_brings_everything_back(machine: Machine, phone: Phone) -> None
     assert machine("stat -c %a /root/door.tar.gz").strip() == "600"
 
 
+PACK = "cd /tmp/t && tar -czf /tmp/x.tar.gz etc/intercom var/lib/intercom etc/systemd/system/intercom.service.d"
+
+
+def test_a_change_of_the_unit_is_taken_when_that_is_said(machine: Machine, phone: Phone) -> None:
+    """Shown all the same, and not asked about."""
+    machine("rm -rf /tmp/t && mkdir /tmp/t && tar -C /tmp/t -xzf /root/door.tar.gz")
+    change = "/etc/systemd/system/intercom.service.d/x.conf"
+    machine(f"printf '[Service]\\nNice=1\\n' > /tmp/t{change}; {PACK}")
+    told = machine(SETUP.format("/root/intercom", 20, "restore --with-unit /tmp/x.tar.gz </dev/null"))
+    rings(machine, phone)
+
+    assert "Nice=1" in told
+    assert machine(f"stat -c '%a %U' {change}; systemctl show intercom -p Nice").split() == ["644", "root", "Nice=1"]
+    machine(f"rm {change}; systemctl daemon-reload; systemctl restart intercom")
+
+
 def test_a_house_without_a_pbx_has_its_own_service_and_its_backup_has_the_phones(
     machine: Machine, tmp_path: Path
 ) -> None:
@@ -143,7 +159,6 @@ def test_a_house_without_a_pbx_has_its_own_service_and_its_backup_has_the_phones
     assert machine("stat -c '%a %U:%G' /etc/intercom-registrar/phones.cfg").strip() == "640 root:kamailio"
 
 
-PACK = "cd /tmp/t && tar -czf /tmp/x.tar.gz etc/intercom var/lib/intercom etc/systemd/system/intercom.service.d"
 STRANGE = {
     "damaged": "head -c -300 /root/door.tar.gz > /tmp/x.tar.gz",
     "cut at its end": "head -c -8 /root/door.tar.gz > /tmp/x.tar.gz",
@@ -170,19 +185,6 @@ def test_a_backup_that_is_refused_changes_nothing(machine: Machine, what: str) -
     assert "othing was changed" in told
     assert machine("systemctl show intercom -p MainPID; " + seen) == before
     machine("test ! -e /etc/evil; ! ls -d /tmp/tmp.*")
-
-
-def test_a_change_of_the_unit_is_taken_when_that_is_said(machine: Machine, phone: Phone) -> None:
-    """Shown all the same, and not asked about."""
-    machine("rm -rf /tmp/t && mkdir /tmp/t && tar -C /tmp/t -xzf /root/door.tar.gz")
-    change = "/etc/systemd/system/intercom.service.d/x.conf"
-    machine(f"printf '[Service]\\nNice=1\\n' > /tmp/t{change}; {PACK}")
-    told = machine(SETUP.format("/root/intercom", 20, "restore --with-unit /tmp/x.tar.gz </dev/null"))
-    rings(machine, phone)
-
-    assert "Nice=1" in told
-    assert machine(f"stat -c '%a %U' {change}; systemctl show intercom -p Nice").split() == ["644", "root", "Nice=1"]
-    machine(f"rm {change}; systemctl daemon-reload; systemctl restart intercom")
 
 
 def test_a_strange_archive_is_not_restored(machine: Machine) -> None:

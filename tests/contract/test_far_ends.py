@@ -39,8 +39,8 @@ def described(
 
 
 def trunk(far: FarEnd, **changes: object) -> object:
-    """An account whose server is that far end; it registers nowhere."""
-    settings = {"domain": far.address, "registrar_uri": "", **changes}
+    """An account whose server is that far end, known by its address; it registers nowhere."""
+    settings = {"domain": far.address, "registrar_uri": "", "trust": "address", **changes}
     return account(None, **settings)
 
 

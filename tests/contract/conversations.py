@@ -136,7 +136,8 @@ def play(writer: Writer, srtp: str, times: int) -> Outcome:
     with contextlib.ExitStack() as closing:
         far_ends = [closing.enter_context(contextlib.closing(FarEnd(f"127.0.0.{10 + n}"))) for n in range(FAR_ENDS)]
         accounts = [
-            account(None, f"far{n}", domain=far.address, registrar_uri="", srtp=srtp) for n, far in enumerate(far_ends)
+            account(None, f"far{n}", domain=far.address, registrar_uri="", trust="address", srtp=srtp)
+            for n, far in enumerate(far_ends)
         ]
         engine = closing.enter_context(running(*accounts, bind="127.0.0.1", codecs=codecs))
         for n in range(FAR_ENDS):

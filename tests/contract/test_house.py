@@ -203,7 +203,7 @@ def test_a_flood_of_commands_is_one_line(broker: Mosquitto, capsys: pytest.Captu
         patched.setattr(mqtt, "granted", granted)
         asyncio.run(flooded())
     said = capsys.readouterr().err
-    assert asked == [{"do": "press", "button": "front"}]
+    assert asked == [{"do": "press", "button": "front", "login": "MQTT"}]
     assert said == "mqtt: 'release' is not allowed: see commands in house.toml\n"
 
 

@@ -203,7 +203,7 @@ _STATE = kept(
     # Told as stories in test_texts.py: nothing but the texts themselves goes by it.
     *("untold", "posting", "post_at", "post_failed", "posts"),
     # Told to the journal, read by nothing that decides.
-    *("unwell", "card_fault", "card_open", "engine_fault", "down_since", "unheard", "weak", "card_for"),
+    *("unwell", "card_fault", "card_open", "engine_fault", "down_since", "unheard", "weak", "card_for", "refusals"),
 )
 _VISIT = kept(
     Visit,

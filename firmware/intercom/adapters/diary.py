@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from intercom.adapters.storage import Storage, replace
+from intercom.adapters.storage import Storage
+from intercom.adapters.whole_files import replace
 
 KEPT = 500
 """Visits; twice as many stand in the file before it is made anew with the last of them."""

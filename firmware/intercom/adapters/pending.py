@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from intercom.adapters import storage
+from intercom.adapters import whole_files
 from intercom.core.pending import NOTHING, Pending, Press, Stage, Untold
 
 FORMAT = 3
@@ -46,7 +46,7 @@ class PendingFile:
                 self._path.unlink(missing_ok=True)
             else:
                 note = {"format": FORMAT, "boot": self._boot, "pending": asdict(pending)}
-                storage.replace(self._path, json.dumps(note).encode())
+                whole_files.replace(self._path, json.dumps(note).encode())
         except (OSError, ValueError) as error:
             if not self._complained:
                 print(f"intercom: a visit would not survive a crash: {self._path}: {error}", file=sys.stderr)
@@ -60,7 +60,7 @@ class PendingFile:
         pending = None
         # RecursionError and OverflowError: rubbish may be deep and large.
         with contextlib.suppress(OSError, ValueError, TypeError, LookupError, RecursionError, OverflowError):
-            pending = self._parse(storage.read(self._path, LONGEST))
+            pending = self._parse(whole_files.read(self._path, LONGEST))
         if pending is None:
             with contextlib.suppress(OSError, ValueError):
                 self._path.unlink()
@@ -128,7 +128,7 @@ class UntoldFile:
             else:
                 offset_s = time.time() - time.monotonic()
                 note = {"format": 1, "boot": self._boot, "offset_s": offset_s, "untold": asdict(untold)}
-                storage.replace(self._path, json.dumps(note).encode())
+                whole_files.replace(self._path, json.dumps(note).encode())
         except (OSError, ValueError) as error:
             if not self._complained:
                 print(f"intercom: texts would not survive a restart: {self._path}: {error}", file=sys.stderr)
@@ -140,7 +140,7 @@ class UntoldFile:
     def load(self) -> Untold:
         """Return what the daemon before this one left behind; nothing where that cannot be read."""
         with contextlib.suppress(OSError, ValueError, TypeError, LookupError, RecursionError, OverflowError):
-            note = json.loads(storage.read(self._path, LONGEST))
+            note = json.loads(whole_files.read(self._path, LONGEST))
             if note["format"] == 1:
                 shift = None if self._boot and note["boot"] == self._boot else _number(note["offset_s"])
                 told = note["untold"]

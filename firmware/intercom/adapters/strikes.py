@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from intercom.adapters import storage
+from intercom.adapters import whole_files
 from intercom.core.values import dataclass
 
 LONGEST = 64 * 1024
@@ -34,7 +34,7 @@ def note(path: Path, strikes: Iterable[Strike]) -> None:
     """Write down what is about to be claimed. A note that cannot be written is told on stderr, and leaves none."""
     text = json.dumps([{"door": one.door, "pin": one.pin, "active_high": one.active_high} for one in strikes])
     try:
-        storage.replace(path, text.encode())
+        whole_files.replace(path, text.encode())
     except OSError as error:
         print(f"intercom: `intercom lock` would go by the configuration: {path}: {error}", file=sys.stderr)
         with contextlib.suppress(OSError):
@@ -44,7 +44,7 @@ def note(path: Path, strikes: Iterable[Strike]) -> None:
 def noted(path: Path) -> tuple[Strike, ...] | None:
     """Return the strikes of a note; None where there is none that can be read."""
     try:
-        return tuple(_strike(entry) for entry in json.loads(storage.read(path, LONGEST)))
+        return tuple(_strike(entry) for entry in json.loads(whole_files.read(path, LONGEST)))
     except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return None
 

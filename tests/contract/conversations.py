@@ -17,7 +17,7 @@ from intercom.core.events import CallAnswered, CallArrived, CallEnded, LineUp
 from lab.descriptions import CODECS, Reader, Writer
 from lab.far_end import ANY, FarEnd, Message
 
-FAR_ENDS = 8
+FAR_ENDS = 24
 
 
 def _is_voice(said: Reader, codecs: tuple[str, ...], srtp: str) -> bool:

@@ -89,8 +89,9 @@ class SmallDoor:
         return {}
 
     def conditions(self) -> dict[str, str]:
-        """Return what is wrong, but for what is wrong with this machine."""
-        found = {one["condition"]: one["detail"] for one in self.status().get("conditions", [])}
+        """Return what is wrong, but for what is wrong with this machine; between two daemons await the next one."""
+        status = self.until(self.status)
+        found = {one["condition"]: one["detail"] for one in status.get("conditions", [])}
         return {name: detail for name, detail in found.items() if name not in MACHINE}
 
     def until(self, what: Callable[[], Any], seconds: float = LIMIT_S) -> Any:

@@ -139,4 +139,4 @@ def guesses(tries: tuple[Tries, ...]) -> dict[str, str]:
 
 def stuck(wire: Wire) -> str:
     """Return what is wrong with a wire that is stuck."""
-    return "held down: stuck?" if wire.settles_at is None else "never at rest: a loose wire?"
+    return "held down: stuck?" if wire.active or wire.settles_at is None else "never at rest: a loose wire?"

@@ -18,6 +18,7 @@ from intercom.adapters.control import Control
 from intercom.adapters.diary import Diary
 from intercom.adapters.engine import PAUSES_S, VoiceEngine
 from intercom.adapters.evidence import Evidence
+from intercom.adapters.instance import instance
 from intercom.adapters.journal import Journal
 from intercom.adapters.ledger import LedgerFile
 from intercom.adapters.machine import Machine
@@ -116,7 +117,8 @@ async def _serve(
     storage = Storage(daemon.post)
     ledger = LedgerFile(ledger_file, storage=storage)
     starts = Starts(folder / "starts")
-    settings = wiring.with_keys(wiring.engine_settings(config, kept_port(state, config.network.bind)))
+    port = kept_port(state, config.network.bind)
+    settings = wiring.with_keys(wiring.engine_settings(config, port, instance()))
     # A folder of its own: the engine may read it, and nothing else of ours.
     played = folder / "played"
     with contextlib.suppress(OSError):

@@ -106,8 +106,11 @@ def sensor_pins(config: Config) -> dict[str, tuple[str, bool]]:
     return {**pins, **{f"tamper {one.key}": (one.pin, one.shut == "open") for one in config.tampers}}
 
 
-def engine_settings(config: Config, port: int) -> EngineSettings:
-    """Return what a voice engine has to know. It holds passwords: it goes nowhere but through the engine's socket."""
+def engine_settings(config: Config, port: int, instance: str = "") -> EngineSettings:
+    """Return what a voice engine has to know. It holds passwords: it goes nowhere but through the engine's socket.
+
+    `instance` is the UUID of this door.
+    """
     return EngineSettings(
         accounts=(*(_account(account, config.name) for account in config.accounts), *_nobodys_account(config)),
         codecs=config.sound.codecs,
@@ -130,6 +133,7 @@ def engine_settings(config: Config, port: int) -> EngineSettings:
             for button in config.buttons
         ),
         transports=_transports(config),
+        instance=instance,
     )
 
 
@@ -161,13 +165,13 @@ def _tone_files(sounds: Sounds) -> tuple[ToneFile, ...]:
 def named_servers(config: Config) -> dict[str, tuple[str, int | None, str]]:
     """Return where to look for the accounts whose server is a name: account -> host, port, transport.
 
-    With TLS the name is what the certificate is checked against, so there PJSIP finds the server itself.
+    With TLS the certificate is checked against this name, whatever SRV says (RFC 5922 section 4).
     """
     found: dict[str, tuple[str, int | None, str]] = {}
     for account in config.accounts:
         server = account.proxy or account.server
         address, port = grammar.place(server)
-        if account.transport != "tls" and address is None:
+        if address is None:
             found[account.key] = (server.partition(":")[0], port or None, account.transport)
     return found
 

@@ -5,8 +5,10 @@ import asyncio
 import contextlib
 import random
 import threading
+import tomllib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,8 @@ import dns.rrset
 from intercom.adapters import names
 from intercom.adapters.names import Names
 from intercom.core.events import ConditionBegan, ConditionEnded, Event, ServersFound
+from intercom.loading import parse
+from intercom.wiring import named_servers
 
 LIFETIME_S = 0.3
 """Of a question to a silent name server, in seconds."""
@@ -437,3 +441,19 @@ async def test_nothing_that_a_resolver_raises_ends_the_door() -> None:
         assert isinstance(await told.inbox.get(), ConditionBegan)
         assert await told.inbox.get() == ConditionEnded("names home")
         assert await told.inbox.get() == ServersFound("home", ("127.0.1.1:5060",))
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+@pytest.mark.parametrize(
+    ("server", "looked_for"),
+    [("registrar.test", ("registrar.test", None)), ("registrar.test:5071", ("registrar.test", 5071)), ("[::1]", None)],
+)
+def test_whatever_the_transport_a_servers_name_is_looked_up(
+    server: str, looked_for: tuple[str, int | None] | None, transport: str, tmp_path: Path
+) -> None:
+    """Over TLS too: SRV, all addresses, and one after the other (RFC 3263)."""
+    text = f'[accounts.a]\nserver = "{server}"\nuser = "door"\ntransport = "{transport}"\n'
+    text += '[buttons.front]\npin = 17\ntargets = ["201"]\n'
+    config = parse(tomllib.loads(text), tmp_path / "intercom.toml", environ={})
+
+    assert named_servers(config) == ({"a": (*looked_for, transport)} if looked_for else {})

@@ -149,10 +149,11 @@ def tune_opus(library: Any) -> None:
     library.setCodecOpusConfig(config)
 
 
-def account(pj: Any, settings: AccountSettings, bind: str, key: str = "") -> Any:
+def account(pj: Any, settings: AccountSettings, bind: str, key: str = "", instance: str = "") -> Any:
     """Return the configuration of one account; its registrar is told `key`.
 
-    After libInit: before it, the session timer's values are zero.
+    After libInit: before it, the session timer's values are zero. `instance` is the UUID of this door
+    (`EngineSettings.instance`); empty: one of the machine's name.
     """
     config = pj.AccountConfig()
     config.idUri = settings.id_uri
@@ -182,8 +183,10 @@ def account(pj: Any, settings: AccountSettings, bind: str, key: str = "") -> Any
     if settings.transport == "udp":
         # RFC 5626 is for connections; over UDP its ";ob" only confuses phones.
         config.natConfig.sipOutboundUse = 0
-    # PJSIP would make it of this machine's name, which it is not to know (Library.forget_own_name).
-    config.natConfig.sipOutboundInstanceId = f"<{uuid.uuid5(uuid.NAMESPACE_DNS, socket.gethostname()).urn}>"
+    # Unique and lasting (RFC 5626 section 4.1), and another for each account: two of one user and server would take the
+    # place of each other. PJSIP would make it of this machine's name, which many machines have: "raspberrypi".
+    door = uuid.UUID(instance) if instance else uuid.uuid5(uuid.NAMESPACE_DNS, socket.gethostname())
+    config.natConfig.sipOutboundInstanceId = f"<{uuid.uuid5(door, settings.name).urn}>"
     if ":" in bind:
         config.sipConfig.ipv6Use = config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY
     elif bind:

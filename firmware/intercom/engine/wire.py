@@ -117,6 +117,8 @@ class EngineSettings:
     buttons: tuple[ButtonSettings, ...] = ()
     transports: tuple[str, ...] = ()
     """What is opened besides the accounts' own, for targets that ask for it: "udp", "tcp", "tls"."""
+    instance: str = ""
+    """UUID of this door, which lasts (RFC 5626 section 4.1); empty: none is known."""
     trace_level: int = 1
     """PJSIP's own log level, 0 to 5; level 5 holds whole messages."""
     played: str = ""

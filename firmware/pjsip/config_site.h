@@ -58,3 +58,10 @@
 
 /* No compiler chatter about upstream's own to-do list. */
 #define PJ_TODO(x)
+
+/* Answer the last challenge of a server at once, with the next number of its nonce (RFC 7616 sections 3.3, 3.4): each
+ * renewal without an answer would be a failed login, of which some servers ban the address (default 0). */
+#define PJSIP_AUTH_AUTO_SEND_NEXT       1
+
+/* A server that refuses our answer to an old nonce gets one to its new one, and no third (default 3). */
+#define PJSIP_MAX_STALE_COUNT           2

@@ -543,13 +543,73 @@ static pjsip_module module = {
 
 /* ---- for ../intercom/engine/raw.py ---- */
 
+/* ---- the way there and back ---- */
+
+/* Have an address that names no transport be reached the way its message came, when that was a connection. By the letter
+ * (RFC 3263 section 4.1) it is UDP's, which the far end may not have; and what came by TLS must not go on in the clear. */
+static void keep_transport(pjsip_uri *address, const pjsip_rx_data *rdata)
+{
+    pjsip_transport *by = rdata->tp_info.transport;
+    pjsip_sip_uri *uri;
+    if (!address || !PJSIP_URI_SCHEME_IS_SIP(address) || !PJSIP_TRANSPORT_IS_RELIABLE(by))
+        return;
+    uri = (pjsip_sip_uri*)pjsip_uri_get_uri(address);
+    if (uri->transport_param.slen)
+        return;
+    uri->transport_param = PJSIP_TRANSPORT_IS_SECURE(by) ? pj_str("tls") : pj_str("tcp");
+    /* The port is UDP's too. */
+    if (pj_stricmp2(&uri->host, rdata->pkt_info.src_name) == 0)
+        uri->port = rdata->pkt_info.src_port;
+}
+
+/* The same for where the dialog of a message leads: to the proxy that is next to us, or else to its Contact. */
+static void keep_transport_of_dialog(pjsip_rx_data *rdata, pj_bool_t is_answer)
+{
+    pjsip_msg *msg = rdata->msg_info.msg;
+    pjsip_hdr *hdr, *route = NULL;
+    pjsip_contact_hdr *contact;
+    for (hdr = msg->hdr.next; hdr != &msg->hdr; hdr = hdr->next)
+        if (hdr->type == PJSIP_H_RECORD_ROUTE && (!route || is_answer))
+            route = hdr; /* an answer has the next one last (RFC 3261 section 12.1.2) */
+    if (route) {
+        keep_transport((pjsip_uri*)&((pjsip_rr_hdr*)route)->name_addr, rdata);
+        return;
+    }
+    contact = (pjsip_contact_hdr*)pjsip_msg_find_hdr(msg, PJSIP_H_CONTACT, NULL);
+    if (contact && !contact->star)
+        keep_transport(contact->uri, rdata);
+}
+
+static pj_bool_t way_of_request(pjsip_rx_data *rdata)
+{
+    keep_transport_of_dialog(rdata, PJ_FALSE);
+    return PJ_FALSE;
+}
+
+static pj_bool_t way_of_answer(pjsip_rx_data *rdata)
+{
+    /* The Contacts of a REGISTER's answer are ours, and a redirection's are other people's. */
+    if (rdata->msg_info.cseq->method.id != PJSIP_REGISTER_METHOD && rdata->msg_info.msg->line.status.code < 300)
+        keep_transport_of_dialog(rdata, PJ_TRUE);
+    return PJ_FALSE;
+}
+
+/* Behind the gate, and before the transactions and dialogs. */
+static pjsip_module way = {
+    NULL, NULL, { "way", 3 }, -1, PJSIP_MOD_PRIORITY_TSX_LAYER - 1,
+    NULL, NULL, NULL, NULL,
+    &way_of_request, &way_of_answer, NULL, NULL, NULL
+};
+
 /* Close the gate; after pjsua_init(). Returns PJSIP's status. */
 PJ_DEF(pj_status_t) gate_close(void);
 PJ_DEF(pj_status_t) gate_close(void)
 {
+    pj_status_t status;
     pjsip_rx_gate = &may_enter;
     pjsua_var.ua_cfg.cb.on_acc_find_for_incoming = &on_account;
-    return pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &module);
+    status = pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &module);
+    return status == PJ_SUCCESS ? pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &way) : status;
 }
 
 /* Open it for an account: its key (at least 24 characters, or empty), its kind of transport (1 UDP, 2 TCP, 3 TLS), and
@@ -668,4 +728,11 @@ PJ_DEF(unsigned) gate_parties(pjsip_rx_data *rdata, const char *name, struct par
         }
     }
     return count;
+}
+
+/* The transport that a message came by (pjsip_rx_data), by the same handle as PJSUA2's onTransportState names it. */
+PJ_DEF(void*) gate_transport(pjsip_rx_data *rdata);
+PJ_DEF(void*) gate_transport(pjsip_rx_data *rdata)
+{
+    return rdata ? rdata->tp_info.transport : NULL;
 }

@@ -12,7 +12,7 @@ import pytest
 from sip_peers import account, running
 from tls_peers import TlsServer
 
-from intercom.core.commands import Register
+from intercom.core.commands import Register, UseServer
 from intercom.core.events import ConditionBegan, ConditionEnded, LineLost, LineUp
 from intercom.engine.encryption import DAY_S, WARN_DAYS, Certificates
 from intercom.engine.wire import AccountSettings
@@ -204,3 +204,23 @@ def test_the_end_of_a_certificate_is_told_from_fourteen_days_on_until_it_is_rene
     assert "ended" in str(seen.news(servers, 101 * DAY_S))
     seen.seen("192.0.2.1", 200 * DAY_S)
     assert seen.news(servers, 101 * DAY_S) == [ConditionEnded("certificate home")]
+
+
+@pytest.mark.parametrize("made_for", [NAME, "one.registrar.test"])
+def test_of_several_addresses_each_must_show_a_certificate_for_the_configured_name(
+    server: Callable[..., TlsServer], tmp_path: Path, made_for: str
+) -> None:
+    """RFC 5922 section 4: not for the name that SRV leads to. An address where nobody is costs no more than a try."""
+    made = certificates.make(tmp_path, "127.0.0.9", made_for)
+    alive = server(made, "127.0.0.2")
+    settings = over_tls(alive, "registrar.test" if made_for != NAME else NAME, ca_file=str(made.authority))
+    with running(settings) as engine:
+        engine.send(UseServer("house", f"127.0.0.3:{alive.port}"), Register("house"))
+        dead = engine.wait(LineLost)
+        engine.send(UseServer("house", alive.address), Register("house"))
+
+        assert dead.silent, "nobody is there"
+        if made_for == NAME:
+            assert engine.wait(LineUp).account == "house"
+        else:
+            assert "certificate refused" in engine.wait(LineLost).reason

@@ -43,6 +43,8 @@ class Line:
 
     def __init__(self, phone: "Telephone", settings: AccountSettings, config: Any) -> None:
         self.phone, self.settings, self.config = phone, settings, config
+        self.bind = bool(config.mediaConfig.transportConfig.boundAddress)
+        """Whether the configuration says which address is ours."""
         self.asked_at = 0.0
         """When the REGISTER under way was sent; 0 while there is none that we know of."""
         self.asked_of = ""
@@ -50,6 +52,10 @@ class Line:
         self.registered_at = 0.0
         self.renew_at: float | None = None
         """When to register anew, because the connection that the server would call us by is gone."""
+        self.refused = False
+        """Whether the server did not take our credentials the last time."""
+        self.connection = 0
+        """PJSIP's handle of what the last registration was answered over; 0 before."""
         self.leaving = False
         """Whether the answer to our unregistration is still to come."""
         self.server = ""
@@ -109,19 +115,23 @@ class Line:
         self.leaving = False
         took_ms = 1000 * (time.monotonic() - self.asked_at) if self.asked_at else 0.0
         self.asked_at = 0.0
+        self.refused = prm.code in (401, 403, 407)
         if prm.code // 100 != 2:
             # 503 is what PJSIP makes of a connection that did not come about.
             unheard = self.settings.transport == "tls" and prm.code in (502, 503)
             refused = self.phone.certificates.fault() if unheard else ""
             # What no message has brought, PJSIP has made up of a time-out or a connection that failed.
             silent = not prm.rdata.srcAddress and not refused
-            self.phone.post(LineLost(self.settings.name, prm.code, refused or prm.reason, silent, _retry_after_s(prm)))
+            reason = refused or f"{prm.reason}{_moved_to(prm)}"
+            self.phone.post(LineLost(self.settings.name, prm.code, reason, silent, _retry_after_s(prm)))
         elif prm.expiration > 0:
             self.registered_at, self.renew_at = time.monotonic(), None
             self.spoken_to = words.host(prm.rdata.srcAddress)
             self.answered["REGISTER"] = prm.rdata.srcAddress
+            self.connection = self.phone.connection(prm.rdata)
             self.tell_gate()
             self.own_address = words.own_address(self._server_address())
+            self.face()
             self.phone.post(LineUp(self.settings.name, round(took_ms, 3), prm.expiration))
 
     @guarded
@@ -160,11 +170,33 @@ class Line:
         names.use(self.settings.name, place, server)
         self.server = address
         self.tell_gate()
-        kinds = (self.pj.PJSUA_IPV6_ENABLED_PREFER_IPV4, self.pj.PJSUA_IPV6_ENABLED_PREFER_IPV6)
-        media, kind = self.config.mediaConfig, kinds[address.startswith("[")]
-        if media.ipv6Use in kinds and media.ipv6Use != kind:
-            media.ipv6Use = kind
+        self.face()
+
+    def face(self, there: str = "") -> None:
+        """Offer sound at the address from which this IP address is reached; without one, the account's server.
+
+        PJSIP would name the address of the default route. Where a place on this machine, or none, is all that is known,
+        that is left to PJSIP: the phones are elsewhere.
+        """
+        if self.bind:
+            return
+        home = self._home()
+        known = there or words.host(self.server) or self.spoken_to or (home.host if home else "")
+        known = known if words.is_ip(known) else ""
+        ours = words.own_address(known) if known else ""
+        ours = "" if words.is_loopback(ours) else ours
+        media = self.config.mediaConfig
+        six = self.pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY
+        kind = six if ":" in known else self.pj.PJSUA_IPV6_ENABLED_PREFER_IPV4
+        if (media.transportConfig.publicAddress, media.ipv6Use) != (ours, kind):
+            media.transportConfig.publicAddress, media.ipv6Use = ours, kind
             self.modify(self.config)
+
+    def where(self, target: str, names: Names) -> str:
+        """Return the IP address that a call to this SIP URI is sent to first; nothing as long as that is not known."""
+        place = words.place(self.settings.proxy_uri or target)
+        found = names.address(place) if place else None
+        return found[0] if found else ""
 
     def knock(self, knocker: Knocker, servers: tuple[str, ...], names: Names) -> None:
         """See whether anything is at one of these servers; without any, where the server is known to be."""
@@ -198,13 +230,17 @@ class Line:
             # It may call at once: `trust` says by what it is known.
             self.tell_gate()
             self.own_address = words.own_address(self._server_address())
+            self.face()
             self.phone.post(LineUp(self.settings.name, 0.0, 0))
             return
         patience_s = _YOUNG_S if anew else _ATTEMPT_S
         if self.asked_at and self.asked_of == self.server and time.monotonic() < self.asked_at + patience_s:
             return
-        if self.asked_at:
+        if self.asked_at or self.refused:
+            # Credentials that were refused are not the first thing to send again (RFC 3261 section 22.1): with the
+            # attempt PJSIP forgets the challenge too, which it would answer at once.
             self._forget_attempt()
+            self.refused = False
         error = self._try_to_register()
         if error is not None and error.status == _EBUSY:
             # PJSIP's own renewal: of its server we know only that it has not answered yet.
@@ -215,9 +251,10 @@ class Line:
             self.asked_at = 0.0
             self.phone.post(LineLost(self.settings.name, 503, describe(error), silent=True))
 
-    def connection_lost(self, kind: str) -> None:
-        """Note that a connection ended, "tcp" or "tls": a server that came back knows nobody (RFC 5626 section 4.4)."""
-        if self.spoken_to and kind.startswith(self.settings.transport):
+    def connection_lost(self, handle: int) -> None:
+        """Note that a connection ended. A server that came back knows nobody (RFC 5626 section 4.4), if it was ours."""
+        if handle == self.connection:
+            self.connection = 0
             self.renew_at = max(time.monotonic(), self.registered_at + _CALM_S)
 
     def renew(self, now: float) -> None:
@@ -262,8 +299,22 @@ class Line:
             self.probes.pop(ticket, None)
 
 
+def _moved_to(prm: Any) -> str:
+    """Return the words that tell where a server points instead (RFC 3261 section 21.3); nothing when it does not.
+
+    It is not followed: whom the door registers with, and sends its credentials to, is for the configuration to say.
+    """
+    if prm.code // 100 != 3:
+        return ""
+    found = re.findall(r"(?im)^(?:contact|m)[ \t]*:.*?(sips?:[-\w.:@\[\]%+~]{1,100})", _head(prm))
+    return f": it points to {', '.join(dict.fromkeys(found[:3]))}" if found else ""
+
+
+def _head(prm: Any) -> str:
+    return re.split(r"\r?\n\r?\n", prm.rdata.wholeMsg, maxsplit=1)[0]
+
+
 def _retry_after_s(prm: Any) -> float:
     """Return how long the server asks to be left alone (RFC 3261 section 20.33), in seconds; 0 when it does not."""
-    head = re.split(r"\r?\n\r?\n", prm.rdata.wholeMsg, maxsplit=1)[0]
-    found = re.search(r"(?im)^retry-after[ \t]*:\s*(\d{1,9})\b", head)
+    found = re.search(r"(?im)^retry-after[ \t]*:\s*(\d{1,9})\b", _head(prm))
     return float(found.group(1)) if found else 0.0

@@ -89,7 +89,7 @@ class Handshakes:
         elif prm.state == self.pj.PJSIP_TP_STATE_DISCONNECTED and handle in self._open:
             self._open.remove(handle)
             for line in self._lines.values():
-                line.connection_lost(prm.type.lower())
+                line.connection_lost(handle)
         info = prm.tlsInfo
         if info.isEmpty():
             return

@@ -136,6 +136,7 @@ class Library:
         self._c.OpenSSL_version.restype = self._c.pj_name_missed.restype = c_char_p
         self._c.gate_refused.restype = c_ulong
         self._figures = tuple(c_uint() for _ in range(5))
+        self._c.gate_transport.restype = c_void_p
         self._from, self._what = c_char_p(), c_char_p()
         self._c.pjsip_resolve.restype = None
         self._own = c_void_p()
@@ -206,6 +207,10 @@ class Library:
         if not self._c.media_figures(call, *map(byref, self._figures)):
             return None
         return Figures(*(figure.value for figure in self._figures))
+
+    def transport(self, rdata: Any) -> int:
+        """Return the handle of the transport that a message came by (pjsip_rx_data), while it is being handled."""
+        return self._c.gate_transport(c_void_p(int(rdata))) or 0
 
     def parties(self, rdata: Any, header: str) -> list[Party]:
         """Return the addresses in a request's headers of this name, as PJSIP has parsed them.

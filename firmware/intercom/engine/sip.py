@@ -51,7 +51,8 @@ class _Account(Line, pj.Account):  # type: ignore[misc]
 
     def __init__(self, phone: "Telephone", settings: AccountSettings, key: str) -> None:
         pj.Account.__init__(self)
-        Line.__init__(self, phone, settings, profile.account(pj, settings, phone.settings.bind, key))
+        config = profile.account(pj, settings, phone.settings.bind, key, phone.settings.instance)
+        Line.__init__(self, phone, settings, config)
 
 
 class Telephone:
@@ -195,6 +196,10 @@ class Telephone:
         found = self._library.let_in(rdata.pjRxData)
         return next((account for account in self._accounts.values() if account.getId() == found), None)
 
+    def connection(self, rdata: Any) -> int:
+        """Return PJSIP's handle of what a message came by, as `onTransportState` has it; 0 for none that came."""
+        return self._library.transport(rdata.pjRxData) if rdata.pjRxData else 0
+
     def look_round(self) -> None:
         """Tell what nobody is woken for: once a second is plenty."""
         if (news := self._strangers.news(time.monotonic())) is not None:
@@ -242,6 +247,8 @@ class Telephone:
             return
         for call in self._calls.values():
             call.moved = True
+        for account in self._accounts.values():
+            account.face()
         for settings in self.settings.accounts:
             self._names.wonder(words.host(settings.turn))
         self._try(self._endpoint.handleIpChange, profile.network_change(pj))
@@ -256,13 +263,18 @@ class Telephone:
         call = _Call(self, account, leg)
         self._calls[leg] = call
         button = next((button for button in self.settings.buttons if button.button == order.button), None)
+        target = words.uri(order.target, account.settings)
         try:
-            call.makeCall(words.uri(order.target, account.settings), profile.outgoing(pj, account.settings, button))
+            # PJSIP opens the sockets for the sound in here.
+            account.face(account.where(target, self._names))
+            call.makeCall(target, profile.outgoing(pj, account.settings, button))
         except pj.Error as error:
             # What PJSIP has told itself, it has told through onCallState.
             if leg in self._calls:
                 self.post(CallEnded(leg, 503, describe(error)))
                 self.bury(call)
+        # Who calls, comes through the server.
+        account.face()
 
     def sender(self, account: Line, rdata: Any) -> identity.Caller:
         """Return who sent a request that came for an account."""

@@ -158,6 +158,11 @@ def is_ip(name: str) -> bool:
     return True
 
 
+def is_loopback(address: str) -> bool:
+    """Tell whether an IP address leads nowhere but to this machine."""
+    return is_ip(address) and ipaddress.ip_address(address).is_loopback
+
+
 def clip(text: str, limit: int = LONGEST_TEXT) -> bytes:
     """Return a text as at most `limit` bytes of UTF-8, cut between words where it has to be cut."""
     data = text.encode("utf-8", "replace")

@@ -541,8 +541,6 @@ static pjsip_module module = {
     &on_rx_request, &on_rx_response, &on_tx_request, NULL, NULL
 };
 
-/* ---- for ../intercom/engine/raw.py ---- */
-
 /* ---- the way there and back ---- */
 
 /* Have an address that names no transport be reached the way its message came, when that was a connection. By the letter
@@ -600,6 +598,8 @@ static pjsip_module way = {
     NULL, NULL, NULL, NULL,
     &way_of_request, &way_of_answer, NULL, NULL, NULL
 };
+
+/* ---- for ../intercom/engine/raw.py ---- */
 
 /* Close the gate; after pjsua_init(). Returns PJSIP's status. */
 PJ_DEF(pj_status_t) gate_close(void);

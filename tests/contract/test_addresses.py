@@ -114,9 +114,7 @@ def of_kind(kind: str, peer: Peer) -> tuple[AccountSettings, str]:
 
 @pytest.mark.parametrize("kind", ["registered", "trunk", "named", "direct"])
 @pytest.mark.parametrize("case", CASES)
-def test_a_call_names_the_address_from_which_its_server_is_reached(
-    home: tuple[str, ...], case: str, kind: str
-) -> None:
+def test_a_call_names_the_address_from_which_its_server_is_reached(home: tuple[str, ...], case: str, kind: str) -> None:
     """Sound and Contact alike, and the call is answered."""
     routes, there, ours = CASES[case]
     route(home, *routes)

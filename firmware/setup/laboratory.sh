@@ -48,6 +48,11 @@ demo() {
 
 debian_tree() { INTERCOM_CACHE=$CACHE "$ROOT/tests/lab/debian-tree.sh" "$@" || (($? == 75)) || exit 1; }
 
+browser_phone() {
+    command -v npm >/dev/null || install_packages npm >&2
+    INTERCOM_CACHE=$CACHE "$ROOT/tests/lab/browser-phone.sh" || (($? == 75)) || exit 1
+}
+
 # Makes what tests/device runs on, unless the arguments name files of other tests alone: it takes minutes.
 prepare_device() {
     local argument named=''
@@ -69,7 +74,8 @@ run_tests() {
     INTERCOM_ASTERISK=$(debian_tree asterisk)
     # INTERCOM_SUITE=trixie: the appliance tier with another release than this machine's.
     INTERCOM_BARE=$(debian_tree bare ${INTERCOM_SUITE:+"$INTERCOM_SUITE"})
-    export INTERCOM_ASTERISK INTERCOM_BARE PJSUA2_WHEEL=$WHEEL
+    INTERCOM_BROWSER_PHONE=$(browser_phone)
+    export INTERCOM_ASTERISK INTERCOM_BARE INTERCOM_BROWSER_PHONE PJSUA2_WHEEL=$WHEEL
     enter_lab "$ROOT/tests/run.py" "$@"
 }
 

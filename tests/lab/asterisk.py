@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab import certificates
 from lab.processes import LabError, Process, start, wait_until
 from lab.tones import ToneReport, find_tone, read_wav, speech_tone, write_wav
 
@@ -65,6 +66,7 @@ class Asterisk:
         for source in CONFIGURATION.glob("*.conf"):
             target = Path(shutil.copy(source, folder / "etc"))
             target.write_text(target.read_text().replace("@MODULES@", f"/{modules.relative_to(tree)}"))
+        certificates.make(folder / "etc/tls", PBX_IP)
         with (folder / "etc/pjsip.conf").open("a") as extensions:
             extensions.writelines(EXTENSION.format(name=name, password=word) for name, word in (more or {}).items())
         write_wav(folder / "var/music/music.wav", speech_tone(MUSIC_HZ, 4, rate=8000), 8000)

@@ -1,7 +1,10 @@
 #!/bin/bash
-# Makes a small Debian, a folder to chroot into or to boot, and prints where it is: debian-tree.sh asterisk | bare [SUITE]
+# Makes a small Debian, a folder to chroot into or to boot, and prints where it is:
+# debian-tree.sh asterisk | chan_sip | peers | bare [SUITE]
 #   asterisk   with Asterisk, which Debian has only in sid and in bullseye, and neither fits on the other releases;
 #              a run of the tests mounts its own folder over /lab in it and writes nowhere else
+#   chan_sip   with Asterisk 16, the last one that Debian has with chan_sip; the same
+#   peers      with SIP software of Debian 13: newer phones, Kamailio 6 with WebSocket, rtpengine; the same
 #   bare       this machine's own release (or SUITE) with nothing but systemd, which is to become a door
 # It is kept in the cache under its recipe's key.
 #
@@ -13,6 +16,12 @@ set -euo pipefail
 KIND=${1:-}
 case $KIND in
 asterisk) SUITES=(sid bullseye) PACKAGES=asterisk,asterisk-core-sounds-en-wav,ca-certificates MARK=usr/sbin/asterisk VARIANT=apt ;;
+chan_sip) SUITES=(bullseye) PACKAGES=asterisk,asterisk-core-sounds-en-wav,ca-certificates MARK=usr/sbin/asterisk VARIANT=apt ;;
+peers)
+    SUITES=(trixie)
+    PACKAGES=ca-certificates,baresip-core,linphone-cli,kamailio,kamailio-websocket-modules,kamailio-tls-modules,rtpengine-daemon
+    PACKAGES+=,twinkle-console,libasound2-plugins MARK=usr/bin/rtpengine VARIANT=apt
+    ;;
 bare)
     SUITES=("${2:-$(sed -n "s/^VERSION_CODENAME=//p" /etc/os-release)}")
     PACKAGES=systemd-sysv,dbus,ca-certificates MARK=usr/sbin/init VARIANT=minbase
@@ -23,7 +32,9 @@ CACHE=${INTERCOM_CACHE:-/var/cache/intercom}
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 [[ -e $KEYRING ]] || KEYRING=${KEYRING%.gpg}.pgp
 LOG=$CACHE/logs/$KIND.log
-KEY=$({ cat "$0"; dpkg --print-architecture; echo "$KIND ${SUITES[*]}"; } | sha256sum | cut -c1-16)
+# The recipe of this kind, and not of the others.
+KEY=$({ sed '/^case /,/^esac/d' "$0"; dpkg --print-architecture; echo "$KIND ${SUITES[*]} $PACKAGES $VARIANT"; } |
+    sha256sum | cut -c1-16)
 TREE=$CACHE/$KIND-$KEY
 
 say() { printf '==> %s\n' "$*" >&2; }

@@ -136,11 +136,14 @@ def _check(config: Config, problems: Problems) -> None:
 
 
 def _without(config: Config, missing: Mapping[str, str]) -> Config:
-    """Leave out what does not work without what is missing: codes, and accounts, but not for a TURN server's login."""
-    lacking = {title for title, _, key in (name.rpartition(" ") for name in missing) if not key.startswith("turn_")}
+    """Leave out what does not work without what is missing: codes, accounts; of an account its TURN server alone."""
+    names = [name.rpartition(" ") for name in missing]
+    lacking = {title for title, _, key in names if not key.startswith("turn_")}
+    unturned = {title for title, _, key in names if key.startswith("turn_")}
+    kept = (one for one in config.accounts if f"[accounts.{one.key}]" not in lacking)
     return replace(
         config,
-        accounts=tuple(one for one in config.accounts if f"[accounts.{one.key}]" not in lacking),
+        accounts=tuple(replace(one, turn="") if f"[accounts.{one.key}]" in unturned else one for one in kept),
         codes=tuple(one for one in config.codes if f"[codes.{one.key}]" not in lacking),
     )
 

@@ -97,6 +97,12 @@ def is_server(text: str) -> bool:
     return _is_host(host) and (not colon or _is_port(port))
 
 
+def is_this_machine(server: str) -> bool:
+    """Whether a server is at one of the names that every machine has for itself, where a service beside it listens."""
+    address, port = place(server)
+    return server.removesuffix(f":{port}").lower() == "localhost" or str(address) in ("127.0.0.1", "::1")
+
+
 def is_target(text: str) -> bool:
     """Whether a text can be called."""
     address = addresses.parse(text)

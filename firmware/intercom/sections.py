@@ -97,6 +97,9 @@ def account(key: str, section: Section, vault: Vault) -> Account:
         texters=section.texts("texters", default(Account, "texters"), grammar.TEXTERS, grammar.is_caller),
     )
     _warn_of_trust(found, section)
+    if transport == "udp" and grammar.is_this_machine(found.proxy or found.server):
+        taken = "every user of this machine can take its place at that port"
+        section.problems.warn(f"{section.title} transport", f'{taken}; "tcp" is safe from that')
     return found
 
 

@@ -23,7 +23,8 @@ configure_door() {
     systemd_runs || set -- "$@" --untried
     if [[ -n $registrar ]]; then
         [[ -t 0 ]] || set -- --ring "${REGISTRAR_PHONES[0]}" --pins 17,27,22 "$@"
-        "$intercom" setup --config "$CONFIGURATION" --server 127.0.0.1 --user door --password-file <(registrar_password) "$@" && return
+        "$intercom" setup --config "$CONFIGURATION" --server 127.0.0.1 --transport tcp --user door \
+            --password-file <(registrar_password) "$@" && return
     elif ((given > 0)) || [[ -t 0 ]]; then
         "$intercom" setup --config "$CONFIGURATION" "$@" && return
     fi

@@ -30,5 +30,6 @@ remove_registrar() {
     [[ -e /etc/systemd/system/intercom-registrar.service ]] || return 0
     with_systemd 'systemctl stop intercom-registrar' systemctl stop intercom-registrar.service 2>/dev/null || true
     systemctl disable --quiet intercom-registrar.service 2>/dev/null || true
+    nft delete table inet intercom_registrar 2>/dev/null || true
     rm -rf "$REGISTRAR"
 }

@@ -397,7 +397,7 @@ def test_one_host_does_not_take_all_connections(service: OwnRegistrar) -> None:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, limit[1]), limit[1]))
     try:
-        with service.counting_connections(), contextlib.ExitStack() as holding:
+        with service.guarded(), contextlib.ExitStack() as holding:
             taken = half_open(2100, STRANGER, holding)
             with contextlib.closing(socket.create_connection(TO, 5, source_address=("127.0.0.31", 0))) as phone:
                 phone.settimeout(5)

@@ -115,3 +115,24 @@ def test_what_it_means_to_know_a_server_by_its_address_is_a_warning(tmp_path: Pa
 
     assert len(told) == bool(warning)
     assert not warning or warning in told[0]
+
+
+@pytest.mark.parametrize(
+    ("server", "keys", "warned"),
+    [
+        ("127.0.0.1", "", True),
+        ("localhost:5070", "", True),
+        ("[::1]:5060", "", True),
+        ("pbx.example", 'proxy = "127.0.0.1"', True),
+        ("127.0.0.1", 'transport = "tcp"', False),
+        ("127.0.0.20", "", False),
+        ("pbx.example", "", False),
+    ],
+)
+def test_a_server_on_this_machine_is_better_reached_over_tcp(
+    tmp_path: Path, server: str, keys: str, warned: bool
+) -> None:
+    """A UDP port can be bound a second time by any user, who then gets what the door sends."""
+    text = BASE.replace("pbx.example", server).replace('user = "door"\n', f'user = "door"\n{keys}\n')
+
+    assert [1 for told in loaded(tmp_path, text).warnings if "can take its place" in told] == [1] * warned

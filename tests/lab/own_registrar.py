@@ -32,9 +32,10 @@ class OwnRegistrar(Kamailio):
         return [*super()._command(), *one, *(word for listen in listens for word in ("-l", listen))]
 
     @contextlib.contextmanager
-    def counting_connections(self) -> Iterator[None]:
-        """Have the kernel count the connections of each host, as the unit does."""
-        subprocess.run(["nft", "-f", CONFIGURATION.with_suffix(".nft")], check=True)
+    def guarded(self) -> Iterator[None]:
+        """Have the kernel guard its port and count connections, as the unit does; here service and door are root's."""
+        who = ("-D", "service=0", "-D", "door=0")
+        subprocess.run(["nft", *who, "-f", CONFIGURATION.with_suffix(".nft")], check=True)
         try:
             yield
         finally:

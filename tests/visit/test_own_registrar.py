@@ -62,7 +62,7 @@ def ours(service: OwnRegistrar) -> dict[str, object]:
     password = service.users["door"]
 
     def edit(text: str) -> str:
-        text = text.replace(f'"{REGISTRAR_IP}"', f'"{HERE}"').replace('"secret"', f'"{password}"')
+        text = text.replace(f'"{REGISTRAR_IP}"', f'"{HERE}"\ntransport = "tcp"').replace('"secret"', f'"{password}"')
         return text.replace(f'bind = "{DOOR_IP}"', 'bind = ""')
 
     return {"edit": edit}

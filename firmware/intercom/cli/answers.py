@@ -66,6 +66,9 @@ QUESTIONS = (
 )  # fmt: skip
 CODE = Question("code", "", "4 to 12 digits", _is_code)
 """Not asked for: where none is given, one that nobody guesses is made."""
+TRANSPORT = Question("transport", "", "udp, tcp or tls", lambda text: text in ("udp", "tcp", "tls"))
+"""Not asked for: the sample's, where none is given."""
+UNASKED = (CODE, TRANSPORT)
 
 
 def pins_of(text: str) -> list[str | int | None]:
@@ -80,7 +83,7 @@ def gather(options: Mapping[str, str | Path | None]) -> dict[str, str]:
     Raises UsageError for an answer that cannot be, IntercomError for a file that cannot be read.
     """
     answers = _from_file(Path(file)) if (file := options.get("answers")) else {}
-    for question in (*QUESTIONS, CODE):
+    for question in (*QUESTIONS, *UNASKED):
         if (value := options.get(question.key)) is not None:
             answers[question.key] = str(value)
         if (secret := options.get(f"{question.key}_file")) is not None:
@@ -101,7 +104,7 @@ def ask_for(answers: Mapping[str, str]) -> dict[str, str]:
         asked[question.key] = answers.get(question.key) or ask(
             f"{number}. {question.text}", question.usual, question.good, hidden=question.hidden
         )
-    return {**asked, **({"code": answers["code"]} if "code" in answers else {})}
+    return {**asked, **{question.key: answers[question.key] for question in UNASKED if question.key in answers}}
 
 
 def ask(text: str, usual: str, good: Callable[[str], bool], *, hidden: bool = False) -> str:
@@ -128,7 +131,7 @@ def _from_file(path: Path) -> dict[str, str]:
         raise IntercomError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if readable_by_all:
         print(f"warning: everybody can read {path}; chmod o= {path}", file=sys.stderr)
-    known = {question.key for question in (*QUESTIONS, CODE)}
+    known = {question.key for question in (*QUESTIONS, *UNASKED)}
     if strange := given.keys() - known:
         raise UsageError(f"{path}: {', '.join(sorted(strange))}: no such answer; there is {', '.join(sorted(known))}")
     return {key: ",".join(map(str, value)) if isinstance(value, list) else str(value) for key, value in given.items()}
@@ -145,7 +148,7 @@ def _line(name: str) -> str:
 
 def take_options(parser: argparse.ArgumentParser) -> None:
     """Add an option for each answer."""
-    for question in (*QUESTIONS, CODE):
+    for question in (*QUESTIONS, *UNASKED):
         secret = question.hidden or question is CODE
         name, what = (f"--{question.key}-file", "FILE") if secret else (f"--{question.key}", question.key.upper())
         meaning = f"{question.key} in the first line of a file, - for standard input" if secret else question.allowed

@@ -123,7 +123,7 @@ COMMAND = Command(
     purpose="the phones of a house without a PBX, and their passwords",
     more=(
         "For the SIP service beside the door (sudo ./setup.sh install --with-registrar). Put extension, password and "
-        "server into the phone or the app, with UDP or TCP and port 5060; several phones may share an extension, and "
+        "server into the phone or the app, with TCP (or UDP) and port 5060; several phones may share an extension, and "
         "then ring together. Adding and removing starts the service anew: phones are back when they renew."
     ),
     examples=("sudo intercom phones", "sudo intercom phones add 205", "sudo intercom phones remove 205"),

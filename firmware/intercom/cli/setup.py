@@ -71,6 +71,8 @@ def first(answers: Mapping[str, str], code: str) -> str:
         (["buttons", "front", "pin"], json.dumps(button)),
         (["doors", "front"], None) if strike is None else (["doors", "front", "strike_pin"], json.dumps(strike)),
     ]
+    if "transport" in answers:
+        changes.append((["accounts", "home", "transport"], _quoted(answers["transport"])))
     if lamp is not None:
         changes.append((["lamp", "pin"], json.dumps(lamp)))
     if code and strike is not None:

@@ -27,6 +27,10 @@
  * hour 180; the oldest one gives way. */
 #define BRANCHES 512
 
+/* Connections at once, those that we have made among them. A door makes one for each account and each call at most; who
+ * may connect at all may hold more, and each costs a descriptor that a call needs. */
+#define CONNECTIONS 64
+
 /* Addresses of one account's server. */
 #define SERVERS 32
 
@@ -231,6 +235,10 @@ static pj_bool_t may_enter(const pjsip_transport *transport, const pj_sockaddr_t
 {
     if (!transport) {
         unsigned i;
+        if (pjsip_tpmgr_held(pjsip_endpt_get_tpmgr(pjsua_var.endpt)) >= CONNECTIONS) {
+            refuse(FLOOD, from, data, size);
+            return PJ_FALSE;
+        }
         for (i = 0; i < PJ_ARRAY_SIZE(accounts); ++i)
             if (accounts[i].used && is_server(&accounts[i], from, PJ_FALSE))
                 return PJ_TRUE;

@@ -4,6 +4,7 @@
 import contextlib
 import itertools
 import re
+import select
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,6 +24,7 @@ from intercom.core.events import (
     StrangersRefused,
     TextArrived,
 )
+from lab.attackers import listening_port
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
 
@@ -270,6 +272,30 @@ def test_an_account_counts_only_what_came_over_its_own_kind_of_transport(peer: C
 
         assert told.causes == "1 not on the account's own transport or connection"
         assert engine.wait(CallArrived).account == "house"
+
+
+def test_who_may_connect_does_not_take_all_descriptors() -> None:
+    """A server's address has other users, too: what they connect is bounded, and the account goes on."""
+    with contextlib.ExitStack() as closing:
+        server = closing.enter_context(contextlib.closing(Connected()))
+        uri = f"sip:{server.address};transport=tcp"
+        home = account(None, domain=server.address, transport="tcp", registrar_uri=uri)
+        engine = closing.enter_context(running(home))
+        engine.send(Register("house"))
+        contact = contact_uri(server.register())
+        engine.wait(LineUp)
+        to = contact.split("@")[1].split(":")[0], listening_port(engine.process.pid)
+        links = [
+            closing.enter_context(contextlib.closing(socket.create_connection(to, 5, source_address=(server.ip, 0))))
+            for _ in range(200)
+        ]
+        told = engine.wait(StrangersRefused)
+        server.send(request("INVITE", server, contact, via=f"SIP/2.0/TCP {server.address};branch=z9hG4bKtcp;rport"))
+        engine.wait(CallArrived)
+        closed = sum(bool(select.select([link], [], [], 0)[0]) for link in links)
+
+        assert "more than a server may send" in told.causes
+        assert 136 < closed < 200
 
 
 class Connected:

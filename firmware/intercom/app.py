@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from intercom import paths, wiring
+from intercom.adapters.clock import WallClock
 from intercom.adapters.control import Control
 from intercom.adapters.diary import Diary
 from intercom.adapters.engine import PAUSES_S, VoiceEngine
@@ -126,11 +127,12 @@ async def _serve(
     settings = replace(settings, played=str(played))
     voice = VoiceEngine(settings, daemon.post, young=_young(starts, daemon))
     writes = Writes(lambda: voice.written)
-    readings = Machine(daemon.post, state_folder=state, writes=writes).readings
+    wall = WallClock(stamp=state / "clock")
+    machine = Machine(daemon.post, state_folder=state, wall=wall, writes=writes, storage=storage)
     diary = Diary(state / "visits", storage=storage)
     evidence = Evidence(state)
     daemon.watchers.append(evidence.record)
-    desk = Desk(daemon, voice, configured, readings, SoundDesk(daemon, voice, played), diary, evidence)
+    desk = Desk(daemon, voice, configured, machine.readings, SoundDesk(daemon, voice, played), diary, evidence)
     changing = Changing(configured, daemon)
     control = Control(socket_path, desk.answer)
     with contextlib.ExitStack() as closing:
@@ -145,8 +147,7 @@ async def _serve(
         _closed_with(closing, ledger)
         _closed_with(closing, diary)
         _closed_with(closing, evidence)
-        machine = Machine(daemon.post, state_folder=state)
-        book = _closed_with(closing, CodeBook(config.codes, daemon.post, clock_known=machine.clock_known))
+        book = _closed_with(closing, CodeBook(config.codes, daemon.post, clock_known=wall.known))
         closing.callback(control.close)
         await control.start()
         await _open_to_the_house(closing, desk, configured.path.with_name(paths.HOUSE.name), socket_path)
@@ -186,7 +187,7 @@ async def _serve(
         tasks = {name: kept_up(name, work, daemon.post) for name, work in comforts.items()}  # what only adds comfort
         # First of all, before anything waits for a disk: what comes from now on is the next daemon's.
         closing.callback(lambda: wires.leave(None if daemon.broken else daemon.state))
-        tasks |= watchers(config, daemon.post, state, writes, daemon.listeners)
+        tasks |= watchers(config, daemon.post, state, machine, daemon.listeners)
         reason = await daemon.run(ports, {"voice engine": voice.run(), **tasks})
         if not reason:
             starts.end()

@@ -6,15 +6,16 @@ Hashing takes too long for the event loop, so it is a thread's work, one entry a
 
 import hmac
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 
 from intercom import hashing
 from intercom.config import Code
 from intercom.core.commands import CheckCode
 from intercom.core.events import CodeChecked
 from intercom.ports import Post
+from intercom.wall import first_at
 
 
 class CodeBook:
@@ -26,9 +27,9 @@ class CodeBook:
         post: Post,
         *,
         clock_known: Callable[[], bool],
-        now: Callable[[], datetime] = datetime.now,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        """Post a `CodeChecked` for every entry that is checked. `now` is local time, as the configuration's dates."""
+        """Post a `CodeChecked` for every entry that is checked. `now` is in seconds of the epoch."""
         self._post, self._clock_known, self._now = post, clock_known, now
         self._expires = {code.key: code.expires for code in codes if code.expires is not None}
         self._plain: list[tuple[str, bytes]] = []
@@ -78,4 +79,4 @@ class CodeBook:
 
     def _is_expired(self, name: str) -> bool:
         until = self._expires.get(name)
-        return until is not None and (not self._clock_known() or self._now() >= until)
+        return until is not None and (not self._clock_known() or self._now() >= first_at(until))

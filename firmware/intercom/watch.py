@@ -17,7 +17,6 @@ from intercom.adapters.machine import Machine
 from intercom.adapters.network import Network
 from intercom.adapters.profiles import Profile, Profiles
 from intercom.adapters.self_tests import SelfTests
-from intercom.adapters.writes import Writes
 from intercom.config import Config
 from intercom.core.events import ConditionBegan, ConditionEnded, Event, LineLost, NetworkChanged
 from intercom.ports import Post
@@ -31,13 +30,12 @@ Work = Callable[[], Coroutine[Any, Any, object]]
 
 
 def watchers(
-    config: Config, post: Post, folder: Path, writes: Writes, listeners: list[Callable[[Event], None]]
+    config: Config, post: Post, folder: Path, machine: Machine, listeners: list[Callable[[Event], None]]
 ) -> Mapping[str, Coroutine[Any, Any, None]]:
     """Return the watchers of this configuration, by name; each runs for ever. `folder` holds its state.
 
     `listeners` hear every event that the door takes.
     """
-    machine = Machine(post, state_folder=folder, writes=writes)
     self_tests = SelfTests(
         post,
         folder / "tested",

@@ -13,6 +13,7 @@ import pytest
 from loops import on_a_loop
 
 from intercom.adapters import machine
+from intercom.adapters.clock import WallClock
 from intercom.adapters.machine import Machine
 from intercom.adapters.writes import Writes, folder_bytes
 from intercom.core.events import ConditionBegan, ConditionEnded, Event
@@ -37,8 +38,7 @@ class Pi:
             root=root,
             state_folder=self.state,
             space=self._space,
-            synchronised=lambda: self.synchronised,
-            clock=lambda: self.now,
+            wall=WallClock(root=root, synchronised=lambda: self.synchronised, clock=lambda: self.now),
             writes=Writes(lambda: self.written, own=lambda: 0, clock=lambda: self.now),
         )
 
@@ -171,15 +171,16 @@ def test_low_voltage_is_told_as_long_as_the_firmware_says_so(pi: Pi) -> None:
 def test_what_can_be_read_is_read(pi: Pi) -> None:
     """`intercom status` shows it; what this machine does not have is left out."""
     written = {"written_kb": 0, "written_day_kb": 0, "state_kb": 0}
-    assert pi.machine.readings() == {"clock": "set", "disk_free_mb": 16000, **written}
+    pi.synchronised = False
+    assert pi.machine.readings() == {"clock": "not set", "disk_free_mb": 16000, **written}
 
     pi.temperature(20, 51.26)
     pi.write("sys/class/hwmon/hwmon1/name", "rpi_volt\n")
     pi.write("sys/class/hwmon/hwmon1/in0_lcrit_alarm", "1\n")
-    pi.synchronised = False
+    pi.synchronised = True
 
     assert pi.machine.readings() == {
-        "temperature_c": 51.3, "supply": "weak", "clock": "not set", "disk_free_mb": 16000, **written
+        "temperature_c": 51.3, "supply": "weak", "clock": "set", "disk_free_mb": 16000, **written
     }  # fmt: skip
 
 
@@ -198,36 +199,8 @@ def test_a_clock_that_nobody_set_is_a_trouble(pi: Pi) -> None:
     """A Pi has no battery: without a time server its journal lies, and time profiles mean nothing."""
     pi.synchronised = False
     assert "not synchronised" in began(pi.look())
-    assert not pi.machine.clock_known()
     pi.synchronised = True
     assert pi.look() == [ConditionEnded("clock")]
-    assert pi.machine.clock_known()
-
-
-def test_a_clock_in_the_past_is_wrong_whatever_the_kernel_says(pi: Pi) -> None:
-    """Its year is older than this file."""
-    pi.now = 0.0
-    assert "1970" in began(pi.look())
-
-
-def test_a_clock_that_was_set_once_counts(pi: Pi) -> None:
-    """systemd-timesyncd leaves a file; the kernel forgets after hours without a time server, the hour is still good."""
-    pi.synchronised = False
-    pi.write("run/systemd/timesync/synchronized", "")
-    assert pi.look() == []
-
-
-def test_a_kernel_that_may_not_be_asked_is_no_trouble(pi: Pi) -> None:
-    """A sandbox forbids adjtimex(2); that says nothing of the clock."""
-    pi.synchronised = None
-    assert pi.look() == []
-
-
-def test_where_the_kernel_may_not_be_asked_the_time_service_is(pi: Pi) -> None:
-    """systemd-timesyncd runs and has not set the clock yet: a Pi has no clock of its own to believe."""
-    pi.synchronised = None
-    pi.write("run/systemd/timesync/clock", "")
-    assert "not synchronised" in began(pi.look())
 
 
 # ---------------------------------------------------------------------------- all of it
@@ -258,7 +231,6 @@ def test_the_real_machine_can_be_looked_at() -> None:
 
     assert all(isinstance(event, ConditionBegan) and event.detail for event in once)
     assert len({cast("Any", event).condition for event in once}) == len(once)
-    assert machine.kernel_clock() in {True, False, None}
 
 
 @on_a_loop
@@ -271,7 +243,7 @@ async def test_it_looks_again_and_again() -> None:
         return NOW
 
     seen: Callable[[Event], None] = lambda _: None  # noqa: E731
-    running = asyncio.create_task(Machine(seen, every_s=0.001, clock=clock).run())
+    running = asyncio.create_task(Machine(seen, every_s=0.001, wall=WallClock(clock=clock)).run())
     for _ in range(3):
         await looks.get()
 

@@ -4,15 +4,17 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from loops import on_a_loop
 
-from intercom.adapters.profiles import DAY, UNSET_S, Profile, Profiles, active, local_time
+from intercom.adapters.profiles import DAY, UNSET_S, Profile, Profiles, active
 from intercom.core.events import Event, ProfilesChanged
+from intercom.wall import first_at, shown
 
 WEEK = frozenset(range(7))
 NONE: frozenset[date] = frozenset()
@@ -28,7 +30,7 @@ moments = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1))  # noqa: DTZ0
 
 
 def is_active(profile: Profile, moment: datetime, holidays: frozenset[date] = NONE) -> bool:
-    return bool(active({"it": profile}, holidays, moment))
+    return bool(active({"it": profile}, holidays, moment.replace(tzinfo=UTC).timestamp(), UTC))
 
 
 def at(day: int, clock: str) -> datetime:
@@ -80,7 +82,10 @@ def test_a_night_that_began_on_a_holiday_ends_in_the_morning_after() -> None:
 
 def test_names_keep_the_order_in_which_they_are_given() -> None:
     """So that the same profiles are the same answer."""
-    assert active({"b": NIGHT, "a": Profile(WEEK, 0, DAY)}, NONE, at(21, "23:00")) == ("b", "a")
+    assert active({"b": NIGHT, "a": Profile(WEEK, 0, DAY)}, NONE, utc("2026-12-21 23:00").timestamp(), UTC) == (
+        "b",
+        "a",
+    )
 
 
 @given(profiles, moments)
@@ -161,16 +166,10 @@ class Clock:
     def shown(self) -> str:
         return datetime.fromtimestamp(self.now, UTC).strftime("%d %H:%M:%S")
 
-    async def pass_by(self, hours: float, spans: dict[str, Profile], local: Callable[[float], datetime] | None) -> None:
+    async def pass_by(self, hours: float, spans: dict[str, Profile], zone: tzinfo = UTC) -> None:
         self._lasts_s = hours * 3600
         watcher = Profiles(
-            spans,
-            NONE,
-            self.post,
-            clock_known=lambda: self.known,
-            clock=lambda: self.now,
-            wait=self.wait,
-            local=local or (lambda now: datetime.fromtimestamp(now, UTC)),
+            spans, NONE, self.post, clock_known=lambda: self.known, clock=lambda: self.now, wait=self.wait, zone=zone
         )
         running = asyncio.create_task(watcher.run())
         await self.over.wait()
@@ -187,7 +186,7 @@ def utc(text: str) -> datetime:
 async def test_each_boundary_is_told_at_its_minute() -> None:
     """And once at the start; nothing in between."""
     clock = Clock(utc("2026-12-21 07:30:17"))
-    await clock.pass_by(24, {"office": OFFICE, "night": NIGHT}, None)
+    await clock.pass_by(24, {"office": OFFICE, "night": NIGHT})
 
     assert clock.events == [
         ("21 07:30:17", ProfilesChanged((), known=True)),
@@ -209,7 +208,7 @@ async def test_a_clock_that_is_set_is_noticed_within_seconds() -> None:
         clock.now, clock.known = utc("2026-12-21 12:00:03").timestamp(), True
 
     clock.happens(20, set_it)
-    await clock.pass_by(0.5, {"office": OFFICE}, None)
+    await clock.pass_by(0.5, {"office": OFFICE})
 
     assert clock.events == [
         ("01 00:00:00", ProfilesChanged((), known=False)),
@@ -227,7 +226,7 @@ async def test_a_clock_that_jumps_is_noticed_within_a_minute() -> None:
         clock.now -= 3600
 
     clock.happens(30, jump)
-    await clock.pass_by(1.2, {"office": OFFICE}, None)
+    await clock.pass_by(1.2, {"office": OFFICE})
 
     assert [event for _, event in clock.events] == [
         ProfilesChanged((), known=True),
@@ -242,15 +241,65 @@ async def test_summer_time_moves_the_boundary_with_the_clock_on_the_wall() -> No
     berlin = ZoneInfo("Europe/Berlin")
     week = {"office": Profile(WEEK, 8 * 60, 18 * 60)}
     clock = Clock(utc("2026-03-28 00:00:00"))
-    await clock.pass_by(48, week, lambda now: datetime.fromtimestamp(now, berlin))
+    await clock.pass_by(48, week, berlin)
 
     begins = [when for when, event in clock.events if event == ProfilesChanged(("office",), known=True)]
     assert begins == ["28 07:00:00", "29 06:00:00"]
 
 
-def test_local_time_is_the_machine_s() -> None:
-    """Of the zone that is set now, with its offset."""
-    moment = local_time(0.0)
+@on_a_loop
+async def test_an_hour_that_comes_twice_is_one_long_hour() -> None:
+    """What has ended in it does not come back, what has begun goes on. In Berlin 02:00 to 03:00 comes twice."""
+    spans = {
+        "ends": Profile(WEEK, 22 * 60, 2 * 60 + 30),
+        "begins": Profile(WEEK, 2 * 60 + 30, 6 * 60),
+        "within": Profile(WEEK, 2 * 60 + 15, 2 * 60 + 45),
+    }
+    clock = Clock(utc("2026-10-24 23:59:00"))
+    await clock.pass_by(6, spans, ZoneInfo("Europe/Berlin"))
 
-    assert moment.timestamp() == 0.0
-    assert moment.utcoffset() is not None
+    assert clock.events == [
+        ("24 23:59:00", ProfilesChanged(("ends",), known=True)),
+        ("25 00:15:00", ProfilesChanged(("ends", "within"), known=True)),
+        ("25 00:30:00", ProfilesChanged(("begins", "within"), known=True)),
+        ("25 00:45:00", ProfilesChanged(("begins",), known=True)),
+        ("25 05:00:00", ProfilesChanged((), known=True)),
+    ]
+
+
+@on_a_loop
+async def test_an_hour_that_never_comes_is_none() -> None:
+    """In Berlin the clock goes from 02:00 to 03:00: what begins or ends in between does so then."""
+    spans = {
+        "ends": Profile(WEEK, 22 * 60, 2 * 60 + 30),
+        "begins": Profile(WEEK, 2 * 60 + 30, 6 * 60),
+        "within": Profile(WEEK, 2 * 60 + 15, 2 * 60 + 45),
+    }
+    clock = Clock(utc("2026-03-29 00:30:00"))
+    await clock.pass_by(6, spans, ZoneInfo("Europe/Berlin"))
+
+    assert clock.events == [
+        ("29 00:30:00", ProfilesChanged(("ends",), known=True)),
+        ("29 01:00:00", ProfilesChanged(("begins",), known=True)),
+        ("29 04:00:00", ProfilesChanged((), known=True)),
+    ]
+
+
+@given(st.sampled_from(["Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"]), moments)
+def test_a_time_is_the_first_instant_at_which_the_wall_shows_it(zone: str, moment: datetime) -> None:
+    """Or a later one, where the wall skips it: at that instant, and not a second before."""
+    moment = moment.replace(microsecond=0)
+    at = first_at(moment, ZoneInfo(zone))
+
+    assert shown(at, ZoneInfo(zone)) >= moment
+    assert shown(at - 1, ZoneInfo(zone)) < moment
+
+
+def test_the_wall_is_the_machine_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the zone that is set now; what is beyond the calendar never comes."""
+    for zone, shows in (("UTC", 0), ("Asia/Tokyo", 9)):
+        monkeypatch.setenv("TZ", zone)
+        assert shown(0.0) == datetime(1970, 1, 1, shows)  # noqa: DTZ001
+        assert first_at(shown(0.0)) == 0.0
+    assert first_at(datetime.max) > 2e11  # noqa: DTZ901
+    assert first_at(datetime.max, ZoneInfo("America/Los_Angeles")) > 2e11  # noqa: DTZ901

@@ -208,11 +208,11 @@ def test_a_comfort_that_fails_is_told_begun_again_and_taken_back(
 
 def test_only_the_engines_keeper_and_the_core_are_essential(tmp_path: Path) -> None:
     """Whatever is watched beside is kept up: a task that is new cannot forget it."""
-    from intercom.adapters.writes import Writes
+    from intercom.adapters.machine import Machine
     from intercom.loading import load
 
     config = load(Path(watch.__file__).with_name("sample.toml"))
-    tasks = watch.watchers(config, lambda _: None, tmp_path, Writes(), [])
+    tasks = watch.watchers(config, lambda _: None, tmp_path, Machine(lambda _: None), [])
     names = {name: getattr(task, "__qualname__", "") for name, task in tasks.items()}
     for task in tasks.values():
         task.close()

@@ -96,13 +96,37 @@ def test_a_code_ends_with_its_last_minute_or_while_the_clock_is_not_set(
     """A Pi without a battery wakes up in the past, where every code still counts."""
     posted: list[Event] = []
     codes = [code("guest", "4711", datetime.fromisoformat("2026-07-01 00:00")), code("family", "4712")]
-    book = CodeBook(codes, posted.append, clock_known=lambda: clock_known, now=lambda: now)
+    book = CodeBook(codes, posted.append, clock_known=lambda: clock_known, now=now.timestamp)
     book.check(CheckCode(1, "4711"))
     book.check(CheckCode(2, "4712"))
     book.check(CheckCode(3, "4713"))
     book.close()
 
     assert posted == [CodeChecked(1, "guest", expired), CodeChecked(2, "family"), CodeChecked(3, "")]
+
+
+@pytest.mark.parametrize(
+    ("ends", "before", "after"),
+    [
+        ("2026-10-25 02:30", "2026-10-25 00:29", ("2026-10-25 00:30", "2026-10-25 01:15", "2026-10-25 02:00")),
+        ("2026-03-29 02:30", "2026-03-29 00:59", ("2026-03-29 01:00", "2026-03-29 01:30")),
+    ],
+    ids=["the hour comes twice", "the hour never comes"],
+)
+def test_a_code_that_has_ended_does_not_come_back_with_the_hour(
+    monkeypatch: pytest.MonkeyPatch, ends: str, before: str, after: tuple[str, ...]
+) -> None:
+    """Summer time ends, and the clock on the wall shows 02:15 once more. `before` and `after` are UTC."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    posted: list[Event] = []
+    for moment in (before, *after):
+        now = datetime.fromisoformat(f"{moment}+00:00").timestamp
+        codes = [code("guest", "4711", datetime.fromisoformat(ends))]
+        book = CodeBook(codes, posted.append, clock_known=lambda: True, now=now)
+        book.check(CheckCode(1, "4711"))
+        book.close()
+
+    assert posted == [CodeChecked(1, "guest", is_over) for is_over in (False, *(True for _ in after))]
 
 
 def test_a_comparison_that_fails_is_a_wrong_code(

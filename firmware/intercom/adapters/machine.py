@@ -7,13 +7,13 @@ this machine does not have, or does not let us read, is no trouble.
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from intercom.adapters.clock import WallClock
+from intercom.adapters.storage import Storage
 from intercom.adapters.writes import Writes, folder_bytes
 from intercom.core.events import ConditionBegan, ConditionEnded
 from intercom.ports import Post
@@ -30,9 +30,6 @@ HOT_C, HOT_OK_C = 80.0, 75.0
 MEMORY_SHARE, MEMORY_SHARE_OK = 0.05, 0.07
 WRITTEN_BYTES, WRITTEN_BYTES_OK = 500 * MIB, 400 * MIB
 """In a day. A card for 16 GB takes some terabytes in its life; a door that is well writes some kilobytes a visit."""
-YEAR = 2025
-"""This file is younger than any clock that says less."""
-STA_UNSYNC, TIME_STRUCT_ROOM = 0x40, 512
 
 
 class Machine:
@@ -46,19 +43,19 @@ class Machine:
         state_folder: Path | None = None,
         every_s: float = EVERY_S,
         space: Callable[[Path], os.statvfs_result] = os.statvfs,
-        synchronised: Callable[[], bool | None] | None = None,
+        wall: WallClock | None = None,
         writes: Writes | None = None,
-        clock: Callable[[], float] = time.time,
+        storage: Storage | None = None,
     ) -> None:
         """Look at the machine under `root`, every so many seconds, and tell changes by `post`.
 
-        `state_folder` is where the intercom writes, a disk of its own perhaps. `synchronised` asks the kernel about
-        its clock; None is "cannot tell". `writes` is what counts our own writing.
+        `state_folder` is where the intercom writes, a disk of its own perhaps. `wall` is the machine's clock, and
+        `storage` keeps what is known of it. `writes` is what counts our own writing.
         """
-        self._writes = writes
-        self._post, self._root, self._every_s, self._space, self._clock = post, root, every_s, space, clock
+        self._writes, self._storage = writes, storage
+        self._post, self._root, self._every_s, self._space = post, root, every_s, space
+        self._wall = wall or WallClock(root=root)
         self._folders = (root,) if state_folder is None else (root, state_folder)
-        self._synchronised = synchronised or kernel_clock
         self._present: set[str] = set()
         self._checks: dict[str, Callable[[bool], str]] = {
             "disk": self._disk,
@@ -72,7 +69,10 @@ class Machine:
     async def run(self) -> None:
         """Look, for ever."""
         while True:
+            await self._wall.ask()
             self.look()
+            if self._storage is not None:
+                await asyncio.to_thread(self._wall.keep, self._storage)
             await asyncio.sleep(self._every_s)
 
     def look(self) -> None:
@@ -81,7 +81,7 @@ class Machine:
             was = condition in self._present
             try:
                 trouble = check(was)
-            except (OSError, ValueError):
+            except (OSError, ValueError, OverflowError):
                 trouble = ""
             if trouble and not was:
                 self._present.add(condition)
@@ -92,10 +92,7 @@ class Machine:
 
     def clock_known(self) -> bool:
         """Whether the clock can be believed, now."""
-        try:
-            return not self._time(False)
-        except (OSError, ValueError, OverflowError):
-            return False
+        return self._wall.known()
 
     def readings(self) -> dict[str, float | str]:
         """Return what can be read now, as far as it exists.
@@ -109,7 +106,7 @@ class Machine:
         if (weak := self._weak_supply()) is not None:
             found["supply"] = "weak" if weak else "well"
         with contextlib.suppress(OSError, ValueError, OverflowError):
-            found["clock"] = "not set" if self._time(False) else "set"
+            found["clock"] = "not set" if self._wall.trouble() else "set"
         with contextlib.suppress(OSError):
             disk = self._space(self._folders[-1])
             found["disk_free_mb"] = round(disk.f_bavail * disk.f_frsize / MIB)
@@ -161,15 +158,7 @@ class Machine:
         return 1 in _numbers(alarms) if alarms else None
 
     def _time(self, was: bool) -> str:
-        year = time.gmtime(self._clock()).tm_year
-        if year < YEAR:
-            return f"the clock says {year}: give the Pi a network with a time server (NTP)"
-        # systemd-timesyncd.service(8): this file is there once it has been set, its folder as soon as it runs.
-        timesync = self._root / "run/systemd/timesync"
-        known = self._synchronised()
-        if (timesync / "synchronized").exists() or known or (known is None and not timesync.is_dir()):
-            return ""
-        return "the clock is not synchronised: give the Pi a network with a time server (NTP)"
+        return self._wall.trouble()
 
     def _writing(self, was: bool) -> str:
         written, seconds = self._writes.day() if self._writes is not None else (0, 0.0)
@@ -190,31 +179,6 @@ def _is_image(disk: os.statvfs_result) -> bool:
     """Whether a file system was made full (squashfs). Read-only alone says nothing: systemd's sandbox makes / so."""
     full = disk.f_files and not disk.f_favail and not disk.f_bavail
     return bool(full and disk.f_flag & os.ST_RDONLY)
-
-
-class _Timex(ctypes.Structure):
-    """The beginning of `struct timex` (adjtimex(2)), and room for the rest."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("rest", ctypes.c_char * TIME_STRUCT_ROOM),
-    )
-
-
-def kernel_clock() -> bool | None:
-    """Return whether the kernel's clock is synchronised (adjtimex(2)); None when it may not be asked.
-
-    systemd's `ProtectClock=` forbids it (EPERM), and so intercom.service does.
-    """
-    timex = _Timex()  # modes 0: only read
-    if ctypes.CDLL(None).adjtimex(ctypes.byref(timex)) < 0:
-        return None
-    return not timex.status & STA_UNSYNC
 
 
 def _numbers(paths: Iterator[Path] | list[Path]) -> Iterator[int]:

@@ -8,11 +8,12 @@ time zone or by summer time is noticed at most a minute later.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 
 from intercom.core.events import ProfilesChanged
 from intercom.core.values import dataclass
 from intercom.ports import Post
+from intercom.wall import first_at, shown
 
 MINUTE_S = 60.0
 UNSET_S = 5.0
@@ -35,16 +36,26 @@ class Profile:
     """True: it begins only on holidays; False: never on one; None: holidays are days like any other."""
 
 
-def active(profiles: Mapping[str, Profile], holidays: frozenset[date], local: datetime) -> tuple[str, ...]:
-    """Return the names of the profiles that are active at a local time, in the order in which they are given."""
-    minute, today = local.hour * 60 + local.minute, local.date()
-    yesterday = today - timedelta(days=1) if today > date.min else today
-    return tuple(
-        name
-        for name, profile in profiles.items()
-        if (_counts(profile, today, holidays) and profile.start_minute <= minute < _end(profile))
-        or (_counts(profile, yesterday, holidays) and minute + DAY < _end(profile))
-    )
+def active(
+    profiles: Mapping[str, Profile], holidays: frozenset[date], at: float, zone: tzinfo | None = None
+) -> tuple[str, ...]:
+    """Return the names of the profiles that are active at an instant, in the order in which they are given.
+
+    An hour that comes twice counts as one long hour: what has ended in it does not come back, what has begun goes on.
+    """
+    today = shown(at, zone).date()
+    days = (today, today - timedelta(days=1)) if today > date.min else (today,)
+
+    def is_on(profile: Profile, day: date) -> bool:
+        begins, ends = (_at(day, minute, zone) for minute in (profile.start_minute, _end(profile)))
+        return _counts(profile, day, holidays) and begins <= at < ends
+
+    return tuple(name for name, profile in profiles.items() if any(is_on(profile, day) for day in days))
+
+
+def _at(day: date, minute: int, zone: tzinfo | None) -> float:
+    """Return the instant that is so many minutes on the clock behind the beginning of a day."""
+    return first_at(datetime.combine(day, datetime.min.time()) + timedelta(minutes=minute), zone)
 
 
 def _end(profile: Profile) -> int:
@@ -55,12 +66,6 @@ def _end(profile: Profile) -> int:
 def _counts(profile: Profile, day: date, holidays: frozenset[date]) -> bool:
     """Whether a profile begins on this day."""
     return day.weekday() in profile.days and profile.on_holidays in {None, day in holidays}
-
-
-def local_time(at: float) -> datetime:
-    """Return an instant (seconds of the epoch) in the time zone of the machine, as it is set now."""
-    time.tzset()  # else /etc/localtime is read once in a process's life (tzset(3))
-    return datetime.fromtimestamp(at).astimezone()
 
 
 class Profiles:
@@ -75,21 +80,22 @@ class Profiles:
         clock_known: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.time,
         wait: Callable[[float], Awaitable[object]] = asyncio.sleep,
-        local: Callable[[float], datetime] = local_time,
+        zone: tzinfo | None = None,
     ) -> None:
         """Tell by `post`; while `clock_known` denies it, no profile is active and nobody knows.
 
         `clock` is in seconds of the epoch; `wait` waits some seconds, not necessarily all of them.
+        `zone` None is the machine's.
         """
         self._profiles, self._holidays, self._post = profiles, holidays, post
-        self._clock_known, self._clock, self._wait, self._local = clock_known, clock, wait, local
+        self._clock_known, self._clock, self._wait, self._zone = clock_known, clock, wait, zone
 
     async def run(self) -> None:
         """Tell which profiles are active, then each change, for ever."""
         told = None
         while True:
             now, known = self._clock(), self._clock_known()
-            is_so = ProfilesChanged(active(self._profiles, self._holidays, self._local(now)) if known else (), known)
+            is_so = ProfilesChanged(active(self._profiles, self._holidays, now, self._zone) if known else (), known)
             if is_so != told:
                 self._post(is_so)
                 told = is_so

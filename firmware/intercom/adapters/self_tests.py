@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 
-from intercom.adapters.profiles import MINUTE_S, local_time
+from intercom.adapters.profiles import MINUTE_S
 from intercom.core.events import TrialKind, TrialWanted
 from intercom.ports import Post
+from intercom.wall import shown
 
 AFTER_START_S = 15.0
 """So that whoever restarts the door and presses at once is not in its way."""
@@ -34,7 +35,7 @@ class SelfTests:
         daily_minute: int | None,
         clock: Callable[[], float] = time.time,
         wait: Callable[[float], Awaitable[object]] = asyncio.sleep,
-        local: Callable[[float], datetime] = local_time,
+        local: Callable[[float], datetime] = shown,
     ) -> None:
         """Ask by `post`. `daily_minute` counts from midnight, None is never.
 

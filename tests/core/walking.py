@@ -43,20 +43,26 @@ class Way:
 class Walk:
     """Every step between the states that can be reached."""
 
+    asked: frozenset[type[Event]] = frozenset()
+    """Events whose steps are kept although nothing happened: the others are too many."""
     states: int = 0
     """How many kinds of them there are."""
-    moved: list[Way] = field(default_factory=list)
+    steps: int = 0
+    moved: list[Way] = field(default_factory=list, repr=False)
     """Steps in which the state became another one, or something was ordered."""
-    by_event: dict[type[Event], list[Way]] = field(default_factory=dict)
-    """All steps, those too in which nothing happened."""
+    by_event: dict[type[Event], list[Way]] = field(default_factory=dict, repr=False)
+    """All steps with an event of `asked`."""
 
     def on(self, *kinds: type[Event]) -> Iterable[Way]:
         """All steps with these events."""
+        assert self.asked.issuperset(kinds)
         return (way for kind in kinds for way in self.by_event.get(kind, ()))
 
     def take(self, way: Way) -> None:
         """Keep a step."""
-        self.by_event.setdefault(type(way.event), []).append(way)
+        self.steps += 1
+        if type(way.event) in self.asked:
+            self.by_event.setdefault(type(way.event), []).append(way)
         if way.after is not way.before or way.commands:
             self.moved.append(way)
 

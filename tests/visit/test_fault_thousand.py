@@ -38,5 +38,7 @@ def test_many_visits_leave_no_trace(house: House) -> None:
         print(f"{VISITS} visits, {pace:.0f} a second: {', '.join(shown)}; {late}")
         for name in processes:
             assert late[name].kib <= early[name].kib * 1.05, name
-            assert (late[name].files, late[name].threads) == (early[name].files, early[name].threads), name
+            assert late[name].files == early[name].files, name
+            # A thread of the pool begins when there are two things to do at once, which may be late.
+            assert late[name].threads <= early[name].threads + 1, name
         fault_table.add(f"{VISITS} visits in a row", door, None, f"memory: {', '.join(shown)}", None)

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
+PATHS = (TESTS, TESTS.parent / "firmware")
+INHERITED = [path for path in [os.environ.get("PYTHONPATH", "")] if path]
 PROGRAMMES = ("kamailio", "baresip", "sipp", "jackd", "setpriv")
 MODULES = ("gpiozero", "jack", "numpy", "pjsua2", "pyaudio", "systemd")
 
@@ -37,15 +39,17 @@ def prepare() -> str | None:
         namespace.enter()
     except LabError as error:
         return str(error)
+    # Processes that the tests start as another user find them there.
+    os.environ["PYTHONPATH"] = os.pathsep.join([*(str(namespace.readable(path)) for path in PATHS), *INHERITED])
     return None
 
 
 def main(arguments: list[str]) -> int:
     """Run the suite; `arguments` go to pytest."""
     sys.dont_write_bytecode = True
-    sys.path[:0] = [str(TESTS), str(TESTS.parent / "firmware")]
+    sys.path[:0] = map(str, PATHS)
     # The daemons the tests start find the same packages.
-    os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path[:2], os.environ.get("PYTHONPATH", "")])
+    os.environ["PYTHONPATH"] = os.pathsep.join([*map(str, PATHS), *INHERITED])
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     if not any(Path(name.split("::")[0]).exists() for name in arguments if not name.startswith("-")):
         import file_by_file

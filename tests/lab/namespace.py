@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import shutil
 import socket
 import struct
 import threading
@@ -53,6 +54,21 @@ def enter() -> None:
     # JACK servers meet their clients in /dev/shm.
     _mount(libc, "tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
     _raise_loopback()
+
+
+def readable(folder: Path) -> Path:
+    """Return a folder, or a copy of it under our /run where users other than root cannot read it (a home of mode 0700).
+
+    Engines are started as such users. Needs `enter()`.
+    """
+    leads_there = all(each.stat().st_mode & 0o001 for each in (folder, *folder.parents))
+    if leads_there and all(each.stat().st_mode & 0o004 for each in folder.rglob("*.py")):
+        return folder
+    copy = Path("/run", f"readable-{folder.name}")
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for each in (copy, *copy.rglob("*")):
+        each.chmod(each.stat().st_mode | (0o055 if each.is_dir() else 0o044))
+    return copy
 
 
 def _mount(libc: ctypes.CDLL, source: str, target: str, kind: str | None, flags: int, data: str | None) -> None:

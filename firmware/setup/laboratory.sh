@@ -74,8 +74,10 @@ run_tests() {
     INTERCOM_ASTERISK=$(debian_tree asterisk)
     # INTERCOM_SUITE=trixie: the appliance tier with another release than this machine's.
     INTERCOM_BARE=$(debian_tree bare ${INTERCOM_SUITE:+"$INTERCOM_SUITE"})
+    INTERCOM_CHAN_SIP=$(debian_tree chan_sip)
+    INTERCOM_PEERS=$(debian_tree peers)
     INTERCOM_BROWSER_PHONE=$(browser_phone)
-    export INTERCOM_ASTERISK INTERCOM_BARE INTERCOM_BROWSER_PHONE PJSUA2_WHEEL=$WHEEL
+    export INTERCOM_ASTERISK INTERCOM_BARE INTERCOM_CHAN_SIP INTERCOM_PEERS INTERCOM_BROWSER_PHONE PJSUA2_WHEEL=$WHEEL
     enter_lab "$ROOT/tests/run.py" "$@"
 }
 

@@ -62,11 +62,14 @@ class Asterisk:
         self.folder, self._tree = folder, tree
         for name in FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
-        modules = next(tree.glob("usr/lib/*/asterisk/modules"))
+        # Under the name of the architecture, but for older releases.
+        modules = next(place for under in ("*/", "") for place in tree.glob(f"usr/lib/{under}asterisk/modules"))
         for source in CONFIGURATION.glob("*.conf"):
             target = Path(shutil.copy(source, folder / "etc"))
-            target.write_text(target.read_text().replace("@MODULES@", f"/{modules.relative_to(tree)}"))
-        certificates.make(folder / "etc/tls", PBX_IP)
+            text = target.read_text().replace("@MODULES@", f"/{modules.relative_to(tree)}")
+            target.write_text(text.replace(PBX_IP, self.ip))
+        certificates.make(folder / "etc/tls", self.ip)
+        self._configure(folder / "etc")
         with (folder / "etc/pjsip.conf").open("a") as extensions:
             extensions.writelines(EXTENSION.format(name=name, password=word) for name, word in (more or {}).items())
         write_wav(folder / "var/music/music.wav", speech_tone(MUSIC_HZ, 4, rate=8000), 8000)
@@ -77,6 +80,9 @@ class Asterisk:
         self._answers: dict[str, dict[str, str]] = {}
         self._tickets = itertools.count(1)
         self.start()
+
+    def _configure(self, etc: Path) -> None:
+        """Change its files, for another kind of PBX."""
 
     def start(self) -> None:
         """Start (again), and await that it is up."""
@@ -167,7 +173,7 @@ class Asterisk:
 
     def _connect(self) -> bool:
         with contextlib.suppress(OSError):
-            self._manager = socket.create_connection((PBX_IP, MANAGER_PORT), 1)
+            self._manager = socket.create_connection((self.ip, MANAGER_PORT), 1)
             self._manager.settimeout(None)
             return True
         return False

@@ -76,8 +76,13 @@ class Phone:
         voice: Samples | None = None,
         one_port: bool = False,
         sip_port: int = 5060,
+        tree: Path | None = None,
     ) -> None:
+        """`inside` is what its command line begins with; in `tree`, another release's, it stays in this network."""
         self.number, self.ip, self.sip_port = number, ip, sip_port
+        if tree:
+            inside = ("chroot", str(tree))
+        self._modules = (tree or Path("/")) / MODULES.relative_to("/")
         self.registrar = registrar if isinstance(registrar, str) else registrar.ip
         self.folder = log_dir / f"phone-{number}"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -109,8 +114,8 @@ class Phone:
         self._news = threading.Condition()
         self._events: list[Event] = []
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self.sends_from_its_address = not inside
-        if not inside:
+        self.sends_from_its_address = bool(tree) or not inside
+        if self.sends_from_its_address:
             self._name_sender()
         self.process: Process = start(f"phone-{number}", [*inside, "baresip", "-f", self.folder, "-s"], log_dir)
         wait_until(self._connect, 60 if inside else 10, f"phone {number} takes orders", self.process)
@@ -119,9 +124,9 @@ class Phone:
     def _configuration(self, codecs: Sequence[str]) -> str:
         modules = [CODEC_MODULES[codec] for codec in codecs]
         modules += ["auconv", "auresamp", "aufile", "aubridge", "sndfile", "srtp", "dtls_srtp", "plc", "ice"]
-        present = [name for name in dict.fromkeys(modules) if (MODULES / f"{name}.so").exists()]
+        present = [name for name in dict.fromkeys(modules) if (self._modules / f"{name}.so").exists()]
         if "sndfile" not in present:
-            raise LabError(f"no sndfile.so in {MODULES}: is baresip installed?")
+            raise LabError(f"no sndfile.so in {self._modules}: is baresip installed?")
         # The player, aubridge, plays to nobody; it is there to give the receiving side a clock.
         return f"""\
 sip_listen {self.ip}:{self.sip_port}

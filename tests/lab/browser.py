@@ -174,6 +174,10 @@ class BrowserPhone:
 
     # News
 
+    def mark(self) -> float:
+        """The time now; see `since` of `await_news`."""
+        return time.monotonic()
+
     def await_news(
         self,
         news: str,

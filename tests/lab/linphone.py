@@ -1,7 +1,7 @@
 """Linphone: a second phone inside, of another family than baresip (its own SIP, RTP and codecs).
 
 It is linphonec, the console, with files in the place of a sound card. Orders are lines on its standard input, and what
-happens is a line on its output. Works with Linphone 5.1 (Debian 12).
+happens is a line on its output. Works with Linphone 5.1 (Debian 12) and 5.3 (Debian 13).
 """
 
 from __future__ import annotations
@@ -138,11 +138,22 @@ class Linphone:
             env=env,
             orders=True,
         )
-        self.tell("soundcard use files", f"record {self.heard}", f"play {tone}")
+        self.tell("soundcard use files")
+        self.await_news("Using wav files")
+        self.tell(f"record {self.heard}", f"play {tone}")
 
     def tell(self, *orders: str) -> None:
-        """Type lines at its console."""
-        self.process.tell("".join(f"{order}\n" for order in orders))
+        """Type lines at its console, each when the one before has been obeyed: 5.3 keeps one line at a time."""
+        for order in orders:
+            self.process.tell(f"{order}\n")
+            wait_until(lambda: not self.process.unread(), 5, f"Linphone reads {order}", self.process)
+            seen = self._rounds()
+            wait_until(lambda seen=seen: self._rounds() > seen + 3, 5, f"Linphone obeys {order}", self.process)
+
+    def _rounds(self) -> int:
+        """How often its main loop has slept; it looks for an order each time it wakes."""
+        status = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/status").read_text()
+        return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
 
     def mark(self) -> int:
         """Return the position in its news; see `await_news`."""
@@ -166,6 +177,6 @@ class Linphone:
         """End it: it hangs up and unregisters."""
         with contextlib.suppress(OSError, LabError):
             if self.process.running:
-                self.tell("quit")
+                self.process.tell("quit\n")
                 self.process.wait(5)
         self.process.stop()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import signal
 import socket
 import subprocess
+import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -92,6 +95,11 @@ class Process:
         assert self.popen.stdin is not None
         self.popen.stdin.write(text.encode())
         self.popen.stdin.flush()
+
+    def unread(self) -> int:
+        """How many bytes of what it was told it has not read yet."""
+        assert self.popen.stdin is not None
+        return int.from_bytes(fcntl.ioctl(self.popen.stdin, termios.FIONREAD, bytes(4)), sys.byteorder)
 
     def wait(self, seconds: float) -> int:
         """Await the end; the exit code."""

@@ -68,8 +68,9 @@ def test_linphone_is_rung_opens_and_calls_the_door(house: House) -> None:
         phone.await_news("Media streams established .* call 2")
         phone.tell("pause")
         phone.await_news("Call 2 .* paused")
+        paused = phone.mark()
         phone.tell("resume")
-        phone.await_news("Media streams established .* call 2", after=phone.mark())
+        phone.await_news("Media streams established .* call 2", after=paused)
         phone.tell("terminate")
 
         assert door.await_record("call-ended", leg=leg)["INTERCOM_CODE"] == "200"

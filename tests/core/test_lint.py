@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ROOT / "firmware" / "pyproject.toml"
 TOOLS = {
     "ruff": ["ruff", "check", "--no-cache", "--config", SETTINGS, "firmware", "tests", "hardware"],
+    "ruff format": ["ruff", "format", "--check", "--no-cache", "--config", SETTINGS, "firmware", "tests", "hardware"],
     "mypy": ["mypy", "--config-file", SETTINGS, "--cache-dir=/dev/null", "firmware/intercom", "hardware/draw.py"],
     "codespell": ["codespell", "--toml", SETTINGS, "firmware", "tests", "hardware", "systemd", "setup.sh", "README.md"],
 }

@@ -13,6 +13,7 @@ PAGES: Mapping[str, str] = {
     "line": "2af2ed367d40462fa953b6afd8095e1f",
     "names": "94598b19dd384e76ad0148574ed61d4c",
     "certificate": "544ae3172484408b86c906f98a194a32",
+    "nat": "abb435e58f174a03a2eced251c91e8d1",
     "network": "9bd01dd0d2bd4a1e93eb0ac12952904b",
     "voice engine": "11f712bf65824471870db7b52991d18d",
     "sound card": "b6fe37e032fb4393a884e6b722fdee70",

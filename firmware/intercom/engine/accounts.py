@@ -192,6 +192,11 @@ class Line:
             media.transportConfig.publicAddress, media.ipv6Use = ours, kind
             self.modify(self.config)
 
+    def ways(self, *, turn: bool, ice: bool) -> None:
+        """Have calls from now on go by the account's TURN server and by ICE, or without them."""
+        self.config.natConfig.turnEnabled, self.config.natConfig.iceEnabled = turn, ice
+        self.modify(self.config)
+
     def where(self, target: str, names: Names) -> str:
         """Return the IP address that a call to this SIP URI is sent to first; nothing as long as that is not known."""
         place = words.place(self.settings.proxy_uri or target)

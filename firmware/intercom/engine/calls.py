@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from intercom.core.commands import PlaceCall
 from intercom.core.events import (
     CallAnswered,
     CallEnded,
@@ -55,6 +56,8 @@ class Leg:
     def __init__(self, phone: "Telephone", leg: str, incoming: bool) -> None:
         self.phone, self.leg, self.incoming = phone, leg, incoming
         self.listens = self.speaks = self.prompted = False
+        self.order: PlaceCall | None = None
+        """What it was placed by, until its INVITE has been sent."""
         self.moved = False
         """Whether our address changed while it was up: PJSIP gives up with a 410 what has not been answered."""
         self.given_up = ""
@@ -80,6 +83,7 @@ class Leg:
     def onCallState(self, _: Any) -> None:
         info = self.getInfo()
         if info.state == self.pj.PJSIP_INV_STATE_CALLING:
+            self.order = None
             self.phone.post(CallSent(self.leg))
         elif info.state == self.pj.PJSIP_INV_STATE_EARLY and not self.incoming:
             self.phone.post(CallProgressed(self.leg, info.lastStatusCode))
@@ -96,6 +100,9 @@ class Leg:
             elif code == self.pj.PJSIP_SC_NOT_ACCEPTABLE_HERE and self.phone.unknown_name:
                 reason = f"{reason}: {self.phone.unknown_name!r} is a name that nobody knows"
                 self.phone.unknown_name = ""
+            if self.order is not None and not self.given_up and self.phone.place_again(self.order, reason):
+                self.phone.bury(self)
+                return
             if code // 100 == 3 and self.contacts:
                 self.phone.post(CallRedirected(self.leg, code, tuple(self.contacts)))
             else:

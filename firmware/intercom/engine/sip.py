@@ -27,6 +27,7 @@ from intercom.engine.knock import Knocker
 from intercom.engine.log import Log
 from intercom.engine.names import Names
 from intercom.engine.raw import Figures, Library
+from intercom.engine.relay import Relays
 from intercom.engine.strangers import Strangers, TurnedAway
 from intercom.engine.texts import Texts
 from intercom.engine.trace import LEVEL, Trace
@@ -66,6 +67,9 @@ class Telephone:
         self._knocker = Knocker(post, settings.bind, settings.user_agent)
         self.certificates = encryption.Certificates()
         self._accounts: dict[str, _Account] = {}
+        self._relays = Relays((), post)
+        self._again: list[PlaceCall] = []
+        """Calls that could not be sent, to be placed without TURN or ICE."""
         self._endpoint = _Endpoint(self, self._accounts)
         self._keys = {
             account.name: account.contact_key or secrets.token_hex(16)
@@ -121,6 +125,7 @@ class Telephone:
             raise EngineError(describe(error)) from error
         for settings in self.settings.accounts:
             self._names.wonder(words.host(settings.turn))
+        self._relays = Relays(self._accounts.values(), self.post)
         pjsip_fd = ctypes.c_int.from_address(int(self._endpoint.libGetSipIoqueueHandle())).value
         for fd in (pjsip_fd, self._names.fd, self._knocker.fd):
             self._events.register(fd, select.EPOLLIN)
@@ -160,6 +165,8 @@ class Telephone:
         while self._endpoint.libHandleEvents(0) > 0:
             pass
         self._dead.clear()
+        while self._again:
+            self.place(self._again.pop(0))
         now = time.monotonic()
         for call in tuple(self._calls.values()):
             call.press(now)
@@ -204,6 +211,7 @@ class Telephone:
         """Tell what nobody is woken for: once a second is plenty."""
         if (news := self._strangers.news(time.monotonic())) is not None:
             self.post(news)
+        words.kept(self._relays.look, time.monotonic())
         for account in self._accounts.values():
             account.renew(time.monotonic())
         servers = {name: account.spoken_to for name, account in self._accounts.items() if account.spoken_to}
@@ -261,6 +269,7 @@ class Telephone:
         """Send an INVITE; `CallSent` follows, or `CallEnded` when it cannot even be sent."""
         leg, account = order.leg, self._accounts[order.account]
         call = _Call(self, account, leg)
+        call.order = order
         self._calls[leg] = call
         button = next((button for button in self.settings.buttons if button.button == order.button), None)
         target = words.uri(order.target, account.settings)
@@ -270,11 +279,19 @@ class Telephone:
             call.makeCall(target, profile.outgoing(pj, account.settings, button))
         except pj.Error as error:
             # What PJSIP has told itself, it has told through onCallState.
-            if leg in self._calls:
-                self.post(CallEnded(leg, 503, describe(error)))
+            if self._calls.get(leg) is call:
                 self.bury(call)
+                if not self.place_again(order, describe(error)):
+                    self.post(CallEnded(leg, 503, describe(error)))
         # Who calls, comes through the server.
         account.face()
+
+    def place_again(self, order: PlaceCall, reason: str) -> bool:
+        """Have a call placed once more that could not even be sent; return whether that may be of use."""
+        if not self._relays.gives_up(order.account, reason):
+            return False
+        self._again.append(order)
+        return True
 
     def sender(self, account: Line, rdata: Any) -> identity.Caller:
         """Return who sent a request that came for an account."""

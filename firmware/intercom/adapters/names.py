@@ -110,6 +110,15 @@ class Names:
                 group.create_task(self._keep(name, account))
             await asyncio.Event().wait()  # with addresses only, there is nothing more to do
 
+    async def places(self, name: str) -> tuple[str, ...]:
+        """Return where an account's server is now, the best place first ("192.0.2.1:5060"). Raises OSError."""
+        account = self._accounts[name]
+        try:
+            found = await self._find(account)
+        except Exception as error:
+            raise OSError(_reason(account.host, error)) from error
+        return tuple(dict.fromkeys(_written(one.address, one.port) for one in self._order(found.servers)))
+
     def refresh(self, name: str | None = None) -> None:
         """Look again now, for one account or for all: the network has changed, or a line has failed."""
         for account in [self._accounts[name]] if name in self._accounts else self._accounts.values():

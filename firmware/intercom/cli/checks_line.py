@@ -5,21 +5,22 @@ Nothing here disturbs a registration: a REGISTER without a Contact only asks whi
 section 10.2.3), and has to pass the same password.
 """
 
-import concurrent.futures
+import asyncio
 import ipaddress
 import re
-import socket
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from intercom import grammar
 from intercom.cli.finding import Finding, broken, skipped, unwise, well
-from intercom.cli.sip_client import Answer, SipClient, SipError, credentials
+from intercom.cli.sip_client import Answer, SipClient, SipError, Trust, credentials
 from intercom.config import Account
+from intercom.core.events import Event
 
-NAME_S = 5.0
+NAMES_S = 12.0
+"""How long looking for a server may take, in seconds: name servers, and then the system itself."""
 DAY = 86400.0
 EXPIRES_SOON = 14 * DAY
 _TROUBLES = (OSError, SipError)
@@ -32,9 +33,16 @@ class Line:
     account: Account
     bind: str
     host: str = ""
+    places: list[tuple[str, int]] = field(default_factory=list)
+    """Where its server may be, as IP addresses and ports, the best first."""
     port: int = 5060
     address: str = ""
     client: SipClient | None = None
+
+    @property
+    def trust(self) -> Trust:
+        """Whom to believe with TLS, as the voice engine does."""
+        return Trust(self.account.ca_file, self.account.cert_file, self.account.key_file)
 
     @property
     def me(self) -> str:
@@ -67,32 +75,35 @@ def _name(line: Line) -> Finding:
     what = f"name {line.account.key}"
     server = line.account.proxy or line.account.server
     address, port = grammar.place(server)
-    line.port = port or (5061 if line.account.transport == "tls" else 5060)
+    usual = port or (5061 if line.account.transport == "tls" else 5060)
     line.host = str(address) if address else server.rpartition(":")[0] if port else server
     if address is not None:
-        line.address = str(address)
+        line.places = [(str(address), usual)]
         return well(what, f"{server} is an address")
-    # The system's look-up has no time-out of its own, and leaving a `with` would wait for it.
-    pool = concurrent.futures.ThreadPoolExecutor(1)
-    looked_up = pool.submit(socket.getaddrinfo, line.host, line.port, type=socket.SOCK_DGRAM)
-    pool.shutdown(wait=False)
+    from intercom.adapters import names  # noqa: PLC0415  (dnspython: not for who has an address)
+
+    asked = names.Names({what: (line.host, port or None, line.account.transport)}, _tell_nobody)
     try:
-        found = list(dict.fromkeys(str(place[4][0]) for place in looked_up.result(NAME_S)))
-    except (OSError, concurrent.futures.TimeoutError) as error:
-        why = getattr(error, "strerror", None) or f"no answer within {NAME_S:g} s"
+        found = asyncio.run(asyncio.wait_for(asked.places(what), NAMES_S))
+    except (OSError, TimeoutError) as error:
+        why = str(error) or f"no answer within {NAMES_S:g} s"
         return broken(
             what, f"{line.host} is not found ({why})", "check the name, and the Pi's network: ip address; ip route"
         )
-    line.address = found[0]
-    return well(what, f"{line.host} is {', '.join(found)}")
+    line.places = [(host.strip("[]"), int(number)) for host, _, number in (place.rpartition(":") for place in found)]
+    told = [place.removesuffix(f":{usual}").strip("[]") for place in found]
+    return well(what, f"{line.host} is {', '.join(told)}")
+
+
+def _tell_nobody(_event: Event, _at: float | None = None) -> None:
+    """Nobody is told: the answer is awaited here."""
 
 
 def _reach(line: Line) -> Finding:
     account = line.account
     what = f"server {account.key}"
     try:
-        line.client = SipClient(account.transport, line.address, line.port, line.host, bind=line.bind)
-        answer = line.client.ask("OPTIONS", line.registrar, me=line.me, to=f"<{line.registrar}>")
+        answer = _first_answer(line)
     except ssl.SSLCertVerificationError as error:
         return broken(f"certificate {account.key}", error.verify_message.rstrip("."),
                       f"the server needs a certificate for {line.host}, of an authority known here")  # fmt: skip
@@ -103,11 +114,29 @@ def _reach(line: Line) -> Finding:
     return well(what, f"{_where(line)} answers over {account.transport} in {answer.took_ms:.0f} ms ({answer.code})")
 
 
+def _first_answer(line: Line) -> Answer:
+    """Ask at each place in turn, as the door does; the first that answers is the line's. Raises what the last did."""
+    for number, place in enumerate(line.places, 1):
+        line.address, line.port = place
+        try:
+            line.client = SipClient(
+                line.account.transport, line.address, line.port, line.host, bind=line.bind, trust=line.trust
+            )
+            return line.client.ask("OPTIONS", line.registrar, me=line.me, to=f"<{line.registrar}>")
+        except _TROUBLES:
+            if line.client is not None:
+                line.client.close()
+                line.client = None
+            if number == len(line.places):
+                raise
+    raise SipError("there is no place to ask at")
+
+
 def _answers(line: Line, transport: str) -> bool:
     """Whether the server can be reached another way."""
     port = {"tls": 5061}.get(transport, 5060) if line.port in {5060, 5061} else line.port
     try:
-        client = SipClient(transport, line.address, port, line.host, bind=line.bind, patience_s=1.0)
+        client = SipClient(transport, line.address, port, line.host, bind=line.bind, patience_s=1.0, trust=line.trust)
     except OSError:
         return False
     try:

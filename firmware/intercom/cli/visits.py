@@ -56,11 +56,8 @@ def doors(socket: Path, since: str | None, limit: int, *, as_json: bool) -> int:
     oldest = moment(since, datetime.now().astimezone()).timestamp() if since else 0.0
     try:
         kept = granted(socket, {"do": "evidence"})["evidence"]
-    except ControlError:
-        folder = paths.STATE if socket == paths.SOCKET else socket.parent
-        if not os.access(folder, os.R_OK | os.X_OK):
-            raise
-        kept = Evidence(folder).load()
+    except ControlError as error:
+        kept = Evidence(_readable_state(socket, error)).load()
     found = [record for record in kept if record["at"] >= oldest][-limit:]
     if as_json:
         print(json.dumps(found, indent=2))
@@ -177,12 +174,28 @@ def _told(kinds: tuple[Kind, ...], since: str) -> list[Record]:
 
 
 def _remembered(socket: Path, since: str | None) -> Iterator[Record]:
-    """Yield the visits that the daemon knows of, the newest first."""
+    """Yield the visits of the door's own diary, the newest first: the daemon tells them, or without it its file."""
     from intercom.adapters.since import moment  # noqa: PLC0415  (as above)
 
     oldest = moment(since, datetime.now().astimezone()).timestamp() if since else 0.0
-    kept = granted(socket, {"do": "visits"})["visits"]
+    try:
+        kept = granted(socket, {"do": "visits"})["visits"]
+    except ControlError as error:
+        from intercom.adapters.diary import Diary  # noqa: PLC0415  (only without the daemon)
+
+        file = _readable_state(socket, error) / "visits"
+        if not os.access(file, os.F_OK):
+            raise
+        kept = Diary(file).load()[::-1]
     yield from (record for record in kept if record.get("at", 0.0) >= oldest)
+
+
+def _readable_state(socket: Path, error: ControlError) -> Path:
+    """Return the folder of the door's state. Raises ControlError, with why it is wanted, where we may not read it."""
+    folder = paths.STATE if socket == paths.SOCKET else socket.parent
+    if os.access(folder, os.R_OK | os.X_OK):
+        return folder
+    raise ControlError(f"{error}; and its own files in {folder} cannot be read: use sudo") from error
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

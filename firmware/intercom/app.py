@@ -117,8 +117,8 @@ async def _serve(
     daemon = Daemon(wiring.rules(config, random.random), os.urandom(3).hex(), loop, earlier)
     storage = Storage(daemon.post)
     ledger = LedgerFile(ledger_file, storage=storage)
-    starts = Starts(folder / "starts")
-    port = kept_port(state, config.network.bind)
+    starts = Starts(folder / "starts", storage)
+    port = kept_port(state, config.network.bind, storage)
     settings = wiring.with_keys(wiring.engine_settings(config, port, instance()))
     # A folder of its own: the engine may read it, and nothing else of ours.
     played = folder / "played"

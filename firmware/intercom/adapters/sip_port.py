@@ -11,26 +11,28 @@ import random
 import socket
 from pathlib import Path
 
+from intercom.adapters.storage import Storage
+from intercom.adapters.whole_files import read
+
 LOWEST, HIGHEST = 20000, 29999
 """Below the ports that the kernel gives to others, so that it is free again when the door comes back."""
 _TRIES = 50
 
 
-def kept_port(folder: Path, bind: str) -> int:
+def kept_port(folder: Path, bind: str, storage: Storage) -> int:
     """Return the port noted in `folder`, or a new one, free now at address `bind` (empty: all), and note it there.
 
     Returns 0, which lets the kernel choose, when no free one is found.
     """
     note = folder / "sip-port"
     with contextlib.suppress(OSError, ValueError):
-        kept = int(note.read_text(encoding="ascii"))
+        kept = int(read(note, 8))
         if LOWEST <= kept < HIGHEST and _free(kept, bind):
             return kept
     for _ in range(_TRIES):
         port = random.randrange(LOWEST, HIGHEST)  # noqa: S311  (to be out of the way, not to be secret)
         if _free(port, bind):
-            with contextlib.suppress(OSError):
-                note.write_text(str(port), encoding="ascii")
+            storage.replace(note, str(port).encode(), lasting=True)
             return port
     return 0
 

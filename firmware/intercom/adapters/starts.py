@@ -9,6 +9,11 @@ import json
 import time
 from pathlib import Path
 
+from intercom.adapters.storage import Storage
+from intercom.adapters.whole_files import read
+
+_LONGEST = 256
+"""Bytes; a longer note is none of ours."""
 YOUNG_S = 60.0
 """A daemon that died sooner than this after its start has died young. The watchdog takes 20 s for one that is stuck."""
 
@@ -16,9 +21,9 @@ YOUNG_S = 60.0
 class Starts:
     """The note of one daemon for the next."""
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is read or written yet."""
-        self._path = path
+    def __init__(self, path: Path, storage: Storage | None = None) -> None:
+        """Nothing is read or written yet. `storage` tells what cannot be written."""
+        self._path, self._storage = path, storage or Storage()
 
     def begin(self, rest_s: tuple[float, ...]) -> int:
         """Note that a daemon starts; return how many in a row died young before it.
@@ -30,8 +35,7 @@ class Starts:
         rested_s = rest_s[min(young, len(rest_s) - 1)]
         young = young + 1 if at <= now < at + rested_s + YOUNG_S else 0
         # A full disk is no reason not to start; only the next count is lost.
-        with contextlib.suppress(OSError):
-            self._path.write_text(json.dumps({"young": young, "at": now}))
+        self._storage.replace(self._path, json.dumps({"young": young, "at": now}).encode())
         return young
 
     def end(self) -> None:
@@ -42,7 +46,7 @@ class Starts:
     def _read(self) -> tuple[int, float]:
         """Return how many died young, and when the last one started; nobody ever, where there is no such note."""
         try:
-            noted = json.loads(self._path.read_text())
+            noted = json.loads(read(self._path, _LONGEST))
             return max(0, int(noted["young"])), float(noted["at"])
         except (OSError, ValueError, TypeError, KeyError, OverflowError):
             return 0, float("-inf")

@@ -7,9 +7,12 @@ import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from intercom import paths
 from intercom.config import Secret
 from intercom.reading import Section
 
+DECRYPTS_S = 20.0
+"""How long decrypting may take, in seconds: a TPM is slow."""
 LARGEST = 4096
 """Bytes; a file with more in it is not a password."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
@@ -79,16 +82,39 @@ class Vault:
         name = section.text(key, None, "the name of a systemd credential", lambda text: bool(_NAME.fullmatch(text)))
         if not name:
             return None
-        if self._credentials:
-            return self._read(section, key, Path(self._credentials) / name)
-        where = f"{section.title} {key}"
-        if self._in_service:
-            load = f"LoadCredential={name}:FILE"
-            told = f"systemd hands over no credentials; add {load} to intercom.service"
-            section.problems.lack(section.title, key, told)
+        sealed = self.folder / f"{name}.cred"
+        places = [Path(self._credentials) / name] if self._credentials else []
+        found = next((place for place in (*places, paths.UNSEALED / name) if os.access(place, os.F_OK)), None)
+        if found is not None or (places and not os.access(sealed, os.F_OK)):
+            return self._read(section, key, found or places[0])
+        if not self._in_service:
+            return self._unsealed(section, key, sealed)
+        if os.access(sealed, os.F_OK):
+            told = f"{sealed} was not decrypted at this start: is it of another machine, or of another name?"
         else:
-            section.problems.warn(where, "not checked: only the service itself is given credentials")
+            told = f"systemd hands over no credentials; make {sealed} with systemd-creds encrypt --name={name}"
+        section.problems.lack(section.title, key, told)
         return None
+
+    def _unsealed(self, section: Section, key: str, sealed: Path) -> str | None:
+        """Return what is in an encrypted file, for who checks it: root alone can tell whether it can be decrypted."""
+        where = f"{section.title} {key}"
+        if os.geteuid() != 0 or not os.access(sealed, os.F_OK):
+            section.problems.warn(where, "not checked: only the service itself is given credentials")
+            return None
+        import subprocess  # noqa: PLC0415  (the daemon asks nobody)
+
+        command = ["systemd-creds", "decrypt", f"--name={sealed.stem}", str(sealed), "-"]
+        try:
+            done = subprocess.run(command, capture_output=True, check=False, timeout=DECRYPTS_S)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            section.problems.warn(where, f"not checked: systemd-creds cannot be asked ({type(error).__name__})")
+            return None
+        if done.returncode:
+            told = (done.stderr.decode(errors="replace").strip().splitlines() or ["systemd-creds does not say why"])[-1]
+            section.problems.lack(section.title, key, f"{sealed} cannot be decrypted: {told}")
+            return None
+        return done.stdout.decode(errors="replace").rstrip("\r\n")
 
     def _read(self, section: Section, key: str, path: Path) -> str | None:
         where = f"{section.title} {key}"

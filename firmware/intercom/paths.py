@@ -5,9 +5,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+USER = "intercom"
+"""Whom the service runs as."""
 CONFIG = Path("/etc/intercom/intercom.toml")
 STATE = Path("/var/lib/intercom")
 """The service's StateDirectory."""
+UNSEALED = Path("/run/intercom-credentials")
+"""Where `systemd/intercom-unseal` puts what it could decrypt of /etc/intercom/NAME.cred, before each start."""
 SOCKET = Path("/run/intercom/control.sock")
 """In the service's RuntimeDirectory."""
 HOUSE = CONFIG.with_name("house.toml")

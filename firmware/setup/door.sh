@@ -143,7 +143,7 @@ uninstall_door() {
     with_systemd 'systemctl daemon-reload' systemctl daemon-reload
     rm -rf "$PREFIX"
     if [[ -z $keep ]]; then
-        rm -rf /etc/intercom "$STATE" /run/intercom /run/intercom-house /etc/systemd/system/intercom.service.d
+        rm -rf /etc/intercom "$STATE" /run/intercom /run/intercom-house /run/intercom-credentials /etc/systemd/system/intercom.service.d
         userdel intercom 2>/dev/null || true
         groupdel intercom-house-socket 2>/dev/null || true
     fi

@@ -84,6 +84,6 @@ check_restored() {
     # For the other shell.
     # shellcheck disable=SC2016
     unshare --mount --propagation private sh -c \
-        'mount --bind "$1" /etc/intercom && exec "$2" check /etc/intercom/intercom.toml' \
+        'mount --bind "$1" /etc/intercom && exec "$2" check --only-content /etc/intercom/intercom.toml' \
         sh "$RESTORED/etc/intercom" "$PREFIX/current/bin/intercom"
 }

@@ -99,7 +99,7 @@ def test_a_credential_missing_stops_the_service_but_not_who_only_checks() -> Non
     """Only the service is given credentials, so nobody else can tell whether they are there."""
     document = tomllib.loads(BASE)
     document["accounts"]["home"]["credential"] = "x"
-    with pytest.raises(ConfigError, match=r"add LoadCredential=x:FILE to intercom\.service"):
+    with pytest.raises(ConfigError, match=r"make x\.cred with systemd-creds encrypt"):
         parse(document, Path("f"), environ={})
 
     got = parse(document, Path("f"), environ={}, in_service=False)

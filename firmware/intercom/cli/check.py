@@ -7,13 +7,25 @@ from pathlib import Path
 from intercom import paths
 from intercom.cli.command import Command
 from intercom.config import Config
+from intercom.errors import ConfigError
 
 
-def check(path: Path) -> int:
-    """Show what a file would make, and what is unwise in it. Raises ConfigError with everything that is wrong."""
-    from intercom.loading import load  # noqa: PLC0415  (reads TOML: only for who checks)
+def check(path: Path, *, only_content: bool = False) -> int:
+    """Show what a file would make, and what is unwise in it. Raises ConfigError with everything that is wrong.
 
-    config = load(path, in_service=False)
+    With `only_content` it is not asked whether the service may read the files that it names.
+    """
+    from intercom import eyes  # noqa: PLC0415  (reads TOML: only for who checks)
+    from intercom.loading import made, read  # noqa: PLC0415
+
+    content = read(path)
+    config = made(path, content, in_service=False)
+    if not only_content:
+        wrong, why_not = eyes.complaints(path, content)
+        if wrong:
+            raise ConfigError([f"{line} (for the service's user, {paths.USER})" for line in wrong])
+        if why_not:
+            print(f"note: {why_not}")
     for warning in config.warnings:
         print(f"warning: {warning}")
     print(f"{path}: good: {summary(config)}")
@@ -38,14 +50,17 @@ def _counted(number: int, word: str) -> str:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, nargs="?", default=paths.CONFIG, metavar="FILE", help="default: %(default)s")
+    parser.add_argument(
+        "--only-content", action="store_true", help="do not ask whether the service may read the files it names"
+    )
 
 
 COMMAND = Command(
     purpose="check a configuration",
-    more="Says everything that is wrong with it, at once.",
+    more="Says everything that is wrong with it, at once. As root it also looks with the eyes of the service's user.",
     examples=("intercom check", "intercom check my.toml"),
     exits={0: "it can be used", 1: "it cannot; what is wrong is on standard error"},
     asks_daemon=False,
     arguments=_arguments,
-    run=lambda arguments: check(arguments.file),
+    run=lambda arguments: check(arguments.file, only_content=arguments.only_content),
 )

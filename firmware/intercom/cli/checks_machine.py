@@ -26,14 +26,18 @@ WEAK, SLOWED, SINCE_START = 0b0001, 0b1110, 16
 
 def configuration(path: Path) -> tuple[Config | None, list[Finding]]:
     """Look at the configuration; return it as well, when it can be used."""
-    from intercom.loading import load  # noqa: PLC0415  (reads TOML)
+    from intercom import eyes  # noqa: PLC0415  (reads TOML)
+    from intercom.loading import made, read  # noqa: PLC0415
 
     what = "configuration"
     try:
-        config = load(path, in_service=False)
+        content = read(path)
+        config = made(path, content, in_service=False)
     except ConfigError as error:
         more = f" and {len(error.problems) - 1} more" if len(error.problems) > 1 else ""
         return None, [broken(what, f"{error.problems[0]}{more}", "see all of it with `intercom check`")]
+    if wrong := eyes.complaints(path, content)[0]:
+        return config, [broken(what, f"{wrong[0]} (for the service's user)", "see all of it with `intercom check`")]
     if config.warnings:
         return config, [unwise(what, config.warnings[0], "see all of it with `intercom check`")]
     return config, [well(what, str(path))]

@@ -88,13 +88,17 @@ def test_nothing_is_written_anew_while_there_is_nothing_to_date(tmp_path: Path) 
     assert (tmp_path / "codes").stat().st_ino == before.st_ino
 
 
-def test_what_an_older_intercom_wrote_keeps_its_uses(tmp_path: Path) -> None:
-    """By the names of their sections, as they were counted then; its lock-outs were of another kind."""
+def test_what_an_older_intercom_wrote_keeps_its_uses_and_lock_outs(tmp_path: Path) -> None:
+    """Uses by the names of their sections, as they were counted then. A lock-out was for all that a source could give,
+    and an upgrade does not lift it.
+    """
     old = {"format": 1, "boot": "one", "at": 1.0, "uses": [["guest", 2]],
-           "tries": [{"name": "201", "wrong": [1.0], "locks": 1, "locked_until": 900.0}]}  # fmt: skip
+           "tries": [{"name": "201", "wrong": [1.0], "locks": 1, "locked_until": 900.0},
+                     {"name": "keypad front", "wrong": [], "locks": 1, "locked_until": 0.5}]}  # fmt: skip
     (tmp_path / "codes").write_text(json.dumps(old))
+    locked = tuple(Tries("201", what, locked_until=900.0) for what in What)
 
-    assert at(tmp_path, 5.0).load() == Ledger((("guest", 2),))
+    assert at(tmp_path, 5.0).load() == Ledger((("guest", 2),), locked)
 
 
 def noted(at: float = 1.0, what: str = "codes", whole: float = 1.0) -> bytes:

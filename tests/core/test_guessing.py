@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from intercom.core import guessing, sources
 from intercom.core.codes import CARD
 from intercom.core.commands import CheckCode, KeepLedger, Kind, SetStrike
-from intercom.core.doorway import Ledger
+from intercom.core.doorway import Ledger, Tries
 from intercom.core.events import (
     ButtonPressed,
     CallAnswered,
@@ -423,6 +423,17 @@ def test_a_phone_is_one_source_however_it_is_spelt(spelling: str) -> None:
 
     assert sources.phone(house, spelling, "home") == "201@home"
     assert sources.payer(house, sources.phone(house, spelling, "home")) == "201@home"
+
+
+@pytest.mark.parametrize("spelling", [*SPELLINGS, "201@home", "keypad yard"])
+def test_a_lock_out_goes_on_under_the_source_s_one_name(spelling: str) -> None:
+    """An older intercom wrote it down as the phone was spelt."""
+    house = replace(rules(), dial={"office": "201"}, servers={"home": "pbx:5060", "spare": "pbx"})
+    left = (Tries(spelling, What.CODES, locked_until=900.0), Tries("202@home", What.CODES, locked_until=90.0))
+    story = Guesser(house, Ledger((), left))
+
+    name = spelling if spelling.startswith("keypad ") else "201@home"
+    assert story.state.tries == (replace(left[0], name=name), left[1])
 
 
 def test_two_accounts_at_one_server_are_one_and_at_two_are_two() -> None:

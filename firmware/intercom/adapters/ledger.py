@@ -100,14 +100,17 @@ class LedgerFile:
         if note["format"] not in (1, FORMAT):
             raise ValueError("of another version")
         uses = tuple((str(mark), int(used)) for mark, used in note["uses"])
-        if note["format"] == 1:
-            return Ledger(uses)  # its lock-outs were counted in another way
         now = self._clock()
         shift = 0.0 if self._boot and note["boot"] == self._boot else now - _instant(note["at"])
 
         def moved(instant: Any) -> float:
             return min(_instant(instant) + shift, now + LONGEST_S)
 
+        if note["format"] == 1:
+            # Counted in another way, and for all kinds of entries together; a lock-out goes on until it is over.
+            locked = [(str(one["name"]), moved(one["locked_until"])) for one in note["tries"]]
+            ends = [(name, until) for name, until in locked if until > now]
+            return Ledger(uses, tuple(Tries(name, what, locked_until=until) for name, until in ends for what in What))
         return Ledger(
             uses,
             tuple(

@@ -6,11 +6,16 @@ who texts it. All of these are 201@home, where home is the account whose server 
 server are one.
 """
 
-from intercom.core.rules import Rules
+from dataclasses import replace
+
+from intercom.core.doorway import Tries
+from intercom.core.rules import Rules, What
 from intercom.core.words import DIRECT
 
 OTHERS = "other callers"
 """Stands for every user whom the configuration does not name: a caller may choose any name. No user has a space."""
+_OTHERS_ONCE = "others"
+"""What they were called before."""
 _HEXADECIMAL = "0123456789abcdefABCDEF"
 _SEPARATORS = str.maketrans("", "", "-.() ")
 """What people write between the digits of a number (RFC 3966 section 3, visual separators)."""
@@ -38,6 +43,25 @@ def payer(rules: Rules, source: str) -> str:
     if is_keypad(source) or _is_named(rules, source):
         return source
     return f"{OTHERS}@{source.rpartition('@')[2]}"
+
+
+def renamed(rules: Rules, tries: tuple[Tries, ...]) -> tuple[Tries, ...]:
+    """Return accounts with each phone under its one name. Older intercoms kept them as the phone was spelt.
+
+    A phone that was known without its server is the one of each account.
+    """
+    found: dict[tuple[str, What], Tries] = {}
+    for one in tries:
+        names = [one.name]
+        if one.name == _OTHERS_ONCE:
+            names = [f"{OTHERS}@{account}" for account in rules.accounts]
+        elif not is_keypad(one.name) and (":" in one.name or "@" not in one.name):
+            names = [phone(rules, one.name, account) for account in rules.accounts]
+        for name in names:
+            known = found.get((name, one.what))
+            if known is None or known.locked_until < one.locked_until:
+                found[name, one.what] = replace(one, name=name)
+    return tuple(found.values())
 
 
 def _is_named(rules: Rules, source: str) -> bool:

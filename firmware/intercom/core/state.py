@@ -6,6 +6,7 @@ The tables that it moves by are in `phases.py`, what it means for sound, lamp an
 
 from enum import StrEnum
 
+from intercom.core import sources
 from intercom.core.acoustics import Acoustics
 from intercom.core.commands import Kind
 from intercom.core.doorway import BLANK, Door, Keying, Ledger, Tries, Wire
@@ -314,7 +315,7 @@ def new(boot: str, rules: Rules, ledger: Ledger = BLANK) -> State:
         sensors=tuple(Wire(name, active=None, level=None) for name in rules.sensors),
         tampers=frozenset(name for name, sensor in rules.sensors.items() if sensor.kind is SensorKind.TAMPER),
         uses=_uses(rules, ledger),
-        tries=ledger.tries,
+        tries=sources.renamed(rules, ledger.tries),
     )
 
 

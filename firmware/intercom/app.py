@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 from intercom import paths, wiring
 from intercom.adapters.clock import WallClock
-from intercom.adapters.control import Control
+from intercom.adapters.control import Control, refuse_second
 from intercom.adapters.diary import Diary
 from intercom.adapters.engine import PAUSES_S, VoiceEngine
 from intercom.adapters.evidence import Evidence
@@ -67,6 +67,7 @@ def run(config_path: Path, socket_path: Path) -> int:
 
     Raises ConfigError or HardwareError when it cannot be a door at all. Who starts it again at once is slowed down.
     """
+    refuse_second(socket_path)
     lock_memory_in()
     signals, wires = Signals(), Wires()
     folder = socket_path.parent

@@ -2,6 +2,7 @@
 """`intercom lock`: what systemd calls when the daemon is gone and its strikes are as they were."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from intercom import app, wires
 from intercom.__main__ import main
 from intercom.adapters import strikes
 from intercom.adapters.strikes import Strike
+from intercom.errors import HardwareError
 
 CONFIG = """
 [accounts.home]
@@ -183,6 +185,20 @@ def test_the_daemon_writes_its_note_before_it_claims_a_strike(
         app.run(config, tmp_path / "control.sock")
 
     assert seen == [(Strike("front", "GPIO27", active_high=True), Strike("gate", "GPIO23", active_high=False))]
+
+
+def test_a_second_daemon_leaves_everything_of_the_first_alone(config: Path, tmp_path: Path) -> None:
+    """Its note of strikes, its ledger, its count of starts: else `intercom lock` locked the second one's pins."""
+    strikes.note(tmp_path / "strikes", [Strike("front", "GPIO5", active_high=True)])
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    with socket.socket(socket.AF_UNIX) as first:
+        first.bind(str(tmp_path / "control.sock"))
+        first.listen()
+        with pytest.raises(HardwareError, match="another intercom runs here"):
+            app.run(config, tmp_path / "control.sock")
+
+    (tmp_path / "control.sock").unlink()
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
 def test_a_note_that_cannot_be_written_leaves_no_old_one(

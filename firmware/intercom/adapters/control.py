@@ -153,19 +153,25 @@ class Control:
             await writer.drain()
 
 
+def refuse_second(path: Path) -> None:
+    """Raise HardwareError when another intercom serves this socket: what lies beside it is that one's, until it ends."""
+    if not (path.is_symlink() or path.exists()):
+        return
+    if not stat.S_ISSOCK(path.lstat().st_mode):
+        raise HardwareError(f"control socket {path}: something else is there; remove it")
+    mode = stat.S_IMODE(path.lstat().st_mode)
+    with contextlib.suppress(PermissionError):
+        path.chmod(mode | stat.S_IWUSR)  # or we could not ask whether somebody serves it
+    if _is_served(path):
+        with contextlib.suppress(PermissionError):
+            path.chmod(mode)
+        raise HardwareError(f"control socket {path}: another intercom runs here; stop it first")
+
+
 def _listen(path: Path) -> socket.socket:
     """Return a listening socket, in the place of one that a dead daemon has left."""
-    if path.is_symlink() or path.exists():
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise HardwareError(f"control socket {path}: something else is there; remove it")
-        mode = stat.S_IMODE(path.lstat().st_mode)
-        with contextlib.suppress(PermissionError):
-            path.chmod(mode | stat.S_IWUSR)  # or we could not ask whether somebody serves it
-        if _is_served(path):
-            with contextlib.suppress(PermissionError):
-                path.chmod(mode)
-            raise HardwareError(f"control socket {path}: another intercom runs here; stop it first")
-        path.unlink()
+    refuse_second(path)
+    path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     # Born with its mode: nobody shall slip in between bind and chmod.
     before = os.umask(0o777 & ~_mode())

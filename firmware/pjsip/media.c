@@ -4,6 +4,8 @@
  * is said by what only its signalling tells: where that came from, and where its Contact leads, with the `alias` that a
  * proxy adds for a phone behind NAT (Kamailio's set_contact_alias()). The account's server may have one address for its
  * signalling and another one for its sound, so all of its addresses count. No other host is heard, however early.
+ * This machine itself (127.0.0.1) counts only where the SDP names it: a registrar beside the door has its signalling
+ * there, and so may every user of the machine.
  *
  * Everything here runs in the one thread that owns PJSIP; patch 04 has the hook.
  */
@@ -75,8 +77,32 @@ static unsigned put(pj_sockaddr hosts[], unsigned count, unsigned room, pj_str_t
     return count;
 }
 
+/* Take those out that are this machine itself; return how many are left. */
+static unsigned elsewhere(pj_sockaddr hosts[], unsigned count)
+{
+    unsigned i, kept = 0;
+
+    for (i = 0; i < count; ++i) {
+        static const unsigned char loopback6[16] = { [15] = 1 };
+        const pj_bool_t here = hosts[i].addr.sa_family == PJ_AF_INET6
+                                   ? pj_memcmp(pj_sockaddr_get_addr(&hosts[i]), loopback6, sizeof(loopback6)) == 0
+                                   : hosts[i].ipv4.sin_addr.s_addr == pj_htonl(0x7F000001);
+        if (!here)
+            pj_sockaddr_cp(&hosts[kept++], &hosts[i]);
+    }
+    return kept;
+}
+
+static unsigned named_by(pjsua_call_id id, pj_sockaddr hosts[], unsigned room);
+
 /* The hook of patch 04. */
 static unsigned hosts_of(pjsua_call_id id, pj_sockaddr hosts[], unsigned room)
+{
+    return elsewhere(hosts, named_by(id, hosts, room));
+}
+
+/* Put in the hosts that a call's signalling names. */
+static unsigned named_by(pjsua_call_id id, pj_sockaddr hosts[], unsigned room)
 {
     const pj_str_t alias = { "alias", 5 };
     pjsua_call *call = &pjsua_var.calls[id];

@@ -127,6 +127,20 @@ def test_a_third_host_neither_hears_nor_keys(at: Sockets, state: Callable[[FarEn
         assert not heard(third)
 
 
+def test_a_user_of_this_machine_is_not_the_far_end_because_the_registrar_is_on_it(at: Sockets) -> None:
+    """A silent phone elsewhere, its server on 127.0.0.1: from there anybody here may send, and is nobody."""
+    local, phone = at("127.0.0.1"), at(SECOND)
+    with contextlib.closing(FarEnd("127.0.0.1")) as peer:
+        peer.rtp.close()
+        peer.rtp = phone
+        with talking(peer) as engine:
+            attack(peer, local)
+
+            assert keys_told(engine, peer, 200) == SENTINEL
+            assert hears(phone)
+            assert not heard(local)
+
+
 def test_a_third_host_neither_hears_nor_keys_before_the_answer(at: Sockets) -> None:
     """Early media: the sound is there, the far end may be silent."""
     third = at(THIRD)
@@ -144,7 +158,7 @@ def test_a_third_host_neither_hears_nor_keys_before_the_answer(at: Sockets) -> N
 def test_a_phone_behind_nat_is_heard_from_where_its_signalling_comes(at: Sockets) -> None:
     """Its SDP leads nowhere. The sound goes to where its own comes from; its keys count behind its voice."""
     third = at(THIRD)
-    with contextlib.closing(FarEnd()) as peer:
+    with contextlib.closing(FarEnd(SECOND)) as peer:
         peer.named = NOWHERE
         with talking(peer) as engine:
             attack(peer, third)

@@ -3,6 +3,7 @@
 
 import contextlib
 import shutil
+import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,6 +46,22 @@ def test_a_certificate_of_a_given_authority_for_this_name_is_believed(
         engine.send(Register("house"))
 
         assert engine.wait(LineUp).account == "house"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2])
+def test_an_old_version_of_tls_is_no_line(
+    server: Callable[..., TlsServer], tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    """Nothing is said over what RFC 8996 has retired, whoever the server is; 1.2 still counts."""
+    made = certificates.make(tmp_path, IP, NAME)
+    old = server(made, version=version)
+    with running(over_tls(old, ca_file=str(made.authority))) as engine:
+        engine.send(Register("house"))
+        told = engine.wait((LineLost, LineUp))
+
+        good = version == ssl.TLSVersion.TLSv1_2
+        assert isinstance(told, LineUp) is good
+        assert bool(old.requests) is good
 
 
 def test_a_server_may_be_believed_by_its_very_certificate(server: Callable[..., TlsServer], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import threading
+import warnings
 from typing import Any
 
 from lab.certificates import Certificates
@@ -16,9 +17,23 @@ from lab.certificates import Certificates
 class TlsServer:
     """It accepts connections on an address of its own and answers REGISTER and OPTIONS with 200."""
 
-    def __init__(self, shown: Certificates, ip: str = "127.0.0.1", believes: Certificates | None = None) -> None:
-        """`believes` signs the certificates that it asks doors for; without it it asks for none."""
+    def __init__(
+        self,
+        shown: Certificates,
+        ip: str = "127.0.0.1",
+        believes: Certificates | None = None,
+        *,
+        version: ssl.TLSVersion | None = None,
+    ) -> None:
+        """`believes` signs the certificates that it asks doors for; without it it asks for none.
+
+        It speaks no other version of TLS than `version`, where one is given.
+        """
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if version is not None:
+            self._context.set_ciphers("ALL:@SECLEVEL=0")  # else OpenSSL 3 does not have the old ones
+            with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+                self._context.minimum_version = self._context.maximum_version = version
         self._context.load_cert_chain(shown.certificate, shown.key)
         if believes is not None:
             self._context.verify_mode = ssl.CERT_REQUIRED

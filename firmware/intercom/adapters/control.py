@@ -154,7 +154,7 @@ class Control:
 
 
 def refuse_second(path: Path) -> None:
-    """Raise HardwareError when another intercom serves this socket: what lies beside it is that one's, until it ends."""
+    """Raise HardwareError when another intercom serves this socket: what lies beside it is that one's."""
     if not (path.is_symlink() or path.exists()):
         return
     if not stat.S_ISSOCK(path.lstat().st_mode):

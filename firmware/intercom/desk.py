@@ -154,7 +154,7 @@ class Desk:
             return {"ok": False, "error": f"no door {name!r}, there is {', '.join(doors) or 'none'}"}
         self._daemon.take(ReleaseAsked(name, by, released, hold), time.monotonic())
         now = time.monotonic()
-        return {"ok": True, "door": next(one for one in _doors(self._daemon.state, now) if one["door"] == name)}
+        return {"ok": True, "door": next(one for one in _doors(self._daemon, now) if one["door"] == name)}
 
     async def _call(self, target: str, by: str) -> Answer:
         if not grammar.is_target(target):
@@ -237,8 +237,8 @@ class Desk:
         """See every record: presses and visits that somebody waits for are among them."""
         self._told += 1
         self._records.append(
-            {"number": self._told, "at": time.time(), "kind": report.kind, "text": sentence(report)}
-            | {"fields": report.fields}
+            {"number": self._told, "at": time.time(), "monotonic": time.monotonic(), "kind": report.kind}
+            | {"text": sentence(report), "fields": report.fields}
         )
         self._counts[report.kind.value] += 1
         _wake(self._curious)
@@ -264,6 +264,7 @@ class Desk:
     def _status(self) -> Answer:
         state, now = self._daemon.state, time.monotonic()
         level = levels(state)
+        names = {button.key: button.name for button in self._configured.config.buttons}
         return {
             "name": self._configured.config.name,
             "version": __version__,
@@ -275,12 +276,18 @@ class Desk:
             "buttons": [
                 {
                     "button": button.name,
+                    "name": names.get(button.name, button.name),
                     "through": _through(button.name, state, self._daemon.rules),
                     "pressed": bool(button.active),
                 }
                 for button in state.buttons
             ],
-            "doors": _doors(state, now),
+            "doors": _doors(self._daemon, now),
+            "tampers": [
+                {"tamper": wire.name, "opened": bool(wire.active)}
+                for wire in state.sensors
+                if wire.name in state.tampers
+            ],
             "locked_out": _locked_out(state, now),
             "self_test": self._self_test,
             "configuration": {"waits": self._configured.wanted is not None, "trial": self._configured.trial()},
@@ -347,16 +354,20 @@ def _lines(state: State, now: float) -> list[Answer]:
     ]
 
 
-def _doors(state: State, now: float) -> list[Answer]:
-    """Return each door: released and for how long still, and what its contact says ("" where there is none)."""
+def _doors(daemon: Daemon, now: float) -> list[Answer]:
+    """Return each door: released and for how long still, whether it has a contact, and what that one says.
+
+    "" is what it says before its first reading, and where there is none.
+    """
     return [
         {
             "door": door.name,
             "released": door.released_until is not None,
             "for_s": round(max(0.0, door.released_until - now), 1) if door.released_until is not None else 0.0,
             "contact": "" if door.is_open is None else "open" if door.is_open else "shut",
+            "has_contact": f"contact {door.name}" in daemon.rules.sensors,
         }
-        for door in state.doors
+        for door in daemon.state.doors
     ]
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from intercom.adapters.control import Peer
 
 COMMANDS = ("press", "release", "hangup")
+"""What [mqtt] commands may allow. Who may release a door may lock it again."""
 LARGEST = 64 * 1024
 """Bytes of house.toml that are read."""
 Answer = dict[str, Any]
@@ -41,6 +42,8 @@ class HouseDesk:
                 asked = {"do": "press", "button": button}
             case {"do": "release", "door": str(door)}:
                 asked = {"do": "release", "door": door, "released": True, "hold": False}
+            case {"do": "lock", "door": str(door)}:
+                asked = {"do": "release", "door": door, "released": False, "hold": False}
             case {"do": "hangup"}:
                 asked = {"do": "hangup"}
             case _:

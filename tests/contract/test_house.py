@@ -20,7 +20,8 @@ import pytest
 from intercom.config import Secret
 from intercom.core.commands import Kind
 from intercom.errors import ConfigError
-from intercom.house import bridge, mqtt, settings, webhooks
+from intercom.house import bridge, mqtt, orders, settings, webhooks
+from intercom.house.outbox import Outbox
 from lab.mosquitto import Listener, Mosquitto
 from lab.processes import wait_until
 
@@ -53,10 +54,10 @@ class Server:
         self.server.server_close()
 
 
-def told(url: str, capsys: pytest.CaptureFixture[str], tries_s: tuple[float, ...] = ()) -> str:
-    """Tell one record; return what is printed."""
-    caller = webhooks.Caller(settings.Webhook("a", url, (Kind.VISIT_ENDED,), Secret("key")), tries_s=tries_s)
-    asyncio.run(caller._tell(RECORD))
+def told(url: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """Tell one record once; return what is printed."""
+    caller = webhooks.Caller(settings.Webhook("a", url, (Kind.VISIT_ENDED,), Secret("key")))
+    asyncio.run(caller.tell(RECORD))
     return capsys.readouterr().err
 
 
@@ -133,7 +134,7 @@ class Broken:
     """Somebody who cannot be told anything."""
 
     def __init__(self) -> None:
-        self.queue, self.times, self.thrice = bridge.Queue(), 0, asyncio.Event()
+        self.outbox, self.times, self.thrice = Outbox(), 0, asyncio.Event()
 
     async def run(self) -> None:
         self.times += 1
@@ -156,7 +157,7 @@ def test_one_broken_receiver_ends_no_other(monkeypatch: pytest.MonkeyPatch, caps
     async def watched() -> tuple[int, bool]:
         broken, well = Broken(), Well()
         running = asyncio.create_task(bridge.bridge(Path("/nowhere"), [broken, well]))
-        await asyncio.wait_for(well.queue.get(), 10)
+        await asyncio.wait_for(well.outbox.changed(), 10)
         await asyncio.wait_for(broken.thrice.wait(), 10)
         done = running.done()
         running.cancel()
@@ -184,11 +185,12 @@ def test_a_flood_of_commands_is_one_line(broker: Mosquitto, capsys: pytest.Captu
         return {"ok": True}
 
     async def flooded() -> None:
-        bridging = mqtt.Broker(settings.Mqtt(broker.ip, topic="front", commands=("press",)), Path("/nowhere"))
+        wanted = settings.Mqtt(broker.ip, topic="front", commands=("press",), identity="aaa")
+        bridging = mqtt.Broker(wanted, Path("/nowhere"))
         running = asyncio.create_task(bridging.run())
         listener = Listener(broker)
         try:
-            await asyncio.to_thread(listener.await_message, "front/availability")
+            await asyncio.to_thread(listener.await_message, "front/owner")
             for _ in range(1000):
                 listener.say("front/command", "release front")
             listener.say("front/command", "press " + "x" * 1_000_000)
@@ -200,7 +202,7 @@ def test_a_flood_of_commands_is_one_line(broker: Mosquitto, capsys: pytest.Captu
             running.cancel()
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(mqtt, "granted", granted)
+        patched.setattr(orders, "granted", granted)
         asyncio.run(flooded())
     said = capsys.readouterr().err
     assert asked == [{"do": "press", "button": "front", "login": "MQTT"}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import secrets
 import subprocess
 import time
 from pathlib import Path
@@ -78,6 +79,24 @@ class Listener:
             if message.topic == topic and containing in text:
                 return text
             passed.append(f"{message.topic} {text[:80]}")
+
+    def until(self, topic: str, containing: str = "", seconds: float = 10) -> list[tuple[str, str]]:
+        """Await a message; return all that came before it, and itself as the last: topic and text of each."""
+        heard, deadline = [], time.monotonic() + seconds
+        while True:
+            try:
+                message = self._heard.get(timeout=max(0.01, deadline - time.monotonic()))
+            except queue.Empty:
+                raise LabError(f"nothing on {topic} with {containing!r}, but: {heard[-20:]}") from None
+            heard.append((message.topic, message.payload.decode()))
+            if message.topic == topic and containing in heard[-1][1]:
+                return heard
+
+    def fence(self) -> list[tuple[str, str]]:
+        """Return all that the broker has sent so far."""
+        mark = secrets.token_hex(8)
+        self.say("fence", mark)
+        return self.until("fence", mark)[:-1]
 
     def say(self, topic: str, text: str, **options: Any) -> None:
         """Tell the broker something."""

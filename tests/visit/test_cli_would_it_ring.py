@@ -67,7 +67,7 @@ def test_a_pipe_gets_the_same_without_colour_and_scripts_get_json(station: Door)
     assert set(told) == {
         "name", "version", "uptime_s", "time", "phase", "lamp", "text", "lines", "doors", "buttons", "configuration",
         "conditions", "card", "machine", "counts", "outcomes", "engine", "visits",
-        "locked_out", "self_test",
+        "locked_out", "self_test", "tampers",
     }  # fmt: skip
     assert set(told["lines"][0]) == {
         "account", "state", "since_s", "took_ms", "round_trip_ms", "server", "detail",

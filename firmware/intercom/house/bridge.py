@@ -1,45 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The bridge: asks the daemon what has happened, and hands it to those who are to be told.
+"""The bridge: asks the daemon what has happened, and hands it to the receivers.
 
 The daemon knows nothing of brokers and web servers, so none of them can hold it up.
 """
 
 import asyncio
+import json
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from intercom.cli.client import granted
-from intercom.errors import IntercomError
+from intercom.errors import ControlError
+from intercom.house.outbox import Outbox
 
 WAIT_S, PAUSE_S, AGAIN_S = 30.0, 1.0, 15.0
-KEPT = 500
-"""What is kept for one who cannot be reached; then the oldest goes."""
-News = tuple[dict[str, Any] | None, list[dict[str, Any]]]
-"""The daemon's status, None when there is no daemon; and the records that are new."""
+LONGEST_ANSWER = 1 << 24
+"""Bytes."""
 
 
 class Told(Protocol):
-    """Somebody who is told."""
+    """A receiver."""
 
-    queue: "Queue"
+    outbox: Outbox
 
     async def run(self) -> None:
         """Tell, for ever."""
-
-
-class Queue(asyncio.Queue[News]):
-    """News for one of them, with an end to its patience."""
-
-    def __init__(self) -> None:
-        super().__init__(KEPT)
-
-    def add(self, news: News) -> None:
-        """Add, at the expense of the oldest when there is too much."""
-        if self.full():
-            self.get_nowait()
-        self.put_nowait(news)
 
 
 async def bridge(socket: Path, told: Sequence[Told]) -> None:
@@ -47,7 +34,7 @@ async def bridge(socket: Path, told: Sequence[Told]) -> None:
     async with asyncio.TaskGroup() as group:
         for one in told:
             group.create_task(_again(one))
-        group.create_task(_follow(socket, [one.queue for one in told]))
+        group.create_task(_follow(socket, [one.outbox for one in told]))
 
 
 async def _again(one: Told) -> None:
@@ -59,15 +46,15 @@ async def _again(one: Told) -> None:
         await asyncio.sleep(AGAIN_S)
 
 
-async def _follow(socket: Path, queues: Sequence[Queue]) -> None:
+async def _follow(socket: Path, outboxes: Sequence[Outbox]) -> None:
     since, gone, following = -1, False, False
     while True:
         request = {"do": "next", "since": since, "within_s": WAIT_S}
         try:
-            answer = await asyncio.to_thread(granted, socket, request, WAIT_S + 10)
-        except IntercomError:
+            answer = await _ask(socket, request, WAIT_S + 10)
+        except ControlError:
             if following or not gone:
-                _add(queues, (None, []))
+                _add(outboxes, None, [])
                 print("the intercom does not answer", flush=True)
             since, gone, following = -1, True, False
             await asyncio.sleep(PAUSE_S)
@@ -77,9 +64,31 @@ async def _follow(socket: Path, queues: Sequence[Queue]) -> None:
         if not following:
             print("the intercom is followed", flush=True)
         since, following = int(answer["told"]), True
-        _add(queues, (answer["status"], records))
+        _add(outboxes, answer["status"], records)
 
 
-def _add(queues: Sequence[Queue], news: News) -> None:
-    for queue in queues:
-        queue.add(news)
+def _add(outboxes: Sequence[Outbox], status: dict[str, Any] | None, records: list[dict[str, Any]]) -> None:
+    for record in records:
+        record.setdefault("monotonic", time.monotonic())
+    for outbox in outboxes:
+        outbox.add(status, records)
+
+
+async def _ask(path: Path, request: dict[str, Any], within_s: float) -> dict[str, Any]:
+    """Return the daemon's answer. Unlike `cli.client.ask` it can be given up at once, when this process has to end.
+
+    Raises ControlError when there is none.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            reader, writer = await asyncio.open_unix_connection(path, limit=LONGEST_ANSWER)
+            try:
+                writer.write(json.dumps(request).encode() + b"\n")
+                answer = json.loads(await reader.readline())
+            finally:
+                writer.close()
+    except (OSError, ValueError) as error:  # TimeoutError is an OSError
+        raise ControlError(f"no answer at {path}: {error}") from error
+    if not isinstance(answer, dict) or answer.get("ok") is not True:
+        raise ControlError(f"no intercom answers at {path}")
+    return answer

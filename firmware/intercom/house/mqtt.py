@@ -1,151 +1,264 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """MQTT: what the door is (retained), what happens, and what may be asked of it.
 
-Below the door's topic: `availability` ("online", "offline"), `state` (one JSON object), `doorbell` (a press),
-`event` (every record), `command` ("press front", "release", "hangup": only what the settings allow).
+Below the door's topic: `availability` ("online", "offline"), `state` (one JSON object), `doorbell/BUTTON` (a press),
+`alarm`, `event` (every record), `command` (only what the settings allow), `owner` (which door has the topic).
+
+Below `intercom/IDENTITY`, whatever the topic: `announced`, what was ever told to Home Assistant, and `fence`.
 """
 
 import asyncio
+import contextlib
 import json
+import secrets
 import ssl
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import aiomqtt
 
-from intercom.adapters.records import printable
-from intercom.cli.client import granted
 from intercom.errors import IntercomError
-from intercom.house.bridge import Queue
+from intercom.house import messages
+from intercom.house.announced import Announced, config_topic
 from intercom.house.discovery import announcement
+from intercom.house.orders import Orders
+from intercom.house.outbox import Outbox
+from intercom.house.owner import Claim
 from intercom.house.settings import Mqtt
 
-LONGEST = 200
-"""Bytes of a command; no button's or door's name is longer."""
-QUIET_S = 60.0
-"""How often commands that were not obeyed are told, in seconds: anybody at the broker can send a thousand a second."""
-PAUSES_S = (1.0, 2.0, 5.0, 15.0, 60.0)
+PAUSES_S = (1.0, 2.0, 5.0, 15.0)
+TAKEN_S = 30.0
+"""How often it is looked whether another door has left the topic, in seconds."""
+PATIENCE_S = 10.0
+"""How long the broker may take to give back what was just written."""
+FAREWELL_S = 2.0
+
+
+class TakenError(IntercomError):
+    """Another door has this one's topic, or its identity."""
 
 
 class Broker:
     """Tells one broker, and hears what it asks."""
 
     def __init__(self, settings: Mqtt, socket: Path, *, pauses_s: tuple[float, ...] = PAUSES_S) -> None:
-        self._settings, self._socket, self._pauses_s = settings, socket, pauses_s
-        self._status: dict[str, Any] | None = None
-        self._announced = ""
-        self._unheard, self._quiet_until = 0, 0.0
-        self.queue = Queue()
+        self._settings, self._pauses_s = settings, pauses_s
+        self._orders = Orders(settings, socket)
+        self._run = secrets.token_hex(8)
+        self._troubled = ""
+        self._failed = 0
+        self.outbox = Outbox()
 
     async def run(self) -> None:
         """Be connected, again and again."""
-        failed = 0
         while True:
+            pause_s = TAKEN_S
             try:
-                async with self._client() as client:
-                    failed, self._announced = 0, ""
-                    await self._serve(client)
+                async with client(self._settings, will=True) as connected:
+                    await self._serve(connected)
+            except TakenError as error:
+                self._trouble(str(error))
             except aiomqtt.MqttError as error:
-                if not failed:
-                    print(f"mqtt: {self._settings.server}: {error}", file=sys.stderr, flush=True)
-                await asyncio.sleep(self._pauses_s[min(failed, len(self._pauses_s) - 1)])
-                failed += 1
+                self._trouble(str(error) or repr(error))
+                pause_s = self._pauses_s[min(self._failed, len(self._pauses_s) - 1)]
+                self._failed += 1
+            await self.outbox.pause(pause_s)
 
-    def _client(self) -> aiomqtt.Client:
-        return aiomqtt.Client(
-            *self._settings.address,
-            username=self._settings.user or None,
-            password=self._settings.password.reveal() or None,
-            tls_context=ssl.create_default_context(cafile=self._settings.ca_file or None)
-            if self._settings.tls
-            else None,
-            will=aiomqtt.Will(self._topic("availability"), "offline", 1, retain=True),
-        )
+    def _trouble(self, why: str) -> None:
+        """Tell the first failure of a row, and each that is another than the one before."""
+        if why != self._troubled:
+            print(f"mqtt: {self._settings.server}: {why}", file=sys.stderr, flush=True)
+        self._troubled = why
 
-    async def _serve(self, client: aiomqtt.Client) -> None:
+    async def _serve(self, connected: aiomqtt.Client) -> None:
+        known = await retained(connected, self._settings, Claim.topics(self._settings))
+        claim = Claim(self._settings, self._run, known)
+        if claim.refused:
+            raise TakenError(claim.refused)
+        await connected.publish(claim.topic, claim.text, 1, retain=True)
+        await _await_message(connected, claim.topic, claim.text)
+        session = _Session(self._settings, connected, self.outbox, known)
+        await session.take_back()
         if self._settings.commands:
-            await client.subscribe(self._topic("command"), 1)
-        await self._tell_state(client)
-        telling = asyncio.create_task(self._tell(client))
-        hearing = asyncio.create_task(self._hear(client))
+            await connected.subscribe(self._topic("command"), 1)
+        if self._settings.discovery:
+            await connected.subscribe(f"{self._settings.discovery}/status", 1)
+        if self._troubled:
+            print(f"mqtt: {self._settings.server}: connected again", file=sys.stderr, flush=True)
+        self._troubled, self._failed = "", 0
         try:
-            done, _ = await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            telling.cancel()
-            hearing.cancel()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(session.tell())
+                group.create_task(self._hear(connected, session, claim))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+        except asyncio.CancelledError:
+            await session.leave()
+            raise
 
-    async def _tell(self, client: aiomqtt.Client) -> None:
-        while True:
-            self._status, records = await self.queue.get()
-            for record in records:
-                if record["kind"] == "press-accepted":
-                    pressed = {"event_type": "press", "button": record["fields"].get("button", "")}
-                    await client.publish(self._topic("doorbell"), json.dumps(pressed), 1)
-                await client.publish(self._topic("event"), json.dumps(record), 1)
-            await self._tell_state(client)
-
-    async def _tell_state(self, client: aiomqtt.Client) -> None:
-        status = self._status
-        await client.publish(self._topic("availability"), "online" if status else "offline", 1, retain=True)
-        if status is None:
-            return
-        if self._settings.discovery and self._announced != status["name"]:
-            self._announced = status["name"]
-            topic, config = announcement(self._settings, status)
-            await client.publish(topic, json.dumps(config), 1, retain=True)
-        await client.publish(self._topic("state"), json.dumps(state(status)), 1, retain=True)
-
-    async def _hear(self, client: aiomqtt.Client) -> None:
-        async for message in client.messages:
-            payload = message.payload if isinstance(message.payload, bytes) else b""
-            if len(payload) > LONGEST:
-                self._refused(f"a command of {len(payload)} bytes", f"the longest may have {LONGEST}")
-                continue
-            words = payload.decode("utf-8", "replace").split()
-            # A retained command is an old one: nobody wants the door opened by a reconnection.
-            if words and not message.retain:
-                await self._obey(words[0].casefold(), words[1] if len(words) > 1 else "")
-
-    async def _obey(self, command: str, what: str) -> None:
-        requests: dict[str, Callable[[], dict[str, Any]]] = {
-            "press": lambda: {"do": "press", "button": what},
-            "release": lambda: {"do": "release", "door": what, "released": True, "hold": False},
-            "hangup": lambda: {"do": "hangup"},
-        }
-        if command not in self._settings.commands:
-            self._refused(repr(command[:40]) + " is not allowed", "see commands in house.toml")
-            return
-        try:
-            await asyncio.to_thread(granted, self._socket, {**requests[command](), "login": "MQTT"})
-        except IntercomError as error:
-            self._refused(printable(f"{command} {what[:40]}"), str(error))
-
-    def _refused(self, what: str, why: str) -> None:
-        """Tell of a command that was not obeyed: the first one, and then once in a while how many more there were."""
-        self._unheard += 1
-        if (now := time.monotonic()) < self._quiet_until:
-            return
-        more = f" (and {self._unheard - 1} more since the last line)" if self._unheard > 1 else ""
-        print(f"mqtt: {what}: {why}{more}", file=sys.stderr, flush=True)
-        self._quiet_until, self._unheard = now + QUIET_S, 0
+    async def _hear(self, connected: aiomqtt.Client, session: "_Session", claim: Claim) -> None:
+        async for message in connected.messages:
+            topic, payload = str(message.topic), _payload(message)
+            if topic == claim.topic:
+                if why := claim.contested(payload.decode("utf-8", "replace")):
+                    raise TakenError(why)
+            elif topic == self._topic("availability"):
+                await session.correct(payload.decode("utf-8", "replace"))
+            elif topic == f"{self._settings.discovery}/status":
+                if payload == b"online":
+                    session.announce_again()
+            elif topic == self._topic("command") and not message.retain:
+                # A retained command is an old one: a reconnection must not open the door.
+                await self._orders.take(payload)
 
     def _topic(self, name: str) -> str:
-        return f"{self._settings.topic}/{name}"
+        return f"{self._settings.base}/{name}"
 
 
-def state(status: dict[str, Any]) -> dict[str, Any]:
-    """Return what the topic `state` says."""
-    return {
-        "phase": status["phase"],
-        "lamp": status["lamp"],
-        "line": "ON" if any(line["state"] == "registered" for line in status["lines"]) else "OFF",
-        "problem": "ON" if status["conditions"] else "OFF",
-        "conditions": [f"{one['condition']}: {one['detail']}" for one in status["conditions"]],
-        "doors": {door["door"]: "UNLOCKED" if door["released"] else "LOCKED" for door in status["doors"]},
-        **status["machine"],
-    }
+class _Session:
+    """What was told through one connection."""
+
+    def __init__(self, settings: Mqtt, connected: aiomqtt.Client, outbox: Outbox, known: dict[str, str]) -> None:
+        self._settings, self._client, self._outbox = settings, connected, outbox
+        self._announced = Announced.parse(known.get(Announced.topic(settings), ""))
+        self._told: dict[str, str] = {}
+        """Retained topic -> what it says."""
+
+    async def take_back(self) -> None:
+        """Take back what was told at other topics, by settings that were others."""
+        before, now = self._announced, Announced.of(self._settings, {})
+        if before.config and before.config != now.config:
+            await self._client.publish(before.config, "", 1, retain=True)
+        if before.base and before.base != now.base:
+            await forget_topics(self._client, self._settings, before.base)
+
+    async def tell(self) -> None:
+        """Tell records and status as they come, for ever."""
+        self._outbox.look_again()
+        while True:
+            await self._outbox.changed()
+            while (record := self._outbox.head) is not None:
+                for topic, content in messages.of_record(record, time.monotonic() - record["monotonic"]):
+                    await self._client.publish(f"{self._settings.base}/{topic}", json.dumps(content), 1)
+                self._outbox.done(record)
+            if self._outbox.lost:
+                print(f"mqtt: {self._outbox.lost} records were too many, and are lost", file=sys.stderr, flush=True)
+                self._outbox.lost = 0
+            if self._outbox.followed:
+                await self._tell_status(self._outbox.status)
+
+    async def _tell_status(self, status: dict[str, Any] | None) -> None:
+        base = self._settings.base
+        if status is None:
+            await self._retain(f"{base}/availability", "offline")
+            return
+        await self._announce(status)
+        await self._retain(f"{base}/state", json.dumps(messages.state(status)))
+        await self._retain(f"{base}/availability", "online")
+
+    async def _announce(self, status: dict[str, Any]) -> None:
+        topic, config = announcement(self._settings, status, self._announced.components)
+        self._announced = Announced.of(self._settings, {key: one["p"] for key, one in config["cmps"].items()})
+        # First what there is to be taken back one day, then the thing itself: either may be the last that is sent.
+        await self._retain(Announced.topic(self._settings), self._announced.text)
+        if topic:
+            await self._retain(topic, json.dumps(config))
+
+    async def _retain(self, topic: str, text: str) -> None:
+        if self._told.get(topic) != text:
+            await self._client.publish(topic, text, 1, retain=True)
+            self._told[topic] = text
+
+    async def correct(self, heard: str) -> None:
+        """Contradict the last will of a connection of ours that the broker had not yet missed."""
+        topic = f"{self._settings.base}/availability"
+        if heard != (told := self._told.get(topic, heard)):
+            await self._client.publish(topic, told, 1, retain=True)
+
+    def announce_again(self) -> None:
+        """Home Assistant is there again: tell everything anew."""
+        self._told = {}
+        self._outbox.look_again()
+
+    async def leave(self) -> None:
+        """Say goodbye: a clean end has no last will."""
+        with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                await self._client.publish(f"{self._settings.base}/availability", "offline", 1, retain=True)
+
+
+def client(settings: Mqtt, *, will: bool) -> aiomqtt.Client:
+    """Return a connection to be made."""
+    last = aiomqtt.Will(f"{settings.base}/availability", "offline", 1, retain=True)
+    return aiomqtt.Client(
+        *settings.address,
+        username=settings.user or None,
+        password=settings.password.reveal() or None,
+        tls_context=ssl.create_default_context(cafile=settings.ca_file or None) if settings.tls else None,
+        will=last if will else None,
+    )
+
+
+async def retained(connected: aiomqtt.Client, settings: Mqtt, topics: tuple[str, ...]) -> dict[str, str]:
+    """Return what these topics say, as far as they say anything. They stay subscribed.
+
+    A broker sends what it has retained before anything that is published afterwards: so the answer is whole when our
+    own mark comes back. Raises MqttError when it does not.
+    """
+    fence, mark = f"intercom/{settings.identity}/fence", secrets.token_hex(8)
+    for topic in (*topics, fence):
+        await connected.subscribe(topic, 1)
+    await connected.publish(fence, mark, 1)
+    return await _await_message(connected, fence, mark)
+
+
+async def _await_message(connected: aiomqtt.Client, topic: str, text: str) -> dict[str, str]:
+    """Return all that came before this very message."""
+    found: dict[str, str] = {}
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            async for message in connected.messages:
+                payload = _payload(message).decode("utf-8", "replace")
+                if (str(message.topic), payload) == (topic, text):
+                    return found
+                found[str(message.topic)] = payload
+    except TimeoutError:
+        pass
+    raise aiomqtt.MqttError(f"{topic} does not come back: the broker has to let this user read and write there")
+
+
+async def forget_topics(connected: aiomqtt.Client, settings: Mqtt, base: str) -> None:
+    """Take back what was retained below a topic of ours; another door's is left alone."""
+    owner = f"{base}/owner"
+    known = await retained(connected, settings, (owner,))
+    await connected.unsubscribe(owner)
+    if Claim.owner(known.get(owner, "")) in ("", settings.identity):
+        for name in ("availability", "state", "owner"):
+            await connected.publish(f"{base}/{name}", "", 1, retain=True)
+
+
+async def forget(settings: Mqtt) -> None:
+    """Take back everything that this door has had retained at the broker. Raises IntercomError."""
+    try:
+        await _forget(settings)
+    except aiomqtt.MqttError as error:
+        raise IntercomError(f"{settings.server}: {error}") from error
+
+
+async def _forget(settings: Mqtt) -> None:
+    async with client(settings, will=False) as connected:
+        known = await retained(connected, settings, Claim.topics(settings))
+        if known.get(f"{settings.base}/availability") == "online":
+            raise TakenError(f"{settings.base} is in use: first sudo systemctl stop intercom-house")
+        before = Announced.parse(known.get(Announced.topic(settings), ""))
+        for topic in sorted({before.config, config_topic(settings)} - {""}):
+            await connected.publish(topic, "", 1, retain=True)
+        for base in sorted({before.base, settings.base} - {""}):
+            await forget_topics(connected, settings, base)
+        await connected.publish(Announced.topic(settings), "", 1, retain=True)
+
+
+def _payload(message: aiomqtt.Message) -> bytes:
+    return message.payload if isinstance(message.payload, bytes) else b""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Webhooks: one POST with JSON for each record, tried again when the other side does not take it.
+"""Webhooks: one POST with JSON for each record, in order, tried again until the other side takes it.
 
 No redirection is followed: a POST would become a GET without its content, or go where nobody has said that it may.
 """
@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import ssl
 import sys
 import time
 import urllib.error
@@ -17,11 +18,11 @@ from typing import Any
 
 from intercom import __version__
 from intercom.adapters.records import printable
-from intercom.house.bridge import Queue
+from intercom.house.outbox import Outbox
 from intercom.house.settings import Webhook
 
-TRIES_S = (1.0, 5.0, 30.0, 120.0, 600.0)
-"""Waits before it is tried again."""
+TRIES_S = (1.0, 5.0, 30.0, 60.0)
+"""Waits before it is tried again, in seconds; the last one from then on. A new record ends a wait."""
 PATIENCE_S = 10.0
 _LATER = frozenset({408, 425, 429})
 
@@ -33,45 +34,57 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         """Make no other request."""
 
 
-_OPENER = urllib.request.build_opener(_Stay)
-
-
 class Caller:
     """Tells one web server, in order."""
 
     def __init__(self, webhook: Webhook, *, tries_s: tuple[float, ...] = TRIES_S) -> None:
         self._webhook, self._tries_s = webhook, tries_s
-        self.queue = Queue()
+        self._failed = 0
+        self._opener: urllib.request.OpenerDirector | None = None
+        self.outbox = Outbox()
 
     async def run(self) -> None:
         """Tell, for ever."""
         while True:
-            _, records = await self.queue.get()
-            for record in records:
-                if record["kind"] in self._webhook.kinds:
-                    await self._tell(record)
+            await self.outbox.changed()
+            while (record := self.outbox.head) is not None:
+                if record["kind"] not in self._webhook.kinds or await self.tell(record):
+                    self.outbox.done(record)
+                else:
+                    await self.outbox.pause(self._tries_s[min(self._failed, len(self._tries_s)) - 1])
+            if self.outbox.lost:
+                self._say(f"{self.outbox.lost} records were too many, and are lost")
+                self.outbox.lost = 0
 
-    async def _tell(self, record: dict[str, Any]) -> None:
+    async def tell(self, record: dict[str, Any]) -> bool:
+        """Tell one record; return whether it needs no other try. The first failure of a row is said."""
         body = json.dumps({name: record[name] for name in ("at", "kind", "text", "fields")}).encode()
-        why = ""
-        for wait_s in (*self._tries_s, None):
-            why, again = await asyncio.to_thread(self._post, body)
-            if not again or wait_s is None:
-                break
-            await asyncio.sleep(wait_s)
-        if why:
-            print(f"webhook {self._webhook.key}: {record['kind']} not told: {why}", file=sys.stderr, flush=True)
+        why, again = await asyncio.to_thread(self._post, body)
+        if why and (not again or not self._failed):
+            self._say(f"{record['kind']} not told: {why}{'; it is tried again' if again else ''}")
+        if why and again:
+            self._failed += 1
+            return False
+        if self._failed:
+            self._say("it answers again")
+        self._failed = 0
+        return True
+
+    def _say(self, text: str) -> None:
+        print(f"webhook {self._webhook.key}: {text}", file=sys.stderr, flush=True)
 
     def _post(self, body: bytes) -> tuple[str, bool]:
         """Return what went wrong, if anything, and whether another try makes sense."""
-        headers = {"Content-Type": "application/json", "User-Agent": f"intercom/{__version__}"}
+        headers = {name: value.reveal() for name, value in self._webhook.headers}
+        headers |= {"Content-Type": "application/json", "User-Agent": f"intercom/{__version__}"}
         if self._webhook.secret:
             headers["X-Intercom-Timestamp"] = now = str(int(time.time()))
             signed = hmac.new(self._webhook.secret.reveal().encode(), f"{now}.".encode() + body, hashlib.sha256)
             headers["X-Intercom-Signature"] = f"sha256={signed.hexdigest()}"
-        request = urllib.request.Request(self._webhook.url, body, headers)  # noqa: S310  (settings.py allows http only)
         try:
-            with _OPENER.open(request, timeout=PATIENCE_S):
+            request = urllib.request.Request(self._webhook.url, body, headers)  # noqa: S310  (settings.py: http only)
+            self._opener = self._opener or _opener(self._webhook.ca_file)
+            with self._opener.open(request, timeout=PATIENCE_S):
                 return "", False
         except urllib.error.HTTPError as error:
             with error:
@@ -82,3 +95,8 @@ class Caller:
                 return printable(why), error.code >= 500 or error.code in _LATER
         except (OSError, ValueError, http.client.HTTPException) as error:
             return printable(str(getattr(error, "reason", error)) or repr(error)), True
+
+
+def _opener(ca_file: str) -> urllib.request.OpenerDirector:
+    context = ssl.create_default_context(cafile=ca_file or None)
+    return urllib.request.build_opener(_Stay, urllib.request.HTTPSHandler(context=context))

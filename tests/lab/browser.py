@@ -156,11 +156,11 @@ class BrowserPhone:
 
     def hold(self) -> None:
         """Put the call on hold."""
-        self._evaluate("phone.session.hold()")
+        self._evaluate("phone.hold()")
 
     def resume(self) -> None:
         """Take it back."""
-        self._evaluate("phone.session.unhold()")
+        self._evaluate("phone.resume()")
 
     def heard(self, hz: float) -> ToneReport:
         """Return what was heard of a pitch since the last time this was asked, or since the call began."""

@@ -101,10 +101,10 @@ def test_a_browser_calls_the_door_and_holds(pbx: Pbx, door: Door, tablet: Browse
     tablet.await_news("media", since=since, where=lambda told: told["state"] == "connected")
     both_hear(pbx, tablet)
     tablet.hold()
-    tablet.await_news("hold", since=since)
+    tablet.await_news("held", since=since)
     assert pbx.heard_at_the_door(MUSIC_HZ, 1.6)
     tablet.resume()
-    tablet.await_news("unhold", since=since)
+    tablet.await_news("resumed", since=since)
     both_hear(pbx, tablet)
     tablet.hang_up()
 

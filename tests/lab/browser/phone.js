@@ -67,7 +67,7 @@ const phone = {
     };
     if (session.connection) connected(session.connection);
     else session.on("peerconnection", (event) => connected(event.peerconnection));
-    for (const news of ["progress", "confirmed", "ended", "failed", "hold", "unhold"]) {
+    for (const news of ["progress", "confirmed", "ended", "failed"]) {
       session.on(news, (event) =>
         tell(JSON.stringify({ news, by: (event && event.originator) || "", cause: (event && event.cause) || "" })));
     }
@@ -80,6 +80,15 @@ const phone = {
 
   call(target) {
     this.ua.call(target, { mediaStream: this.stream, pcConfig: { rtcpMuxPolicy: "require" } });
+  },
+
+  // The answer to its re-INVITE is news: JsSIP takes no other order before.
+  hold() {
+    this.session.hold({}, () => tell(JSON.stringify({ news: "held" })));
+  },
+
+  resume() {
+    this.session.unhold({}, () => tell(JSON.stringify({ news: "resumed" })));
   },
 
   key(keys, transportType) {

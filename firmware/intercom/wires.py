@@ -31,6 +31,9 @@ Post = Callable[[Event, float | None], None]
 class Part(Protocol):
     """What is claimed."""
 
+    def look(self) -> None:
+        """See how it is. Raises whatever has become of it."""
+
     def close(self) -> None:
         """Give the pins back."""
 
@@ -176,11 +179,10 @@ class Wires:
     def look(self) -> None:
         """Read all levels again, since an edge may have been lost, and try what is missing."""
         for name, (_, part) in list(self._have.items()):
-            if isinstance(part, GpioPanel | GpioSensors):
-                try:
-                    part.look()
-                except Exception as error:  # noqa: BLE001  (whatever a chip that is gone comes to)
-                    self._lost(name, error)
+            try:
+                part.look()
+            except Exception as error:  # noqa: BLE001  (whatever a chip that is gone comes to)
+                self._lost(name, error)
         for name in list(self.missing):
             if self._claim(name):
                 self._happened(ConditionEnded(f"part {name}"))

@@ -6,7 +6,8 @@ the core does that, where it is tested.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from importlib import import_module
 from itertools import cycle, islice
@@ -132,8 +133,7 @@ class GpioPanel:
 
     def close(self) -> None:
         """Give the pins back."""
-        for wire in self._inputs:
-            wire.close()
+        close_all(self._inputs)
 
 
 class GpioSensors:
@@ -160,8 +160,7 @@ class GpioSensors:
 
     def close(self) -> None:
         """Give the pins back."""
-        for wire in self._inputs:
-            wire.close()
+        close_all(self._inputs)
 
 
 class GpioStrike:
@@ -175,6 +174,9 @@ class GpioStrike:
             lambda: gpiozero.DigitalOutputDevice(pin_number(pin), active_high=active_high, initial_value=False),
         )
 
+    def look(self) -> None:
+        """Nothing: it fails at an order, and tells then."""
+
     def release(self) -> None:
         """Let the door open."""
         self._relay.on()
@@ -185,9 +187,11 @@ class GpioStrike:
 
     def close(self) -> None:
         """Lock, and give the pin back."""
-        if not self._relay.closed:
-            self._relay.off()
-        self._relay.close()
+        try:
+            if not self._relay.closed:
+                self._relay.off()
+        finally:
+            self._relay.close()
 
 
 class GpioLight:
@@ -208,6 +212,7 @@ class GpioLight:
         self._lit = False
         self._shown = Lamp.OFF
         self._closing = False
+        self._failed: Exception | None = None
         self._changed = Flag()
         self._never = Flag()  # time.sleep fails where somebody plays with the clock (libfaketime)
         self._thread = Thread(target=self._walk, name="lamp", daemon=True)
@@ -218,13 +223,17 @@ class GpioLight:
         self._shown = lamp
         self._changed.set()
 
+    def look(self) -> None:
+        """Raise what has ended the thread, if anything has: then the lamp shows what it showed."""
+        if self._failed is not None:
+            raise self._failed
+
     def close(self) -> None:
         """Dark, and the pin given back."""
         self._closing = True
         self._changed.set()
         self._thread.join(timeout=1)
-        for led in self._leds.values():
-            led.close()
+        close_all(self._leds.values())
 
     def _shine(self, lit: bool, lamp: Lamp) -> None:
         self._lit = lit
@@ -232,6 +241,12 @@ class GpioLight:
             led.value = lit and colour in COLOURS[lamp]
 
     def _walk(self) -> None:
+        try:
+            self._walk_on()
+        except Exception as error:  # noqa: BLE001  (whatever a chip that is gone comes to; `look` tells it)
+            self._failed = error
+
+    def _walk_on(self) -> None:
         while True:
             self._changed.clear()
             if self._closing:
@@ -274,6 +289,13 @@ def _next(claimed: list[_Input], what: str, pin: str, *, pull_up: bool) -> Any:
             wire.close()
         raise
     return claimed[-1]
+
+
+def close_all(devices: Iterable[Any]) -> None:
+    """Give back all pins. One that fails keeps none of the others; the last failure is raised."""
+    with ExitStack() as closing:
+        for device in devices:
+            closing.callback(device.close)
 
 
 def pin_number(pin: str) -> int | str:

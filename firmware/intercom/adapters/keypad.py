@@ -12,7 +12,7 @@ from threading import Thread
 
 import gpiozero
 
-from intercom.adapters.gpio import pin_number
+from intercom.adapters.gpio import close_all, pin_number
 from intercom.core.events import CardRead, ConditionBegan, ConditionEnded, KeyPressed
 from intercom.errors import HardwareError
 from intercom.ports import Post
@@ -40,6 +40,7 @@ class _Watched:
         self._touched, self._closing = Flag(), Flag()
         self._stuck = ""
         """What is stuck."""
+        self._failed: Exception | None = None
         self._inputs: list[gpiozero.DigitalInputDevice] = []
         self._thread = Thread(target=self._run, name=f"keypad {name}", daemon=True)
 
@@ -49,8 +50,12 @@ class _Watched:
         self._touched.set()
         if self._thread.is_alive():
             self._thread.join(timeout=2)
-        for wire in self._inputs:
-            wire.close()
+        close_all(self._inputs)
+
+    def look(self) -> None:
+        """Raise what has ended the thread, if anything has: then nobody hears a key any more."""
+        if self._failed is not None:
+            raise self._failed
 
     def tell_again(self) -> None:
         """Tell another daemon of a key that is stuck."""
@@ -67,10 +72,13 @@ class _Watched:
         return wire
 
     def _run(self) -> None:
-        while not self._closing.is_set():
-            self._touched.wait()
-            self._touched.clear()
-            self._follow()
+        try:
+            while not self._closing.is_set():
+                self._touched.wait()
+                self._touched.clear()
+                self._follow()
+        except Exception as error:  # noqa: BLE001  (whatever a chip that is gone comes to; `look` tells it)
+            self._failed = error
 
     def _follow(self) -> None:
         raise NotImplementedError

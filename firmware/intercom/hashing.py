@@ -76,6 +76,12 @@ def hashed(code: str, mill: Mill) -> Hashed:
 
 def parse(text: str) -> Hashed | None:
     """Return what a text of the configuration says, or None where it is no hash of ours."""
+    return _parsed(text) if text.startswith("$") else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(text: str) -> Hashed | None:
+    """Asked for five times by each check of a configuration; hashes alone are remembered, never codes."""
     found = _FORM.fullmatch(text)
     if found is None:
         return None

@@ -62,7 +62,7 @@ prepare_version() {
 # change_version WAS: from there to ID, and back again when the new one does not do what the old one did.
 change_version() {
     local was=$1 could_ring=no began=$SECONDS
-    "$PREFIX/versions/$ID/bin/intercom" check >&2 ||
+    "$PREFIX/versions/$ID/bin/intercom" check --only-content >&2 ||
         die "the new version does not accept $CONFIGURATION: nothing was changed" "The door goes on with $was."
     if would_ring; then could_ring=yes; fi
     say "from $was to $ID"

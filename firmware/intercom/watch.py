@@ -41,6 +41,7 @@ def watchers(
         folder / "tested",
         at_start=config.sound.test_at_start,
         daily_minute=grammar.minute(config.sound.test_at) if config.sound.test_at else None,
+        clock_known=machine.clock_known,
     )
     works: dict[str, Work] = {
         "network and names": lambda: _network_and_names(config, post, listeners),

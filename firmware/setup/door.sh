@@ -46,8 +46,9 @@ upgrade_door() {
     was=$(running_version)
     [[ -n $was ]] || die "there is no door to upgrade on this machine" "Make it one: sudo ./setup.sh install"
     prepare_version
-    [[ $was != "$ID" ]] || { say "this version is installed already: $ID"; return; }
-    change_version "$was"
+    if [[ $was == "$ID" ]]; then say "this version is installed already: $ID"
+    else change_version "$was"; fi
+    renew_registrar
 }
 
 # Everything that takes time, while the door goes on ringing.

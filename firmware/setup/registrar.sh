@@ -24,6 +24,24 @@ install_registrar() {
     say "the phones and their passwords: sudo intercom phones"
 }
 
+# An upgrade of the door: its service is mended as well. One whose configuration Kamailio does not take stays as it was.
+renew_registrar() {
+    local new=$REGISTRAR/registrar.cfg.new
+    [[ -e $REGISTRAR/registrar.cfg ]] || return 0
+    if cmp -s "$ROOT/systemd/intercom-registrar.cfg" "$REGISTRAR/registrar.cfg" &&
+        cmp -s "$ROOT/systemd/intercom-registrar.nft" "$REGISTRAR/limit.nft"; then return 0; fi
+    install -m 644 "$ROOT/systemd/intercom-registrar.cfg" "$new"
+    if ! kamailio -c -E -f "$new" >/dev/null 2>&1; then
+        rm -f "$new"
+        say "the SIP service for the phones stays as it was: Kamailio here does not take its new configuration"
+        return 0
+    fi
+    mv -f "$new" "$REGISTRAR/registrar.cfg"
+    install -m 644 "$ROOT/systemd/intercom-registrar.nft" "$REGISTRAR/limit.nft"
+    say "the SIP service for the phones starts anew with this version's configuration"
+    with_systemd 'systemctl restart intercom-registrar' systemctl restart intercom-registrar.service
+}
+
 registrar_password() { sed -n 's/.*(password=>door) = "\([A-Za-z0-9]*\)";$/\1/p' "$REGISTRAR/phones.cfg"; }
 
 remove_registrar() {

@@ -21,6 +21,42 @@ CONFIGURATION={folder}/intercom.toml
 """
 
 
+RENEW = """\
+set -euo pipefail
+. {setup}/talk.sh
+ROOT={root}
+eval "$(sed 's#^readonly REGISTRAR=.*#REGISTRAR={folder}/registrar#' {setup}/registrar.sh)"
+with_systemd() {{ shift; "$@"; }}
+systemctl() {{ echo "$@" >>{folder}/done; }}
+kamailio() {{ {takes}; }}
+renew_registrar
+"""
+
+
+@pytest.mark.parametrize(
+    ("there", "takes", "renewed"),
+    [("old", "true", True), ("old", "false", False), ("same", "false", False), ("none", "true", False)],
+)
+def test_an_upgrade_mends_the_service_beside_the_door(tmp_path: Path, there: str, takes: str, renewed: bool) -> None:
+    """Where there is one, it is another one, and Kamailio takes the new one; else nothing is touched."""
+    files = {"registrar.cfg": "intercom-registrar.cfg", "limit.nft": "intercom-registrar.nft"}
+    folder = tmp_path / "registrar"
+    folder.mkdir()
+    for name, ours in files.items():
+        if there != "none":
+            text = (SETUP.parents[1] / "systemd" / ours).read_text() if there == "same" else "old\n"
+            (folder / name).write_text(text)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    shell = RENEW.format(setup=SETUP, root=SETUP.parents[1], folder=tmp_path, takes=takes)
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    new = {name: (SETUP.parents[1] / "systemd" / ours).read_bytes() for name, ours in files.items()}
+    assert after == (new if renewed else before)
+    assert (tmp_path / "done").exists() == renewed
+
+
 def decide(folder: Path, what: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run some of its functions."""
     (folder / "bin").mkdir(exist_ok=True)

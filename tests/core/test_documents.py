@@ -169,3 +169,21 @@ def test_the_readme_shows_every_command() -> None:
     inside = shown.partition("<!-- transcripts -->")[2].partition("<!-- end of transcripts -->")[0]
 
     assert tuple(re.findall(r"^```\n\$ sudo intercom (\S+)", inside, re.MULTILINE)) == COMMANDS
+
+
+# ---------------------------------------------------------------------------- tests/README.md, docs/who-is-who.md
+
+
+@pytest.mark.parametrize("page", ["tests/README.md", "firmware/docs/who-is-who.md"])
+def test_every_test_that_a_page_names_is_there(page: str) -> None:
+    """A promise with the name of a test that is gone is one that nothing holds."""
+    root = FIRMWARE.parent
+    named = set(re.findall(r"`(test_[a-z_0-9]+)`", (root / page).read_text()))
+    there = {
+        name
+        for file in (root / "tests").rglob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text(), re.MULTILINE)
+    }
+
+    assert len(named) > 10
+    assert sorted(named - there) == []

@@ -134,6 +134,11 @@ class Account:
         """The name that goes with the password."""
         return self.login or self.user
 
+    @property
+    def large(self) -> bool:
+        """Whether a call may be larger than one packet: over UDP, with a line for each address of ours."""
+        return self.transport == "udp" and (self.ice or bool(self.turn))
+
 
 @dataclass(frozen=True, slots=True)
 class Contact:

@@ -97,10 +97,18 @@ def account(key: str, section: Section, vault: Vault) -> Account:
         texters=section.texts("texters", default(Account, "texters"), grammar.TEXTERS, grammar.is_caller),
     )
     _warn_of_trust(found, section)
-    if transport == "udp" and grammar.is_this_machine(found.proxy or found.server):
+    _warn_of_transport(found, section)
+    return found
+
+
+def _warn_of_transport(account: Account, section: Section) -> None:
+    """Say what UDP cannot do for this account."""
+    if account.transport == "udp" and grammar.is_this_machine(account.proxy or account.server):
         taken = "every user of this machine can take its place at that port"
         section.problems.warn(f"{section.title} transport", f'{taken}; "tcp" is safe from that')
-    return found
+    if account.large:
+        text = "calls with ICE are larger than one packet, and a router may drop such: take tcp or tls if you can"
+        section.problems.warn(f"{section.title} transport", text)
 
 
 def _warn_of_trust(account: Account, section: Section) -> None:

@@ -100,7 +100,7 @@ read -r ARCH SUITE <<<"${TARGET:-$(dpkg --print-architecture) $(release)}"
 
 key() {
     {
-        (cd "$HERE" && sha256sum build.sh cross.sh sysroot.sh config_site.h door.i gate.c media.c sdp.c requirements.lock patches/*.patch)
+        (cd "$HERE" && sha256sum build.sh cross.sh sysroot.sh config_site.h door.i gate.c media.c sdp.c short.c requirements.lock patches/*.patch)
         ! is_sanitized || echo sanitized
         echo "$SUITE"
         echo "$ARCH"
@@ -308,10 +308,10 @@ make_wheel() {
     # -threads: let go of Python's lock in every call. No -doxygen: it doubles pjsua2.py.
     logged swig "$WORK/venv/bin/swig" -c++ -w312 -threads -python "${includes[@]}" \
         "-I$top/pjsip-apps/src/swig" -outdir . -o pjsua2_wrap.cpp "$HERE/door.i"
-    cp "$HERE"/{gate,media,sdp}.c .
+    cp "$HERE"/{gate,media,sdp,short}.c .
     printf '"""Which PJSIP this is."""\n\nSOURCE = "%s"\nRELEASED = "%s"\nPATCHES = %d\n' \
         "${ORIGIN##*SHA256:}" "$RELEASED" "$(find "$HERE/patches" -name '*.patch' | wc -l)" >pjsua2_about.py
-    local observed='' sources='"pjsua2_wrap.cpp", "gate.c", "media.c", "sdp.c"'
+    local observed='' sources='"pjsua2_wrap.cpp", "gate.c", "media.c", "sdp.c", "short.c"'
     if is_sanitized; then
         observed=$SANITIZERS sources+=', "pools.c"'
         # What are macros there are functions to ctypes.
@@ -374,7 +374,7 @@ import pjsua2 as pj
 import pjsua2_about
 
 library = ctypes.CDLL(_pjsua2.__file__)
-for name in [*sys.argv[1:], "pjmedia_srtp_init_lib", "pjmedia_transport_srtp_dtls_get_fingerprint", "gate_close", "media_open"]:
+for name in [*sys.argv[1:], "pjmedia_srtp_init_lib", "pjmedia_transport_srtp_dtls_get_fingerprint", "gate_close", "media_open", "short_open"]:
     getattr(library, name)
 
 config = pj.EpConfig()

@@ -744,3 +744,35 @@ PJ_DEF(void*) gate_transport(pjsip_rx_data *rdata)
 {
     return rdata ? rdata->tp_info.transport : NULL;
 }
+
+/* ---- what the other side of ctypes has to know of C ---- */
+
+#define AT(TYPE, FIELD) { #TYPE "." #FIELD, offsetof(TYPE, FIELD) }
+#define SIZE(TYPE) { #TYPE, sizeof(TYPE) }
+
+static const struct layout { const char *what; size_t is; } LAYOUTS[] = {
+    AT(pj_str_t, ptr), AT(pj_str_t, slen), SIZE(pj_str_t),
+    AT(pj_time_val, sec), AT(pj_time_val, msec), SIZE(pj_time_val),
+    AT(pjsip_host_info, flag), AT(pjsip_host_info, type), AT(pjsip_host_info, addr.host),
+    AT(pjsip_host_info, addr.port), SIZE(pjsip_host_info),
+    AT(pjsip_ext_resolver, resolve), SIZE(pjsip_ext_resolver),
+    AT(struct party, name), AT(struct party, user), AT(struct party, host), AT(struct party, scheme),
+    SIZE(struct party),
+};
+
+/* Where a field is in a structure, or how large that is, as the compiler has it; NULL after the last. In *is the bytes. */
+PJ_DEF(const char*) gate_layout(unsigned index, unsigned *is);
+PJ_DEF(const char*) gate_layout(unsigned index, unsigned *is)
+{
+    if (index >= PJ_ARRAY_SIZE(LAYOUTS))
+        return NULL;
+    *is = (unsigned)LAYOUTS[index].is;
+    return LAYOUTS[index].what;
+}
+
+/* Have a call to a sips: address go on where the phone's Contact begins with sip:. */
+PJ_DEF(void) gate_any_contact(void);
+PJ_DEF(void) gate_any_contact(void)
+{
+    pjsip_cfg()->endpt.disable_secure_dlg_check = PJ_TRUE;
+}

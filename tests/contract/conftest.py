@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import links
 import pytest
 from sound_rigs import Door, FakeBridge
 
@@ -51,3 +52,12 @@ def door() -> Iterator[Callable[..., Door]]:
     yield make
     for each in doors:
         each.sound.close()
+
+
+@pytest.fixture
+def home() -> Iterator[tuple[str, ...]]:
+    """What to put before a command that is to run in a network of the door's own with two interfaces (links.py)."""
+    if not links.READY:
+        pytest.skip(f"own network: {links.LAB}")
+    with links.home() as inside:
+        yield inside

@@ -27,13 +27,21 @@ ENGINE_ENVIRONMENT: dict[str, str] = {}
 """Set for every engine, beside what this process has: of a sanitized one (bench/fuzz.py)."""
 
 
+_LONG = {
+    "v": "Via", "f": "From", "t": "To", "m": "Contact", "i": "Call-ID", "c": "Content-Type", "l": "Content-Length",
+    "k": "Supported", "s": "Subject", "x": "Session-Expires",
+}  # fmt: skip
+"""Short names of headers (RFC 3261 section 7.3.3, RFC 4028)."""
+
+
 class Request:
-    """A request as it came off the wire."""
+    """A request as it came off the wire; in `head` the headers have their long names."""
 
     def __init__(self, data: bytes, source: tuple[str, int]) -> None:
         self.text = data.decode()
         self.source, self.at = source, time.monotonic()
-        self.head, _, self.body = self.text.partition("\r\n\r\n")
+        head, _, self.body = self.text.partition("\r\n\r\n")
+        self.head = re.sub(r"(?m)^([vftmiclksx])(?=[ \t]*:)", lambda short: _LONG[short[1]], head)
         self.method, self.uri = self.text.split(" ", 2)[:2]
 
     def header(self, name: str) -> str:

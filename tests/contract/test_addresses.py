@@ -3,15 +3,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from links import route
 from sip_peers import Engine, Peer, Request, account
 
 from intercom.core.commands import PlaceCall, Register, UseServer
@@ -20,13 +15,7 @@ from intercom.engine.wire import AccountSettings
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
 
-LAB = os.environ.get("INTERCOM_LAB", "run ./setup.sh test for the laboratory")
-pytestmark = pytest.mark.skipif(
-    LAB != "ready" or not all(map(shutil.which, ("ip", "nsenter", "unshare"))), reason=f"own network: {LAB}"
-)
 CODES = dict.fromkeys(("REGISTER", "OPTIONS", "INVITE", "BYE"), 200)
-LINKS = {"eth0": ("10.20.0", "fd00:20:"), "wlan0": ("10.30.0", "fd00:30:")}
-"""The door's two interfaces: there it is host 9, and at their other ends are the servers, host 1."""
 CASES = {
     "the default route leads elsewhere": (("default via 10.30.0.1",), "10.20.0.1", "10.20.0.9"),
     "it leads there": (("default via 10.30.0.1",), "10.30.0.1", "10.30.0.9"),
@@ -46,45 +35,6 @@ CASES = {
     "IPv6 by two ways": (("default via 10.30.0.1", "default via fd00:30::1"), "fd00:20::1", "fd00:20::9"),
 }
 """What it is -> the door's routes, where its peer is, and the address that is the door's there."""
-
-
-def ip(*words: str) -> None:
-    subprocess.run(("ip", *words), check=True)
-
-
-@pytest.fixture
-def home() -> Iterator[tuple[str, ...]]:
-    """A network of the door's own with two interfaces; what to put before a command that is to run in it."""
-    holder = subprocess.Popen(("unshare", "--net", "sleep", "infinity"))
-    inside = ("nsenter", "-t", str(holder.pid), "--net", "--")
-    ours = Path("/proc/self/ns/net").readlink()
-    while Path(f"/proc/{holder.pid}/ns/net").readlink() == ours:  # until it has its own
-        time.sleep(0.001)
-    try:
-        for name, (four, six) in LINKS.items():
-            ip("link", "add", f"at-{name}", "type", "veth", "peer", "name", name, "netns", str(holder.pid))
-            for where, device, host in (((), f"at-{name}", "1"), (inside, name, "9")):
-                for words in (
-                    ("addr", "add", f"{four}.{host}/24", "dev", device),
-                    ("addr", "add", f"{six}:{host}/64", "dev", device, "nodad"),
-                    ("link", "set", device, "up"),
-                ):
-                    subprocess.run((*where, "ip", *words), check=True)
-        subprocess.run((*inside, "ip", "link", "set", "lo", "up"), check=True)
-        subprocess.run((*inside, "ip", "addr", "add", "10.20.0.77/24", "dev", "eth0"), check=True)
-        ip("addr", "add", "10.40.0.1/32", "dev", "at-eth0")
-        yield inside
-    finally:
-        for name in LINKS:
-            subprocess.run(("ip", "link", "del", f"at-{name}"), check=False)
-        holder.kill()
-        holder.wait()
-
-
-def route(home: tuple[str, ...], *routes: str) -> None:
-    for each in routes:
-        family = "-6" if each.count(":") > 1 else "-4"
-        subprocess.run((*home, "ip", family, "route", "add", *each.split()), check=True)
 
 
 def named(request: Request) -> dict[str, str]:

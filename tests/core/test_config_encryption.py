@@ -73,6 +73,23 @@ def test_encrypted_sound_without_tls_is_a_warning(tmp_path: Path) -> None:
     assert "its keys are there for everybody to read" in warning
 
 
+@pytest.mark.parametrize(
+    ("more", "warned"),
+    [
+        ("ice = true", True),
+        ('turn = "192.0.2.7:3478"', True),
+        ('ice = true\ntransport = "tcp"', False),
+        ('ice = true\ntransport = "tls"', False),
+        ('transport = "udp"', False),
+    ],
+)
+def test_calls_larger_than_a_packet_are_a_warning(tmp_path: Path, more: str, warned: bool) -> None:
+    """Each address of the machine takes two lines of a call with ICE (tests/contract/test_sizes.py measures them)."""
+    warnings = loaded(tmp_path, BASE.replace('user = "door"\n', f'user = "door"\n{more}\n')).warnings
+
+    assert any("larger than one packet" in warning for warning in warnings) is warned
+
+
 @needs_openssl
 def test_a_key_that_everybody_can_read_is_a_warning(tmp_path: Path) -> None:
     """Whoever has it can pass for this door."""

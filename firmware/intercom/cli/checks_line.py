@@ -21,6 +21,8 @@ from intercom.core.events import Event
 
 NAMES_S = 12.0
 """How long looking for a server may take, in seconds: name servers, and then the system itself."""
+LARGE = 1800
+"""Bytes of a message that leaves in fragments on any network, as a call with ICE may (RFC 3261 section 18.1.1)."""
 DAY = 86400.0
 EXPIRES_SOON = 14 * DAY
 _TROUBLES = (OSError, SipError)
@@ -111,7 +113,21 @@ def _reach(line: Line) -> Finding:
         others = [name for name in ("udp", "tcp", "tls") if name != account.transport and _answers(line, name)]
         do = f"it answers over {' and '.join(others)}: change transport" if others else "check cable, router and server"
         return broken(what, f"{_where(line)} over {account.transport}: {_words(error)}", do)
-    return well(what, f"{_where(line)} answers over {account.transport} in {answer.took_ms:.0f} ms ({answer.code})")
+    told = f"{_where(line)} answers over {account.transport} in {answer.took_ms:.0f} ms ({answer.code})"
+    if account.large and not _takes_large(line):
+        return unwise(what, f"{told}, but not to {LARGE} bytes", 'calls may be as large: transport = "tcp" or "tls"')
+    return well(what, told)
+
+
+def _takes_large(line: Line) -> bool:
+    """Whether what leaves in fragments gets there, and its answer back."""
+    assert line.client is not None
+    try:
+        padding = f"X-Padding: {LARGE * 'x'}"
+        line.client.ask("OPTIONS", line.registrar, me=line.me, to=f"<{line.registrar}>", more=(padding,))
+    except _TROUBLES:
+        return False
+    return True
 
 
 def _first_answer(line: Line) -> Answer:

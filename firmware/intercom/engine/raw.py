@@ -87,6 +87,35 @@ class _Resolver(ctypes.Structure):
     _fields_ = (("resolve", _RESOLVE),)
 
 
+_LAYOUTS: dict[str, tuple[type[ctypes.Structure], dict[str, str]]] = {
+    "pj_str_t": (Text, {}),
+    "pj_time_val": (Span, {}),
+    "pjsip_host_info": (Host, {"host": "addr.host", "port": "addr.port"}),
+    "pjsip_ext_resolver": (_Resolver, {}),
+    "struct party": (_Party, {}),
+}
+"""Each structure that is written here by hand: what C calls it, and those of its fields that C names otherwise."""
+_CALLED = (
+    "gate_account", "gate_any_contact", "gate_close", "gate_forget", "gate_layout", "gate_let_in", "gate_parties",
+    "gate_refused", "gate_server", "gate_transport", "media_figures", "media_open", "OpenSSL_version",
+    "pj_gethostname", "pj_gettickcount", "pj_log_set_level", "pj_name_learn", "pj_name_missed", "pj_pool_alloc",
+    "pj_timer_heap_earliest_time", "pjsip_endpt_get_timer_heap", "pjsip_endpt_set_ext_resolver", "pjsip_resolve",
+    "pjsip_resolver_create", "pjsua_get_pjsip_endpt", "pjsua_im_send", "pjsua_pool_create", "short_open",
+)  # fmt: skip
+"""What is called of PJSIP here."""
+_UNFIT = "the installed pjsua2 is not the one that this engine needs, ./setup.sh builds that"
+
+
+def layouts() -> dict[str, int]:
+    """Return in bytes where each field of our structures is, and how large each structure is, by their names in C."""
+    found = {}
+    for name, (kind, others) in _LAYOUTS.items():
+        found[name] = ctypes.sizeof(kind)
+        for field in kind._fields_:
+            found[f"{name}.{others.get(field[0], field[0])}"] = int(getattr(kind, field[0]).offset)
+    return found
+
+
 class Figures(NamedTuple):
     """Of a stream, since it began."""
 
@@ -126,8 +155,9 @@ class Library:
     """PJSIP in this process."""
 
     def __init__(self, file: str) -> None:
-        """`file` is the extension module of `pjsua2`, which exports PJSIP's functions."""
+        """`file` is the extension module of `pjsua2`, which exports PJSIP's functions. Raises EngineError."""
         self._c = ctypes.CDLL(file)
+        self._fit()
         for name in (
             "pjsua_get_pjsip_endpt", "pjsip_endpt_get_timer_heap", "pjsua_pool_create", "pj_pool_alloc"
         ):  # fmt: skip
@@ -143,6 +173,18 @@ class Library:
         self._due, self._tick = Span(), Span()
         self._kept: Any = None
         self._parties = (_Party * MOST_PARTIES)()
+
+    def _fit(self) -> None:
+        """See that this PJSIP is the one that the engine was written for. Raises EngineError."""
+        if missing := [name for name in _CALLED if not hasattr(self._c, name)]:
+            raise EngineError(f"{_UNFIT}: it has no {', '.join(missing)}")
+        self._c.gate_layout.restype = c_char_p
+        ours, theirs, size = layouts(), dict[str, int](), c_uint()
+        while (what := self._c.gate_layout(len(theirs), byref(size))) is not None:
+            theirs[what.decode()] = size.value
+        if other := sorted(what for what in ours | theirs if ours.get(what) != theirs.get(what)):
+            told = ", ".join(f"{what} is {theirs.get(what)} and not {ours.get(what)}" for what in other)
+            raise EngineError(f"{_UNFIT}: {told}")
 
     def talk(self, level: int) -> None:
         """Set how much PJLIB talks; it does so before it has heard the configuration."""
@@ -162,8 +204,7 @@ class Library:
         Nearly all do that, and PJSIP would hang up (480 SIPS Required). What follows goes where Record-Route says,
         which is the server's TLS.
         """
-        # pjsip_cfg_t of pjsip/sip_config.h begins with flags; this is endpt.disable_secure_dlg_check.
-        (c_int * 10).in_dll(self._c, "pjsip_sip_cfg_var")[9] = 1
+        self._c.gate_any_contact()
 
     def tls(self) -> str:
         """Return which TLS is inside: "OpenSSL 3.0.17"."""
@@ -201,6 +242,11 @@ class Library:
         """
         if status := self._c.media_open():
             raise EngineError(f"PJSIP takes no rule for the sound (status {status})")
+
+    def keep_short(self) -> None:
+        """Keep what is sent over UDP below 1,300 bytes where that can be had (../pjsip/short.c). Raises EngineError."""
+        if status := self._c.short_open():
+            raise EngineError(f"PJSIP takes no rule for long messages (status {status})")
 
     def figures(self, call: int) -> Figures | None:
         """Return what was counted of a call's sound so far, or None while it has no stream."""

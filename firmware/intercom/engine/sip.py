@@ -103,6 +103,7 @@ class Telephone:
             self._endpoint.libInit(profile.endpoint(pj, self.settings, self._writer))
             self._library.close_gate()
             self._library.open_media()
+            self._library.keep_short()
             self._library.take_names(self._names.resolve)
             self._names.families = profile.open_transports(pj, self._endpoint, self.settings)
             own_tls = profile.open_tls(pj, self._endpoint, self.settings)

@@ -374,7 +374,7 @@ import pjsua2 as pj
 import pjsua2_about
 
 library = ctypes.CDLL(_pjsua2.__file__)
-for name in [*sys.argv[1:], "pjmedia_srtp_init_lib", "pjmedia_transport_srtp_dtls_get_fingerprint", "gate_close", "media_open", "short_open"]:
+for name in [*sys.argv[1:], "pjmedia_srtp_init_lib", "pjmedia_transport_srtp_dtls_get_fingerprint", "gate_close", "media_open", "short_open", "sdp_speak"]:
     getattr(library, name)
 
 config = pj.EpConfig()

@@ -9,7 +9,7 @@
  * if it had not been said; what the sound cannot do without (an address, a port, a codec) decides as ever whether there
  * is a call. Media other than sound is declined in its place.
  *
- * Pure: text in, text out, no allocation. Never more is written than fits.
+ * Pure but for what we can speak: text in, text out, no allocation. Never more is written than fits.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -30,7 +30,7 @@ typedef struct Span { const char *at; int len; } Span;
 typedef struct Out { char *at; int room, len; } Out;
 
 /* A codec of ours, or the keys of a telephone. */
-typedef struct Format { int number, rate, channels; const char *name; Span fmtp; } Format;
+typedef struct Format { int number, rate, channels, place; const char *name; Span fmtp; } Format;
 
 /* Attributes that may stand in the session's part, and count for each medium that has none of its own. */
 typedef struct Shared {
@@ -38,6 +38,15 @@ typedef struct Shared {
     const char *direction;
     int six, named, held, print_count, lite;
 } Shared;
+
+/* Whether there was a stream that we can speak, in the clear and encrypted; and whether one counts whose address is a
+ * name, which may lead nowhere. */
+typedef struct Voices { int plain, secure, names_too; } Voices;
+
+/* Which of the codecs in format_of() are spoken, one bit each, and over which kinds of address: as a rule all. */
+#define SPOKEN_4 16
+#define SPOKEN_6 32
+static unsigned spoken = ~0u;
 
 static const char *const DIRECTIONS[] = { "sendrecv", "sendonly", "recvonly", "inactive" };
 
@@ -218,7 +227,7 @@ static int shared(Span name, Span value, Shared *to)
 
 /* a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:KEY|2^31 (RFC 4568 section 9.1): what we can do, and nothing that we would
  * have to do besides (a master key identifier, session parameters). */
-static void key(Span value, Out *out, int *count)
+static void key(Span value, Out *out, int tags[], int *count)
 {
     static const struct { const char *name; int chars; } suites[] = {
         { "AES_CM_128_HMAC_SHA1_80", 40 }, { "AES_CM_128_HMAC_SHA1_32", 40 },
@@ -227,6 +236,10 @@ static void key(Span value, Out *out, int *count)
     Span tag = word(&value), suite = word(&value), keyed = word(&value), rest = word(&value), life;
     int i, chars;
 
+    /* An answer names a key by its tag: of several with one tag the first counts. */
+    for (i = 0; i < *count; i++)
+        if (tags[i] == number(tag))
+            return;
     if (number(tag) < 0 || rest.len || keyed.len < 7 || strncasecmp(keyed.at, "inline:", 7) || *count >= MOST_KEYS)
         return;
     keyed.at += 7, keyed.len -= 7;
@@ -243,7 +256,7 @@ static void key(Span value, Out *out, int *count)
         if (is(suite, suites[i].name) && chars == suites[i].chars && keyed.len - chars <= 2) {
             put(out, "a=crypto:%d %s inline:%.*s%s\r\n", number(tag), suites[i].name, chars, keyed.at,
                 suites[i].chars == 62 ? "==" : suites[i].chars == 51 ? "=" : "");
-            ++*count;
+            tags[(*count)++] = number(tag);
             return;
         }
 }
@@ -349,6 +362,7 @@ static int format_of(int wanted, const char *at, const char *end, Format *to)
                     (channels.len ? number(channels) : 1) == ours[i].channels) {
                     to->name = ours[i].name;
                     to->rate = ours[i].rate;
+                    to->place = i;
                     to->channels = ours[i].channels;
                 }
         } else if (is(name, "fmtp") && !to->fmtp.len) {
@@ -361,6 +375,7 @@ static int format_of(int wanted, const char *at, const char *end, Format *to)
         if (ours[i].stands == wanted) {
             to->name = ours[i].name;
             to->rate = ours[i].rate;
+            to->place = i;
             to->channels = 1;
         }
     return to->name != NULL;
@@ -421,8 +436,30 @@ static int length(Span value)
     return number(whole) > 0 && number(whole) <= 200 ? number(whole) : 0;
 }
 
+/* Whether a line is a key that we know how to use. */
+static int is_key(Span value)
+{
+    char kept[200];
+    Out out = { kept, sizeof(kept), 0 };
+    int tags[MOST_KEYS], count = 0;
+
+    key(value, &out, tags, &count);
+    return count;
+}
+
+/* Whether this is the one to speak of its kind. Only one stream is spoken; of several in the clear, and of several that
+ * are encrypted, the first that can be. Which kind is for the account to say: PJSIP takes care of that. */
+static int is_first(const char *protocol, int has_keys, int has_prints, Voices *voices)
+{
+    if (!strstr(protocol, "SAVP"))
+        return !voices->plain++;
+    if (strstr(protocol, "UDP/TLS/") ? !has_prints : !has_prints && !has_keys)
+        return 0;
+    return !voices->secure++;
+}
+
 /* What an m= line of sound says, and the lines after it up to the next m= line. */
-static void sound(Span line, const char *at, const char *end, const Shared *session, Out *out)
+static void sound(Span line, const char *at, const char *end, const Shared *session, Voices *voices, Out *out)
 {
     static const char *const protocols[] = { "RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF", "UDP/TLS/RTP/SAVP",
                                              "UDP/TLS/RTP/SAVPF" };
@@ -431,7 +468,8 @@ static void sound(Span line, const char *at, const char *end, const Shared *sess
     Span ports = word(&line), protocol = word(&line), one, name, first_rtcp = { 0, 0 };
     const char *from = at, *known = NULL;
     char kind;
-    int port, count = 0, codecs = 0, i, ptime = 0, most = 0, mux = 0, keys = 0, candidates = 0;
+    int port, count = 0, codecs = 0, i, ptime = 0, most = 0, mux = 0, keys = 0, candidates = 0, has_keys = 0;
+    int tags[MOST_KEYS];
 
     own.direction = NULL;
     own.print_count = 0;
@@ -454,6 +492,8 @@ static void sound(Span line, const char *at, const char *end, const Shared *sess
             mux = 1;
         else if (is(name, "rtcp") && !first_rtcp.at)
             first_rtcp = one;
+        else if (is(name, "crypto"))
+            has_keys = has_keys || is_key(one);
     }
     end = at;
     for (i = 0; i < 6; i++)
@@ -465,13 +505,25 @@ static void sound(Span line, const char *at, const char *end, const Shared *sess
             is_new = is_new && formats[i].number != wanted;
         if (wanted < 0 || wanted > 127 || !is_new || !format_of(wanted, from, end, &format))
             continue;
-        codecs += strcmp(format.name, "telephone-event") != 0;
+        codecs += strcmp(format.name, "telephone-event") != 0 && (spoken >> format.place & 1);
         formats[count++] = format;
     }
     ports = until(&ports, '/');
     port = number(ports);
-    if (port < 0 || port > 65535 || !known || !codecs || !own.address.len)
+    if (!own.print_count) {
+        own.print_count = session->print_count;
+        memcpy(own.prints, session->prints, sizeof(own.prints));
+    }
+    /* RFC 5763 section 5: who of both begins has to be said. */
+    if (!own.setup.len)
+        own.print_count = 0;
+    if (port < 0 || port > 65535 || !known || !codecs || !own.address.len ||
+        (own.named && !voices->names_too) || (!own.named && !own.held && !(spoken & (own.six ? SPOKEN_6 : SPOKEN_4))) ||
+        (port && !is_first(known, has_keys, own.print_count, voices)))
         port = 0;
+    /* One way to the keys: the one that the protocol names, and of two the one that needs nothing more. */
+    if (known && strncmp(known, "RTP/SAVP", 8) == 0 && has_keys)
+        own.print_count = 0;
 
     put(out, "m=audio %d %s", port, known ? known : "RTP/AVP");
     for (i = 0; i < count; i++)
@@ -497,10 +549,6 @@ static void sound(Span line, const char *at, const char *end, const Shared *sess
         control(first_rtcp, &own, out);
     if (mux)
         put(out, "a=rtcp-mux\r\n");
-    if (!own.print_count) {
-        own.print_count = session->print_count;
-        memcpy(own.prints, session->prints, sizeof(own.prints));
-    }
     for (i = 0; i < own.print_count; i++)
         put(out, "a=fingerprint:%.*s\r\n", own.prints[i].len, own.prints[i].at);
     if (own.setup.len && own.print_count)
@@ -512,8 +560,8 @@ static void sound(Span line, const char *at, const char *end, const Shared *sess
         if (kind != 'a')
             continue;
         name = until(&one, ':');
-        if (is(name, "crypto"))
-            key(one, out, &keys);
+        if (is(name, "crypto") && strncmp(known, "UDP/TLS/", 8) != 0)
+            key(one, out, tags, &keys);
         else if (is(name, "candidate") && own.ufrag.len && own.pwd.len)
             candidate(one, out, &candidates);
     }
@@ -536,6 +584,32 @@ static void declined(Span line, Span medium, Out *out)
     put(out, NOWHERE);
 }
 
+/* All that follows the session's part. */
+static void streams(const char *at, const char *end, const Shared *session, Voices *voices, Out *out)
+{
+    Span line, medium;
+    int count = 0;
+    char kind;
+
+    while (at < end && count < MOST_MEDIA) {
+        at = next_line(at, end, &line, &kind);
+        if (kind != 'm')
+            continue;
+        count++;
+        medium = word(&line);
+        if (is(medium, "audio"))
+            sound(line, at, end, session, voices, out);
+        else
+            declined(line, medium, out);
+    }
+}
+
+/* Say what is spoken: the sum of 1 for PCMU, 2 for PCMA, 4 for G.722, 8 for Opus, 16 for IPv4 and 32 for IPv6. */
+void sdp_speak(unsigned what)
+{
+    spoken = what;
+}
+
 /* Write a description anew; returns how long it is. Never longer than `room`, which is to be some hundred bytes more than
  * the old one had. */
 int sdp_tidy(const char *text, int size, char *to, int room)
@@ -543,9 +617,11 @@ int sdp_tidy(const char *text, int size, char *to, int room)
     const char *at = text, *end = text + size;
     Out out = { to, room, 0 };
     Shared session;
+    Voices voices = { 0, 0, 0 };
     Span line, word_of, version, id;
     char kind;
-    int media = 0, origin = 0;
+    Out nowhere = { to, 0, 0 };
+    int origin = 0;
 
     memset(&session, 0, sizeof(session));
     put(&out, "v=0\r\n");
@@ -574,16 +650,9 @@ int sdp_tidy(const char *text, int size, char *to, int room)
     put(&out, "s=-\r\nt=0 0\r\n");
     if (session.lite)
         put(&out, "a=ice-lite\r\n");
-    while (at < end && media < MOST_MEDIA) {
-        at = next_line(at, end, &line, &kind);
-        if (kind != 'm')
-            continue;
-        media++;
-        word_of = word(&line);
-        if (is(word_of, "audio"))
-            sound(line, at, end, &session, &out);
-        else
-            declined(line, word_of, &out);
-    }
+    streams(at, end, &session, &voices, &nowhere);
+    voices.names_too = !voices.plain && !voices.secure;
+    voices.plain = voices.secure = 0;
+    streams(at, end, &session, &voices, &out);
     return out.len;
 }

@@ -18,12 +18,13 @@ from lab.descriptions import CODECS, Reader, Writer
 from lab.far_end import ANY, FarEnd, Message
 
 FAR_ENDS = 24
+MOST_STREAMS = 16
+"""PJMEDIA_MAX_SDP_MEDIA."""
 
 
 def _is_voice(said: Reader, codecs: tuple[str, ...], srtp: str) -> bool:
-    """Tell whether there is one stream of sound, and we can speak it."""
-    sounds = [stream for stream in said.streams if stream.media in ("audio", "?")]
-    return len(sounds) == 1 and bool(said.voices(codecs, srtp))
+    """Tell whether there is a stream of sound that we can speak, among as many as are read."""
+    return any(index < MOST_STREAMS for index in said.voices(codecs, srtp))
 
 
 @dataclass

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from intercom.core.commands import AnswerCall, Audio, HangUp, PlaceCall, Registe
 from intercom.core.events import CallAnswered, CallArrived, CallEnded, LineUp, StreamMeasured
 from intercom.engine.sip import library
 from lab.descriptions import CODECS, Writer
-from lab.far_end import FarEnd
+from lab.far_end import ANY, FarEnd
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
 
@@ -122,6 +123,75 @@ def _empty(rtp: socket.socket) -> None:
             rtp.recv(2048)
     except BlockingIOError:
         rtp.settimeout(15)
+
+
+KEY = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40
+OTHER_KEY = KEY.replace("A" * 40, "B" * 40)
+PRINT = "a=fingerprint:sha-256 " + ":".join(["AB"] * 32)
+STREAMS = {
+    "plain, then encrypted": (("RTP/AVP 8",), ("RTP/SAVP 8", KEY)),
+    "encrypted, then plain": (("RTP/SAVP 8", KEY), ("RTP/AVP 8",)),
+    "two in the clear": (("RTP/AVP 8",), ("RTP/AVP 0",)),
+    "two encrypted": (("RTP/SAVP 8", KEY), ("RTP/SAVP 0", OTHER_KEY)),
+    "a codec that nobody speaks, then one": (("RTP/AVP 18",), ("RTP/AVP 8",)),
+    "encrypted without a key, then with one": (("RTP/SAVP 8",), ("RTP/SAVP 8", KEY)),
+    "encrypted without a key, then plain": (("RTP/SAVP 8",), ("RTP/AVP 8",)),
+    "a key that nobody knows, then plain": (("RTP/SAVP 8", KEY.replace("AES", "ROT")), ("RTP/AVP 8",)),
+    "DTLS without a fingerprint, then a key": (("UDP/TLS/RTP/SAVP 8",), ("RTP/SAVP 8", KEY)),
+    "DTLS, then a key": (("UDP/TLS/RTP/SAVP 8", PRINT, "a=setup:actpass"), ("RTP/SAVP 8", KEY)),
+    "a fingerprint that nobody begins with, then a key": (("RTP/SAVP 8", PRINT), ("RTP/SAVP 8", KEY)),
+    "both ways to the keys": (("RTP/SAVP 8", PRINT, "a=setup:actpass", KEY), ("RTP/AVP 8",)),
+    "two keys with one tag": (("RTP/SAVP 8", KEY, OTHER_KEY), ("RTP/AVP 8",)),
+    "an address of the other kind, then ours": (("RTP/AVP 8", "c=IN IP6 ::1"), ("RTP/AVP 8",)),
+    "a codec that is not configured, then one": (("RTP/AVP 9",), ("RTP/AVP 8",)),
+    "a picture, sound, and more sound": (("video", "RTP/AVP 96"), ("RTP/SAVP 8", KEY), ("RTP/AVP 8",)),
+    "none, then one": (("RTP/AVP 0", "port 0"), ("RTP/AVP 8",)),
+}
+"""Streams of an offer: protocol and numbers, and the lines of each."""
+SPOKEN = {
+    "off": (0, 1, 0, None, 1, None, 1, 1, None, None, None, 1, 1, 1, 1, 2, 1),
+    "optional": (1, 0, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0, 0, 1, 1, 1, 1),
+    "required": (1, 0, None, 0, None, 1, None, None, 1, 0, 1, 0, 0, None, None, 1, None),
+}
+"""Which of them is spoken; None: there is no call."""
+
+
+def offered(streams: tuple[tuple[str, ...], ...]) -> str:
+    """An offer of these streams."""
+    lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0"]
+    for number, (first, *more) in enumerate(streams):
+        kind, what = ("video", more.pop(0)) if first == "video" else ("audio", first)
+        port = 0 if "port 0" in more else 33000 + 2 * number
+        addresses = [line for line in more if line.startswith("c=")]
+        others = [line for line in more if not line.startswith("c=") and line != "port 0"]
+        lines += [f"m={kind} {port} {what}", *addresses, *others]
+    return "\r\n".join([*lines, ""])
+
+
+@pytest.mark.parametrize("srtp", SPOKEN)
+def test_of_several_streams_the_first_that_can_be_spoken_is(far: FarEnd, srtp: str) -> None:
+    """The others keep their places, with port 0 (RFC 3264 section 6)."""
+    with running(trunk(far, srtp=srtp), bind="127.0.0.1", codecs=("pcma", "pcmu")) as engine:
+        engine.send(Register("house"), PlaceCall("first", "house", f"sip:201@{far.address}"))
+        door = (invite := far.wait("INVITE")).source
+        far.answer(invite, 486)
+        engine.wait(CallEnded)
+        for (name, streams), spoken in zip(STREAMS.items(), SPOKEN[srtp], strict=True):
+            call = far.ring(door, offered(streams))
+            first = far.wait("INVITE", ANY, call.call_id)
+            if spoken is None:
+                assert first.code in (415, 488), (name, first.head)
+                far.acknowledge(call, first, door)
+                continue
+            assert first.code == 100, (name, first.head)
+            leg = engine.wait(CallArrived).leg
+            engine.send(AnswerCall(leg))
+            ports = re.findall(r"(?m)^m=\w+ (\d+)", far.final(call, door).body)
+            assert [number for number, port in enumerate(ports) if int(port)] == [spoken], name
+            assert len(ports) == len(streams), name
+            engine.wait(CallAnswered)
+            engine.send(HangUp(leg))
+            engine.wait(CallEnded)
 
 
 RENUMBERED = {

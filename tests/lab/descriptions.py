@@ -93,7 +93,7 @@ class Reader:
             sections[-1].append(line)
         above = self._address(sections[0])
         for section in sections[1:]:
-            found = re.fullmatch(r"m=([A-Za-z]+) (\d{1,5})(?:/\d+)? (\S+)((?: \d{1,3})+)", section[0])
+            found = re.fullmatch(r"m=([A-Za-z]+) (\d{1,5})(?:/\d+)? (\S+)((?: \d{1,3})+)", section[0], re.ASCII)
             here = self._address(section[1:]) if any(line.startswith("c") for line in section) else above
             if found and here and int(found[2]) <= 65535:
                 numbers = tuple(int(one) for one in found[4].split())

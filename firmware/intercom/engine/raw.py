@@ -6,6 +6,7 @@ does not answer holds up every call, every registration and the watchdog for man
 """
 
 import ctypes
+import socket
 import sys
 from collections.abc import Callable, Iterable
 from ctypes import POINTER, addressof, byref, c_char_p, c_int, c_long, c_ssize_t, c_uint, c_ulong, c_void_p
@@ -100,7 +101,7 @@ _CALLED = (
     "gate_refused", "gate_server", "gate_transport", "media_figures", "media_open", "OpenSSL_version",
     "pj_gethostname", "pj_gettickcount", "pj_log_set_level", "pj_name_learn", "pj_name_missed", "pj_pool_alloc",
     "pj_timer_heap_earliest_time", "pjsip_endpt_get_timer_heap", "pjsip_endpt_set_ext_resolver", "pjsip_resolve",
-    "pjsip_resolver_create", "pjsua_get_pjsip_endpt", "pjsua_im_send", "pjsua_pool_create", "short_open",
+    "pjsip_resolver_create", "pjsua_get_pjsip_endpt", "pjsua_im_send", "pjsua_pool_create", "sdp_speak", "short_open",
 )  # fmt: skip
 """What is called of PJSIP here."""
 _UNFIT = "the installed pjsua2 is not the one that this engine needs, ./setup.sh builds that"
@@ -242,6 +243,12 @@ class Library:
         """
         if status := self._c.media_open():
             raise EngineError(f"PJSIP takes no rule for the sound (status {status})")
+
+    def speak(self, codecs: Iterable[str], families: Iterable[socket.AddressFamily]) -> None:
+        """Take of several streams of sound the first that can be spoken with these (../pjsip/sdp.c)."""
+        bits = {"pcmu": 1, "pcma": 2, "g722": 4, "opus": 8}
+        kinds = {socket.AF_INET: 16, socket.AF_INET6: 32}
+        self._c.sdp_speak(sum(bits[name] for name in codecs) + sum(kinds[family] for family in families))
 
     def keep_short(self) -> None:
         """Keep what is sent over UDP below 1,300 bytes where that can be had (../pjsip/short.c). Raises EngineError."""

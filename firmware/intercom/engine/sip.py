@@ -110,6 +110,7 @@ class Telephone:
             self._endpoint.libStart()
             self._endpoint.audDevManager().setNoDev()
             profile.choose_codecs(self._endpoint, self.settings.codecs)
+            self._library.speak(self.settings.codecs, self._names.families)
             profile.tune_opus(self._endpoint)
             self._prompt = profile.prompt(pj, self.settings.rate_hz)
             for settings in self.settings.accounts:

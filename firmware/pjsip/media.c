@@ -144,11 +144,12 @@ PJ_DEF(pj_status_t) media_open(void)
 }
 
 /* Counts since a call's stream began: RTP and RTCP packets of the far end, RTP packets of others, key events that
- * could not be read; and whether the last packet was comfort noise. Returns 0 when there is no stream. */
+ * could not be read; whether the last packet was comfort noise; and how many packets in a row could not be decrypted.
+ * Returns 0 when there is no stream. */
 PJ_DEF(int) media_figures(int id, unsigned *received, unsigned *reports, unsigned *strangers, unsigned *unread_keys,
-                          unsigned *pausing);
+                          unsigned *pausing, unsigned *sealed);
 PJ_DEF(int) media_figures(int id, unsigned *received, unsigned *reports, unsigned *strangers, unsigned *unread_keys,
-                          unsigned *pausing)
+                          unsigned *pausing, unsigned *sealed)
 {
     pjsua_call *call;
     unsigned i;
@@ -167,6 +168,7 @@ PJ_DEF(int) media_figures(int id, unsigned *received, unsigned *reports, unsigne
         *pausing = stream->pausing;
         *strangers = stream->strangers;
         *unread_keys = stream->unread_keys;
+        *sealed = media->tp ? pjmedia_transport_srtp_sealed(media->tp) : 0;
         return 1;
     }
     return 0;

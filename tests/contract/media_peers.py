@@ -14,6 +14,7 @@ from sip_peers import LIMIT_S, Engine, Peer, Request, account, running
 
 from intercom.core.commands import Audio, PlaceCall, SetAudio
 from intercom.core.events import CallAnswered, DigitReceived
+from intercom.engine.wire import AccountSettings
 from lab.key_senders import Packet, Sender
 
 SENTINEL = "D"
@@ -97,9 +98,9 @@ def voice(sequence: int, time: int, kind: int = 8, size: int = 160) -> Packet:
 
 
 @contextlib.contextmanager
-def talking(peer: FarEnd, **changes: Any) -> Iterator[Engine]:
+def talking(peer: FarEnd, through: AccountSettings | None = None, **changes: Any) -> Iterator[Engine]:
     """Have the door call a far end, and be answered; from then on it speaks."""
-    with running(account(peer), **changes) as engine:
+    with running(through or account(peer), **changes) as engine:
         call(engine, peer, "1-1.1")
         engine.send(SetAudio(Audio(card=True, hear="1-1.1", speak="1-1.1")))
         yield engine

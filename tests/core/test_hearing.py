@@ -91,6 +91,9 @@ def test_sound_flows_from_five_packets_on_and_is_over_after_two_seconds_without(
         ({"quiet_s": 4.0}, "have stopped coming"),
         ({"received": 0, "quiet_s": 4.0}, "no packets come from"),
         ({"received": 0, "reports": 1, "quiet_s": 1.0}, ""),
+        ({"sealed": 50, "quiet_s": 4.0}, "come from 192.0.2.7:4000, and none of them can be decrypted"),
+        ({"received": 0, "sealed": 200, "reports": 2, "source": ""}, "from 192.0.2.7:4000, and none of them can be"),
+        ({"sealed": 49, "quiet_s": 4.0}, "have stopped coming"),
         ({"received": 0, "strangers": 8, "quiet_s": 4.0}, "8 came from hosts that the call does not name"),
     ],
 )

@@ -434,6 +434,8 @@ class StreamMeasured:
     """RTP packets from hosts that are not the far end's; they are not heard."""
     pausing: bool = False
     """Whether its last packet was comfort noise, which says that silence follows (RFC 3389)."""
+    sealed: int = 0
+    """Packets in a row, up to now, that could not be decrypted (SRTP)."""
 
 
 @dataclass(frozen=True, slots=True)

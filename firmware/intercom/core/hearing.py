@@ -14,6 +14,8 @@ STILL_S = 4.0
 """Without a packet: longer than a lost route takes to come back, shorter than a person keeps asking."""
 REPORTS_S = 12.0
 """Without RTCP from a far end that sends it: two of its intervals (RFC 3550 section 6.2) and a little."""
+SEALED = 50
+"""Packets in a row that cannot be decrypted: a second of them, and no stray ones from before."""
 
 
 def stream_measured(turn: Turn, event: StreamMeasured) -> None:
@@ -103,6 +105,8 @@ def _nothing_comes(stream: StreamMeasured) -> str:
     """
     if stream.received and stream.still_s < STILL_S:
         return ""
+    if stream.sealed >= SEALED:
+        return f"packets come from {stream.source or stream.expected}, and none of them can be decrypted"
     if stream.pausing or (stream.reports and stream.quiet_s < REPORTS_S):
         return ""
     if stream.received == 0:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.1
 """How often to look whether sound flows before the answer."""
-NOTHING = Figures(0, 0, 0, 0, 0)
+NOTHING = Figures(*(0 for _ in Figures._fields))
 _DECODING = 2
 """PJMEDIA_DIR_DECODING of pjmedia/types.h: the far end has not said that it will send nothing."""
 _SERVER = 1
@@ -220,6 +220,7 @@ class Leg:
             reports=figures.reports,
             strangers=figures.strangers,
             pausing=bool(figures.pausing),
+            sealed=figures.sealed,
             buffer_ms=float(buffer.avgDelayMsec),
             jitter_ms=round(theirs.jitterUsec.mean / 1000, 2),
             round_trip_ms=round(stat.rtcp.rttUsec.mean / 1000, 2),

@@ -130,6 +130,8 @@ class Figures(NamedTuple):
     """Telephone-events (RFC 4733) that could not be read."""
     pausing: int
     """Whether the last packet was comfort noise (RFC 3389, or Opus' own): then silence is meant."""
+    sealed: int
+    """RTP packets in a row, up to now, that SRTP could not decrypt."""
 
 
 class Question:
@@ -166,7 +168,7 @@ class Library:
         self._c.pj_gethostname.restype = POINTER(Text)
         self._c.OpenSSL_version.restype = self._c.pj_name_missed.restype = c_char_p
         self._c.gate_refused.restype = c_ulong
-        self._figures = tuple(c_uint() for _ in range(5))
+        self._figures = tuple(c_uint() for _ in Figures._fields)
         self._c.gate_transport.restype = c_void_p
         self._from, self._what = c_char_p(), c_char_p()
         self._c.pjsip_resolve.restype = None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from intercom import wiring
+from intercom.adapters import whole_files
 from intercom.adapters.storage import Storage
 from intercom.config import Calls, Config
 from intercom.core.commands import Kind, Report
@@ -144,8 +145,8 @@ class LastConfiguration:
         if not isinstance(event, EngineStarted) or content is None:
             return
         try:
-            kept = self._path.read_bytes()
-        except OSError:
+            kept = whole_files.read(self._path, len(content.text) + 1)
+        except (OSError, ValueError):
             kept = b""
         if kept != content.text:
             self._storage.replace(self._path, content.text, lasting=True)

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from intercom.adapters.control import Peer
+from intercom.loading import read
 
 COMMANDS = ("press", "release", "hangup")
 """What [mqtt] commands may allow. Who may release a door may lock it again."""
 LARGEST = 64 * 1024
-"""Bytes of house.toml that are read."""
+"""Bytes; a longer file is no house.toml."""
 Answer = dict[str, Any]
 
 
@@ -56,8 +57,10 @@ class HouseDesk:
 def allowed(settings: Path) -> frozenset[str]:
     """Return what the house's settings allow; nothing where they are missing or broken."""
     try:
-        with settings.open("rb") as file:
-            document = tomllib.loads(file.read(LARGEST).decode())
+        content = read(settings).text
+        if len(content) > LARGEST:
+            return frozenset()
+        document = tomllib.loads(content.decode())
         commands = document["mqtt"]["commands"]
         return frozenset(COMMANDS) & frozenset(one for one in commands if isinstance(one, str))
     except (OSError, ValueError, LookupError, TypeError, RecursionError):

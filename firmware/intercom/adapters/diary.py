@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from intercom.adapters.storage import Storage
-from intercom.adapters.whole_files import replace
+from intercom.adapters.whole_files import read, replace
 
 KEPT = 500
 """Visits; twice as many stand in the file before it is made anew with the last of them."""
@@ -48,11 +48,10 @@ class Diary:
     def load(self) -> list[Record]:
         """Return the last records, the oldest first; none where nothing can be read."""
         try:
-            with self._path.open("rb") as file:
-                lines = file.read(LONGEST).splitlines()
+            lines = read(self._path, LONGEST).splitlines()
         except FileNotFoundError:
             return []
-        except OSError as error:
+        except (OSError, ValueError) as error:
             print(f"intercom: earlier visits cannot be read: {self._path}: {error}", file=sys.stderr)
             return []
         self._lines = len(lines)

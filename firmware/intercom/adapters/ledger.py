@@ -19,6 +19,7 @@ from typing import Any
 
 from intercom.adapters.pending import BOOT_ID
 from intercom.adapters.storage import Storage
+from intercom.adapters.whole_files import read
 from intercom.core.doorway import Ledger, Tries
 from intercom.core.rules import What
 
@@ -78,8 +79,7 @@ class LedgerFile:
         It is dated anew at once, so that each boot goes on where the one before was, and not where an account began.
         """
         try:
-            with self._path.open("rb") as file:
-                self._kept = self._parse(json.loads(file.read(LONGEST)))
+            self._kept = self._parse(json.loads(read(self._path, LONGEST)))
         except FileNotFoundError:
             return Ledger()
         except (OSError, ValueError, TypeError, LookupError, RecursionError, OverflowError) as error:

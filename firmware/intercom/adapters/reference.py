@@ -5,10 +5,14 @@ import contextlib
 from pathlib import Path
 
 from intercom.adapters.storage import Storage
+from intercom.adapters.whole_files import read
 from intercom.core.acoustics import BANDS_HZ, Acoustics
 from intercom.core.events import ReferenceFound
 from intercom.engine import wire
 from intercom.errors import WireError
+
+LONGEST = 1 << 16
+"""Bytes; a longer file is none of ours."""
 
 
 class ReferenceFile:
@@ -24,9 +28,11 @@ class ReferenceFile:
 
     def load(self) -> ReferenceFound | None:
         """Return what was kept; None when there is nothing, or rubbish."""
-        with contextlib.suppress(OSError, WireError):
-            _, found = wire.decode(self._path.read_bytes())
+        with contextlib.suppress(OSError, ValueError, WireError):
+            _, found = wire.decode(read(self._path, LONGEST))
+            if not isinstance(found, ReferenceFound):
+                return None
             lengths = {len(found.heard.response_db), len(found.heard.floor_db), len(found.heard.noise_db)}
-            if isinstance(found, ReferenceFound) and lengths == {len(BANDS_HZ)}:
+            if lengths == {len(BANDS_HZ)}:
                 return found
         return None

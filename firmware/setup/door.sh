@@ -71,6 +71,7 @@ change_version() {
     if ! systemd_runs; then forget_versions "$ID" "$was"; return; fi
     systemctl restart intercom.service || true
     if comes_up "$could_ring"; then
+        restart_bridge
         say "$ID is up after $((SECONDS - began)) s. The version before it is kept: sudo ./setup.sh rollback"
         echo "$was" >"$PREFIX/previous"
         forget_versions "$ID" "$was"
@@ -86,6 +87,7 @@ change_version() {
 go_back() {
     activate "$1"
     systemctl restart intercom.service || true
+    restart_bridge
     comes_up "$2" || die "$1 does not come up either: sudo intercom status; journalctl -u intercom"
 }
 
@@ -99,6 +101,20 @@ rollback_door() {
     say "from $now back to $was"
     echo "$now" >"$PREFIX/previous"
     if systemd_runs; then go_back "$was" no; else activate "$was"; fi
+}
+
+# What tells the house is a process of its own, of the same version: where it runs, it is begun anew.
+restart_bridge() { ! systemd_runs || systemctl try-restart intercom-house.service || true; }
+
+# Home Assistant would keep a door that is gone for ever: a broker retains what it was told.
+end_bridge() {
+    with_systemd 'systemctl stop intercom-house' systemctl stop intercom-house.service 2>/dev/null || true
+    systemctl disable --quiet intercom-house.service 2>/dev/null || true
+    with_systemd 'systemctl stop intercom-metrics.timer' systemctl stop intercom-metrics.timer 2>/dev/null || true
+    systemctl disable --quiet intercom-metrics.timer 2>/dev/null || true
+    [[ -e ${CONFIGURATION%/*}/house.toml && -x $PREFIX/current/bin/intercom ]] || return 0
+    timeout 30 "$PREFIX/current/bin/intercom" house --forget --config "${CONFIGURATION%/*}/house.toml" >&2 ||
+        say "the broker could not be told that this door is gone; what it retains stays there"
 }
 
 would_ring() { "$PREFIX/current/bin/intercom" status >/dev/null 2>&1; }
@@ -129,6 +145,7 @@ uninstall_door() {
     fi
     with_systemd 'systemctl stop intercom' systemctl stop intercom.service 2>/dev/null || true
     systemctl disable --quiet intercom.service 2>/dev/null || true
+    end_bridge
     remove_registrar
     silence_boot_loader
     rm -f "$SOUND_RULES" /etc/systemd/system/intercom*.service /etc/systemd/system/intercom*.timer \

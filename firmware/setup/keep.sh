@@ -56,6 +56,7 @@ restore_door() {
     with_systemd 'systemctl daemon-reload' systemctl daemon-reload
     [[ ! -e $REGISTRAR ]] || with_systemd 'systemctl restart intercom-registrar' systemctl restart intercom-registrar.service
     with_systemd 'systemctl start intercom' systemctl start intercom.service
+    restart_bridge
     say "restored from $file"
 }
 

@@ -1,17 +1,46 @@
 """The life of an installation: another version, one that does not work, a backup, and the end of it."""
 
+import json
 import re
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import figures
 import pytest
 from conftest import BOOT, SETUP
 
+from intercom import __version__
+from intercom.adapters.instance import at_brokers
 from lab.baresip import Phone
 from lab.house import stopping
 from lab.machine import CHECKOUT, Machine
+from lab.mosquitto import Listener, Mosquitto
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    """The house's broker, beside the machine."""
+    with stopping(Mosquitto(tmp_path_factory.mktemp("broker"))) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bridge(machine: Machine, broker: Mosquitto) -> None:
+    """The machine's bridge, as README has it begun."""
+    machine.put("/etc/intercom/house.toml", f'[mqtt]\nserver = "{broker.ip}"\n', 0o640)
+    machine("intercom house --check; systemctl enable --now intercom-house")
+
+
+def await_bridge(machine: Machine, broker: Mosquitto, version: str) -> None:
+    """Wait until the bridge of this version has announced itself, and is there."""
+    identity = at_brokers(machine.root / "etc" / "machine-id")
+    origin = json.dumps({"name": "intercom", "sw": version})
+    with stopping(Listener(broker)) as listener:
+        listener.await_message(f"homeassistant/device/intercom_{identity}/config", 30, containing=origin)
+    with stopping(Listener(broker)) as listener:
+        listener.await_message(f"intercom/{identity}/availability", 30, containing="online")
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +76,12 @@ def test_installing_the_same_again_changes_nothing(machine: Machine) -> None:
     assert machine("readlink /opt/intercom/current; systemctl show intercom -p MainPID") == before
 
 
-def test_an_upgrade_runs_the_new_version_and_keeps_the_old(machine: Machine, phone: Phone, new_checkout: Path) -> None:
-    """One command, and the door rings."""
+def test_an_upgrade_runs_the_new_version_and_keeps_the_old(
+    machine: Machine, phone: Phone, new_checkout: Path, broker: Mosquitto
+) -> None:
+    """One command, and the door rings. What tells the house is of the new version, too."""
     before = machine("readlink /opt/intercom/current")
+    await_bridge(machine, broker, __version__)
     version(new_checkout, "9.9.1")
     began = time.monotonic()
     told = machine(SETUP.format("/root/next", 40, "upgrade"))
@@ -57,6 +89,7 @@ def test_an_upgrade_runs_the_new_version_and_keeps_the_old(machine: Machine, pho
     rings(machine, phone)
 
     assert "9.9.1" in machine("intercom --version")
+    await_bridge(machine, broker, "9.9.1")
     assert "rollback" in told
     machine(f"test -e /opt/intercom/{before.strip()}")
 
@@ -95,12 +128,13 @@ def test_a_version_that_refuses_the_configuration_changes_nothing(machine: Machi
     assert machine("systemctl show intercom -p MainPID") == before
 
 
-def test_rollback_goes_to_the_version_before(machine: Machine, phone: Phone) -> None:
+def test_rollback_goes_to_the_version_before(machine: Machine, phone: Phone, broker: Mosquitto) -> None:
     """By hand, too."""
     machine(SETUP.format("/root/next", 40, "rollback"))
     rings(machine, phone)
 
     assert "9.9.1" not in machine("intercom --version")
+    await_bridge(machine, broker, __version__)
 
 
 def test_a_backup_brings_everything_back(machine: Machine, phone: Phone) -> None:
@@ -197,8 +231,8 @@ def test_a_strange_archive_is_not_restored(machine: Machine) -> None:
     machine("test ! -e /etc/cron.d/evil")
 
 
-def test_uninstall_leaves_nothing(machine: Machine) -> None:
-    """Neither a file of the door, nor its user."""
+def test_uninstall_leaves_nothing(machine: Machine, broker: Mosquitto) -> None:
+    """Neither a file of the door, nor its user, nor what a broker would retain of it."""
     began = time.monotonic()
     machine(SETUP.format("/root/intercom", 20, "uninstall </dev/null"))
     figures.add("uninstall", f"{time.monotonic() - began:.1f} s")
@@ -209,4 +243,6 @@ def test_uninstall_leaves_nothing(machine: Machine) -> None:
     )
 
     assert left.strip() == ""
+    with stopping(Listener(broker)) as listener:
+        assert [topic for topic, text in listener.fence() if text] == []
     assert machine("cat /boot/firmware/config.txt") == BOOT

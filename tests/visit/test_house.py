@@ -206,6 +206,8 @@ def test_prometheus_understands_the_figures(station: Door, tmp_path: Path) -> No
         for sample in family.samples
     }
 
+    assert (output.stat().st_mode & 0o777) == 0o644, "the node exporter is another user"
+    assert found["intercom_up",] == 1
     assert found["intercom_line_up", "home"] == 1
     assert found["intercom_door_released", "front"] == 0
     assert found["intercom_visits_total", "busy"] == len(station.records("visit-ended"))

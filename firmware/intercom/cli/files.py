@@ -11,8 +11,10 @@ from intercom.errors import IntercomError
 MODE = 0o640
 
 
-def replace_text(path: Path, text: str, like: Path | None = None) -> None:
+def replace_text(path: Path, text: str, like: Path | None = None, mode: int | None = None) -> None:
     """Put a text in the place of a file. It belongs to whom `like` (the file itself) belongs to.
+
+    `mode` is what anybody may do with it; None for what is so with `like`, or `MODE` where there is none.
 
     Raises IntercomError, with what to do, when that is not allowed.
     """
@@ -24,6 +26,8 @@ def replace_text(path: Path, text: str, like: Path | None = None) -> None:
                 file.write(text)
                 file.flush()
                 _belong(descriptor, like or path)
+                if mode is not None:
+                    os.fchmod(descriptor, mode)
                 os.fsync(descriptor)
             new.replace(path)
         finally:

@@ -19,6 +19,7 @@ from intercom.house.announced import Announced
 from intercom.house.discovery import announcement
 from lab.house import stopping
 from lab.mosquitto import Listener, Mosquitto
+from lab.processes import wait_until
 from lab.scripted_daemon import STATUS
 
 DEFAULT = "homeassistant/device/intercom_aaa/config"
@@ -123,6 +124,68 @@ def test_a_change_is_announced_at_once_and_again_at_a_birth(tmp_path: Path, brok
         listener.await_message(DEFAULT)
         listener.await_message(f"{bridging.base}/state", containing="ringing")
         listener.await_message(f"{bridging.base}/availability", containing="online")
+
+
+def test_whatever_home_assistant_can_tap_is_obeyed(tmp_path: Path, broker: Mosquitto) -> None:
+    """Each payload that is announced, at the topic that is announced: a lock unlocks, opens and locks."""
+    text = f'[mqtt]\nserver = "{broker.ip}"\ncommands = ["press", "release", "hangup"]\n'
+    release = {"do": "release", "door": "front", "released": True, "hold": False}
+    wanted = {
+        "payload_unlock": release, "payload_open": release, "payload_lock": {"do": "lock", "door": "front"},
+        "payload_press": {"do": "press", "button": "front"},
+    }  # fmt: skip
+    with stopping(Listener(broker)) as listener, stopping(Bridge(tmp_path, "aaa", text)) as bridging:
+        config = json.loads(listener.await_message(DEFAULT))
+        listener.await_message(f"{bridging.base}/availability", containing="online")
+        taps = [
+            (key, name, one["command_topic"], payload)
+            for key, one in config["cmps"].items()
+            for name, payload in one.items()
+            if "command_topic" in one and name in wanted
+        ]
+        for key, name, topic, payload in taps:
+            listener.say(topic, payload)
+            wait_until(lambda: bridging.daemon.asked, 10, f"{key} {name} is obeyed", None)
+            assert bridging.daemon.asked.pop() == ({"do": "hangup"} if key == "hangup" else wanted[name])
+    assert {(key, name) for key, name, *_ in taps} == {
+        ("lock_front", "payload_unlock"), ("lock_front", "payload_open"), ("lock_front", "payload_lock"),
+        ("press_front", "payload_press"), ("hangup", "payload_press"),
+    }  # fmt: skip
+
+
+def test_what_went_while_home_assistant_was_down_goes_at_its_birth(tmp_path: Path, broker: Mosquitto) -> None:
+    """It keeps what it knew, and removes only what it was told of since it began: so it is told of it once more."""
+    text = f'[mqtt]\nserver = "{broker.ip}"\n'
+    with stopping(Listener(broker)) as listener, stopping(Bridge(tmp_path, "aaa", text)) as bridging:
+        bridging.daemon.is_now(doors=[door("front"), door("garage", has_contact=True)])
+        listener.await_message(DEFAULT, containing="garage")
+        bridging.daemon.is_now(doors=[door("front")])
+        config = json.loads(listener.await_message(DEFAULT, containing='{"p": "binary_sensor"}'))
+        born = HomeAssistant()
+        born.entities = {"strike_garage": "binary_sensor", "contact_garage": "binary_sensor"}
+        loaded: set[str] = set()
+
+        def hear(config: dict[str, Any]) -> None:
+            """Home Assistant's own rule: a removal counts for what it has loaded."""
+            for key, one in config["cmps"].items():
+                if set(one) != {"p"}:
+                    loaded.add(key)
+                    assert one["unique_id"] == f"intercom_aaa_{key}"
+            born.hear({"cmps": {key: one for key, one in config["cmps"].items() if key in loaded}})
+
+        hear(config)
+        assert "strike_garage" in born.entities, "the model keeps it"
+        listener.fence()
+        listener.say("homeassistant/status", "online")
+        heard = listener.until("intercom/aaa/announced", '"strike_front"')
+        heard += listener.until(f"{bridging.base}/availability")
+        for topic, told in heard:
+            if topic == DEFAULT:
+                hear(json.loads(told))
+        known = [told for topic, told in heard if topic == "intercom/aaa/announced"][-1]
+    assert not [key for key in born.entities if "garage" in key]
+    assert "strike_front" in born.entities
+    assert "garage" not in known, "it has been taken back for good"
 
 
 def retained(broker: Mosquitto) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import secrets
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,9 @@ class Listener:
     def __init__(self, broker: Mosquitto) -> None:
         self._heard: queue.Queue[paho.MQTTMessage] = queue.Queue()
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        subscribed = threading.Event()
         self._client.on_connect = lambda client, *_: client.subscribe("#", 1)
+        self._client.on_subscribe = lambda *_: subscribed.set()
         self._client.on_message = lambda _client, _data, message: self._heard.put(message)
         if broker.secure:
             self._client.tls_set(str(broker.secure.authority))
@@ -66,6 +69,8 @@ class Listener:
             self._client.username_pw_set(user, password)
         self._client.connect(broker.ip)
         self._client.loop_start()
+        if not subscribed.wait(10):
+            raise LabError("the broker did not take a subscription within 10 s")
 
     def await_message(self, topic: str, seconds: float = 10, containing: str = "") -> str:
         """Await a message on a topic; what comes before it is passed over."""

@@ -123,6 +123,20 @@ def test_the_house_s_socket_knows_what_house_toml_allows_and_no_more(station: Do
     assert not station.records("door-released")
 
 
+def test_a_door_that_is_held_is_locked_from_the_house(station: Door) -> None:
+    """What an operator holds released for an hour, the house may lock; the journal says that it was the house."""
+    with stopping(Mosquitto(station.folder)) as broker, stopping(Listener(broker)) as listener:
+        settings = f'[mqtt]\nserver = "{broker.ip}"\ntopic = "hall"\ncommands = ["release"]\n'
+        with stopping(bridge(station, settings)):
+            listener.await_message("hall/availability", containing="online")
+            with intercom("open", "front", "--hold", "--socket", station.socket) as terminal:
+                assert terminal.await_end() == 0
+            listener.await_message("hall/state", containing="UNLOCKED")
+            listener.say("hall/command", "lock front")
+            station.await_record("door-locked", by="the house")
+            listener.await_message("hall/state", containing='{"front": "LOCKED"}')
+
+
 def test_a_dead_broker_delays_no_ring(house: House, station: Door) -> None:
     """It is frozen in the middle of things; the press rings, and the house hears of it when the broker is back."""
     broker = Mosquitto(station.folder)

@@ -40,6 +40,25 @@ def announcement(settings: Mqtt, status: dict[str, Any], known: Mapping[str, str
     }  # fmt: skip
 
 
+def gone(config: dict[str, Any]) -> set[str]:
+    """Return the keys of an announcement's components that are there to be taken back."""
+    return {key for key, component in config["cmps"].items() if set(component) == {"p"}}
+
+
+def revived(settings: Mqtt, config: dict[str, Any]) -> dict[str, Any]:
+    """Return an announcement in which what is gone is there once more.
+
+    A Home Assistant that was down when it went keeps it in its registry, and removes only what it has been told of
+    since it began.
+    """
+    plain = {"state_topic": f"{settings.base}/gone", "command_topic": f"{settings.base}/gone", "event_types": ["gone"]}
+    again = {
+        key: {**config["cmps"][key], "unique_id": f"intercom_{settings.identity}_{key}", **plain}
+        for key in gone(config)
+    }
+    return {**config, "cmps": {**config["cmps"], **again}}
+
+
 def _components(settings: Mqtt, status: dict[str, Any], known: Mapping[str, str]) -> dict[str, Component]:
     make = _Maker(settings.base)
     components = {
@@ -117,7 +136,7 @@ def _doors(make: "_Maker", doors: list[dict[str, Any]], may_release: bool) -> di
             )  # fmt: skip
         if door["has_contact"]:
             found[f"contact_{name}"] = make.sensor(
-                "binary_sensor", "Door" if len(doors) == 1 else f"Door {name}", f"contacts['{name}']",
+                "binary_sensor", "Contact" if len(doors) == 1 else f"Contact {name}", f"contacts['{name}']",
                 device_class="door", payload_on="open", payload_off="shut",
             )  # fmt: skip
     return found

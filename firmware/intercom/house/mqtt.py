@@ -22,7 +22,7 @@ import aiomqtt
 from intercom.errors import IntercomError
 from intercom.house import messages
 from intercom.house.announced import Announced, config_topic
-from intercom.house.discovery import announcement
+from intercom.house.discovery import announcement, gone, revived
 from intercom.house.orders import Orders
 from intercom.house.outbox import Outbox
 from intercom.house.owner import Claim
@@ -123,6 +123,8 @@ class _Session:
     def __init__(self, settings: Mqtt, connected: aiomqtt.Client, outbox: Outbox, known: dict[str, str]) -> None:
         self._settings, self._client, self._outbox = settings, connected, outbox
         self._announced = Announced.parse(known.get(Announced.topic(settings), ""))
+        self._born = False
+        """Whether Home Assistant has just begun."""
         self._told: dict[str, str] = {}
         """Retained topic -> what it says."""
 
@@ -160,11 +162,20 @@ class _Session:
 
     async def _announce(self, status: dict[str, Any]) -> None:
         topic, config = announcement(self._settings, status, self._announced.components)
-        self._announced = Announced.of(self._settings, {key: one["p"] for key, one in config["cmps"].items()})
+        components = {key: one["p"] for key, one in config["cmps"].items()}
         # First what there is to be taken back one day, then the thing itself: either may be the last that is sent.
-        await self._retain(Announced.topic(self._settings), self._announced.text)
+        await self._note(components)
+        if topic and self._born and gone(config):
+            await self._retain(topic, json.dumps(revived(self._settings, config)))
         if topic:
             await self._retain(topic, json.dumps(config))
+        if self._born:
+            await self._note({key: platform for key, platform in components.items() if key not in gone(config)})
+            self._born = False
+
+    async def _note(self, components: dict[str, str]) -> None:
+        self._announced = Announced.of(self._settings, components)
+        await self._retain(Announced.topic(self._settings), self._announced.text)
 
     async def _retain(self, topic: str, text: str) -> None:
         if self._told.get(topic) != text:
@@ -178,8 +189,8 @@ class _Session:
             await self._client.publish(topic, told, 1, retain=True)
 
     def announce_again(self) -> None:
-        """Home Assistant is there again: tell everything anew."""
-        self._told = {}
+        """Home Assistant is there again: tell everything anew, and have it remove what went while it was not there."""
+        self._told, self._born = {}, True
         self._outbox.look_again()
 
     async def leave(self) -> None:

@@ -122,21 +122,32 @@ def test_of_two_with_a_copied_topic_one_obeys(
     assert "offline" not in seen.get("intercom/front/availability", ""), "who leaves does not say that the door is gone"
 
 
-def test_of_four_that_begin_at_once_one_obeys(tmp_path: Path, broker: Mosquitto, listener: Listener) -> None:
+def test_of_four_that_begin_at_once_one_obeys(
+    tmp_path: Path, broker: Mosquitto, listener: Listener, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Whoever it is: a broker has one order for all."""
     text = f'[mqtt]\nserver = "{broker.ip}"\ntopic = "intercom/front"\n{ALL}'
     with ExitStack() as stack:
         doors = [stack.enter_context(stopping(Bridge(tmp_path, name, text))) for name in ("aa", "bb", "cc", "dd")]
         listener.await_message("intercom/front/availability", containing="online")
-        for count in range(1, 6):
+
+        sent, told = 0, ""
+        while told.count("belongs to another door") < 3:
+            # While they settle, a command may find none that has the topic, and never two.
             listener.say("intercom/front/command", "release front")
-            wait_until(lambda count=count: sum(len(d.daemon.asked) for d in doors) >= count, 10, "one obeys", None)
+            sent += 1
+            told += capsys.readouterr().err
+        listener.say("intercom/front/command", "hangup")
+
+        def hung_up() -> list[str]:
+            return [door.identity for door in doors if {"do": "hangup"} in door.daemon.asked]
+
+        wait_until(hung_up, 10, "one obeys", None)
         with stopping(Listener(broker)) as late:
             owner = json.loads(late.await_message("intercom/front/owner"))
 
-    assert {door.identity: len(door.daemon.asked) for door in doors} == {
-        door.identity: 5 if door.identity == owner["identity"] else 0 for door in doors
-    }
+    assert hung_up() == [owner["identity"]]
+    assert sum(len(door.daemon.asked) for door in doors) <= sent + 1
 
 
 def test_a_door_that_was_replaced_leaves_its_topic_to_the_new_one(

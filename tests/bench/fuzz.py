@@ -44,11 +44,13 @@ def sanitized(folder: Path) -> None:
     """Have every engine that is started here be a sanitized one (fuzz.sh has built it)."""
     with zipfile.ZipFile(os.environ["INTERCOM_SANITIZED"]) as wheel:
         wheel.extractall(folder)
-    runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], stdout=subprocess.PIPE, text=True, check=True)
+    # With C++'s own library, which Python lacks: else the sanitizer ends the engine at PJSUA2's first exception.
+    names = ("libasan.so", "libstdc++.so")
+    found = [subprocess.check_output(["gcc", f"-print-file-name={name}"], text=True).strip() for name in names]
     path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
     sip_peers.ENGINE_ENVIRONMENT.update(
         PYTHONPATH=path,
-        LD_PRELOAD=runtime.stdout.strip(),
+        LD_PRELOAD=" ".join(found),
         # Python's own memory is not looked at: it would only hide what is PJSIP's.
         PYTHONMALLOC="malloc",
         ASAN_OPTIONS="detect_leaks=0:abort_on_error=0:exitcode=99:detect_stack_use_after_return=0",

@@ -168,3 +168,16 @@ def test_a_press_that_is_only_tried_rings_once(house: House) -> None:
     assert re.search(r"201 rang after \d+ ms", terminal.text())
     assert ended.outcome != "talked"
     assert "rang" not in deaf.text()
+
+
+def test_the_service_beside_the_door_is_tried_and_kept_over_tcp(house: House, tmp_path: Path) -> None:
+    """`install --with-registrar` says so: a UDP port of this machine could be bound by its other users as well."""
+    path = tmp_path / "intercom.toml"
+    done = setup(*ANSWERS, "--transport", "tcp", "--password-file", "-", "--config", path, typed="secret\n")
+    wrong = setup(*ANSWERS, "--transport", "sctp", "--password-file", "-", "--config", path, typed="secret\n")
+
+    assert done.returncode == 0, done.stderr
+    assert "answers over tcp" in done.stdout
+    assert tomllib.loads(path.read_text())["accounts"]["home"]["transport"] == "tcp"
+    assert wrong.returncode == 2
+    assert "transport: must be udp, tcp or tls" in wrong.stderr

@@ -263,9 +263,27 @@ static pj_bool_t may_enter(const pjsip_transport *transport, const pj_sockaddr_t
 
 /* ---- answers ---- */
 
+/* A Contact with our own address in an answer to our INVITE was copied from that: the rest of the call belongs where the
+ * answer came from, or it would be asked of ourselves. */
+static void read_copied_contact(pjsip_rx_data *rdata)
+{
+    const pjsip_host_port *here = &rdata->tp_info.transport->local_name;
+    pjsip_contact_hdr *contact = (pjsip_contact_hdr*)pjsip_msg_find_hdr(rdata->msg_info.msg, PJSIP_H_CONTACT, NULL);
+    pjsip_sip_uri *uri = contact && contact->uri ? (pjsip_sip_uri*)pjsip_uri_get_uri(contact->uri) : NULL;
+    if (!uri || rdata->msg_info.record_route || rdata->msg_info.cseq->method.id != PJSIP_INVITE_METHOD ||
+        (!PJSIP_URI_SCHEME_IS_SIP(uri) && !PJSIP_URI_SCHEME_IS_SIPS(uri)) ||
+        uri->port != here->port || pj_stricmp(&uri->host, &here->host) != 0)
+        return;
+    pj_strdup2(rdata->tp_info.pool, &uri->host, rdata->pkt_info.src_name);
+    uri->port = rdata->pkt_info.src_port;
+}
+
 static pj_bool_t on_rx_response(pjsip_rx_data *rdata)
 {
-    return is_our_branch(&rdata->msg_info.via->branch_param) ? PJ_FALSE : drop(NO_ANSWER, rdata);
+    if (!is_our_branch(&rdata->msg_info.via->branch_param))
+        return drop(NO_ANSWER, rdata);
+    read_copied_contact(rdata);
+    return PJ_FALSE;
 }
 
 static pj_status_t on_tx_request(pjsip_tx_data *tdata)

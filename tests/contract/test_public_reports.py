@@ -231,3 +231,22 @@ def test_the_sound_follows_the_phone_that_answered() -> None:
         assert engine.told(CallProgressed)
         peer.rtp.settimeout(LIMIT_S)
         assert peer.rtp.recv(2048)
+
+
+def test_an_answer_that_names_our_own_contact_is_hung_up_where_it_came_from() -> None:
+    """Home Assistant's voip-utils 0.5: its 200 has the Contact of the INVITE, so ACK and BYE went to the door."""
+
+    class Mirror(FarEnd):
+        """It answers with the Contact that it was called with."""
+
+        def _answer(self, request: Request, code: int) -> bytes:
+            if request.method == "INVITE":
+                self.contact = request.header("Contact").partition("<")[2].partition(">")[0]
+            return super()._answer(request, code)
+
+    with contextlib.closing(Mirror()) as peer, running(account(peer)) as engine:
+        call(engine, peer, "1.1")
+        peer.wait("ACK")
+        engine.send(HangUp("1.1"))
+        peer.wait("BYE")
+        engine.wait(CallEnded)

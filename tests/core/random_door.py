@@ -25,6 +25,7 @@ from intercom.core.commands import (
     TellOutage,
     TellUnanswered,
 )
+from intercom.core.doors import EXIT_BUTTON
 from intercom.core.events import (
     AudioFlowed,
     ButtonChanged,
@@ -166,6 +167,7 @@ class Door:
     ended: Counter[object] = field(default_factory=Counter)
     accepted: dict[object, object] = field(default_factory=dict)
     rang: set[str] = field(default_factory=set)
+    stopped_at: float = 0.0
     seen: Counter[str] = field(default_factory=Counter)
     untold: Untold = field(default_factory=Untold)
     posted: list[TellOutage | TellUnanswered] = field(default_factory=list)
@@ -390,7 +392,12 @@ class Door:
             assert door.released_until is None or door.released_until <= self.now + 30.0
             assert not door.held or (door.is_open and not door.holding), "left open, and held open"
         if state.stopping_until is not None:
-            assert not released
+            # Whoever wants out does not wait for the next daemon: the exit button alone releases a door now.
+            if before.stopping_until is None:
+                self.stopped_at = self.now
+            assert all(door.released_until is None or door.released_at >= self.stopped_at for door in state.doors)
+            told = [one for one in commands if isinstance(one, Report) and one.kind is Kind.DOOR_RELEASED]
+            assert all(one.fields.get("by") == EXIT_BUTTON for one in told)
         assert state.posting is None or state.posting.until > self.now
         assert len(state.untold.missed) <= 20 and len(state.untold.unanswered) <= 20
         running = visit.id if visit is not None and visit.outcome is None else ""

@@ -4,16 +4,23 @@ from itertools import product
 
 import pytest
 
-from intercom.core.commands import HangUp, Kind, PlaceCall, Report
-from intercom.core.events import ButtonPressed, CallEnded, CallProgressed, EngineStarted, LineUp, TimePassed
+from intercom.core.commands import HangUp, Kind, PlaceCall, Probe, Register, Report
+from intercom.core.events import (
+    ButtonPressed,
+    CallEnded,
+    CallProgressed,
+    EngineStarted,
+    LineAnswered,
+    LineUp,
+    TimePassed,
+)
 from intercom.core.levels import next_deadline
 from intercom.core.machine import start, step
 from intercom.core.pending import Stage
 from intercom.core.rules import Rules
 
 STAGES = (Stage(("a", "b"), 10.0), Stage(("c",), 20.0), Stage(("d", "a"), 5.0))
-# Nobody answers probes here: none is asked.
-RULES = Rules(buttons={"front": STAGES}, accounts=("home",), callers={}, pulse_s={}, ring_s=20.0, probe_s=1e6)
+RULES = Rules(buttons={"front": STAGES}, accounts=("home",), callers={}, pulse_s={}, ring_s=20.0)
 ENDS = ("nobody answers", "busy", "gone")
 
 
@@ -30,6 +37,11 @@ class Story:
     def take(self, event: object) -> None:
         self.state, commands = step(self.state, event, now=self.now, rules=RULES)  # type: ignore[arg-type]
         self.orders += commands
+        for order in commands:  # its server is well
+            if isinstance(order, Probe):
+                self.take(LineAnswered(order.account, 5.0))
+            elif isinstance(order, Register) and self.now > 100.0:
+                self.take(LineUp(order.account, 1.0, 300))
 
     def placed(self) -> list[PlaceCall]:
         return [order for order in self.orders if isinstance(order, PlaceCall)]
@@ -63,3 +75,24 @@ def test_each_stage_rings_after_the_one_before_and_each_once(ends: tuple[str, ..
     ended = [one for one in story.orders if isinstance(one, Report) and one.kind is Kind.VISIT_ENDED]
     assert len(ended) == 1
     assert ended[0].fields["outcome"] == ("busy" if "busy" in ends else "no answer")
+
+
+def test_who_never_rings_for_days_is_told_also_where_a_stage_just_runs_out() -> None:
+    """The call is neither answered nor refused: the server says that it tries, each time, and the stage ends."""
+    story = Story()
+    told: list[str] = []
+    for _ in range(100):
+        for leg in story.placed()[-len(STAGES[0].targets) :]:
+            story.take(CallProgressed(leg.leg, 100))
+        story.pass_time(story.now + 3600.0)
+        story.orders = [one for one in story.orders if isinstance(one, Report | PlaceCall)]
+        told += [
+            str(one.fields["condition"])
+            for one in story.orders
+            if isinstance(one, Report) and one.kind is Kind.CONDITION_BEGAN
+        ]
+        story.orders.clear()
+        story.take(ButtonPressed("front", "panel"))
+
+    assert {"target a", "target b"} <= set(told)
+    assert len(told) == len(set(told))

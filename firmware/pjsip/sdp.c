@@ -515,7 +515,7 @@ static void sound(Span line, const char *at, const char *end, const Shared *sess
         memcpy(own.prints, session->prints, sizeof(own.prints));
     }
     /* RFC 5763 section 5: who of both begins has to be said. */
-    if (!own.setup.len)
+    if (!own.setup.len || is(own.setup, "holdconn"))
         own.print_count = 0;
     if (port < 0 || port > 65535 || !known || !codecs || !own.address.len ||
         (own.named && !voices->names_too) || (!own.named && !own.held && !(spoken & (own.six ? SPOKEN_6 : SPOKEN_4))) ||

@@ -140,6 +140,7 @@ STREAMS = {
     "DTLS without a fingerprint, then a key": (("UDP/TLS/RTP/SAVP 8",), ("RTP/SAVP 8", KEY)),
     "DTLS, then a key": (("UDP/TLS/RTP/SAVP 8", PRINT, "a=setup:actpass"), ("RTP/SAVP 8", KEY)),
     "a fingerprint that nobody begins with, then a key": (("RTP/SAVP 8", PRINT), ("RTP/SAVP 8", KEY)),
+    "a fingerprint on hold, then a key": (("RTP/SAVP 8", PRINT, "a=setup:holdconn"), ("RTP/SAVP 8", KEY)),
     "both ways to the keys": (("RTP/SAVP 8", PRINT, "a=setup:actpass", KEY), ("RTP/AVP 8",)),
     "two keys with one tag": (("RTP/SAVP 8", KEY, OTHER_KEY), ("RTP/AVP 8",)),
     "an address of the other kind, then ours": (("RTP/AVP 8", "c=IN IP6 ::1"), ("RTP/AVP 8",)),
@@ -149,9 +150,9 @@ STREAMS = {
 }
 """Streams of an offer: protocol and numbers, and the lines of each."""
 SPOKEN = {
-    "off": (0, 1, 0, None, 1, None, 1, 1, None, None, None, 1, 1, 1, 1, 2, 1),
-    "optional": (1, 0, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0, 0, 1, 1, 1, 1),
-    "required": (1, 0, None, 0, None, 1, None, None, 1, 0, 1, 0, 0, None, None, 1, None),
+    "off": (0, 1, 0, None, 1, None, 1, 1, None, None, None, None, 1, 1, 1, 1, 2, 1),
+    "optional": (1, 0, 0, 0, 1, 1, 1, 1, 1, 0, 1, 1, 0, 0, 1, 1, 1, 1),
+    "required": (1, 0, None, 0, None, 1, None, None, 1, 0, 1, 1, 0, 0, None, None, 1, None),
 }
 """Which of them is spoken; None: there is no call."""
 

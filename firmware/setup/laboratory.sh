@@ -49,7 +49,7 @@ demo() {
 debian_tree() { INTERCOM_CACHE=$CACHE "$ROOT/tests/lab/debian-tree.sh" "$@" || (($? == 75)) || exit 1; }
 
 browser_phone() {
-    command -v npm >/dev/null || install_packages npm >&2
+    command -v npm >/dev/null || (install_packages npm >&2) || { say "there is no npm here: no browser's telephone"; return 0; }
     INTERCOM_CACHE=$CACHE "$ROOT/tests/lab/browser-phone.sh" || (($? == 75)) || exit 1
 }
 

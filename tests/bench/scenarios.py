@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT / "tests" / "contract"))
 
 from sip_peers import Engine, Peer, account, running  # noqa: E402
 
-from intercom.core.commands import AnswerCall, Audio, PlaceCall, Probe, Register, SetAudio  # noqa: E402
+from intercom.core.commands import AnswerCall, Audio, HangUp, PlaceCall, Probe, Register, SetAudio  # noqa: E402
 from intercom.core.events import CallAnswered, CallArrived  # noqa: E402
 from lab import namespace  # noqa: E402
 
@@ -39,7 +39,7 @@ ENDS = {
     1: "otherwise",
     97: "waited in vain",
     99: "sent nothing",
-    255: "not a scenario",
+    255: "time ran out",
     254: "no port",
 }
 """sipp's exit status."""
@@ -79,16 +79,21 @@ def scenarios(folders: list[Path]) -> Iterator[tuple[str, Path, str]]:
                 yield str(path.relative_to(folder)), path, part
 
 
-def accompany(engine: Engine, ended: threading.Event) -> None:
-    """Answer what calls, and have sound in what was answered."""
-    seen = 0
+def accompany(engine: Engine, ended: threading.Event, seconds: float) -> None:
+    """Answer what calls, have sound in what was answered, and hang up after so long."""
+    seen, until = 0, time.monotonic() + seconds
+    legs: set[str] = set()
     while not ended.is_set():
+        if legs and time.monotonic() > until:
+            engine.send(*(HangUp(leg) for leg in legs))
+            legs.clear()
         told = engine.told(CallArrived, CallAnswered)
         for event in told[seen:]:
             if isinstance(event, CallArrived):
                 engine.send(AnswerCall(event.leg))
             if isinstance(event, CallArrived | CallAnswered):
                 engine.send(SetAudio(Audio(card=True, hear=event.leg, speak=event.leg)))
+                legs.add(event.leg)
         seen = len(told)
         ended.wait(0.05)
 
@@ -118,7 +123,7 @@ def play(path: Path, part: str, seconds: int, folder: Path, srtp: str) -> tuple[
             door or "127.0.0.1",
         ]
         ended = threading.Event()
-        helper = threading.Thread(target=accompany, args=(engine, ended), daemon=True)
+        helper = threading.Thread(target=accompany, args=(engine, ended, 0.6 * seconds), daemon=True)
         helper.start()
         with (folder / "sipp.log").open("wb") as log:
             sipp = subprocess.Popen([*map(str, command)], stdout=log, stderr=log, cwd=folder)

@@ -80,11 +80,12 @@ allow_unit_changes() {
     die "nothing was changed: say --with-unit when you know these changes"
 }
 
-# What it would be at its place: paths in it may be absolute. By the version that is installed.
+# What it would be at its place: paths in it may be absolute. By the version that is installed, which may be an older
+# one that knows no --only-content (status 2).
 check_restored() {
     # For the other shell.
     # shellcheck disable=SC2016
     unshare --mount --propagation private sh -c \
-        'mount --bind "$1" /etc/intercom && exec "$2" check --only-content /etc/intercom/intercom.toml' \
-        sh "$RESTORED/etc/intercom" "$PREFIX/current/bin/intercom"
+        'mount --bind "$1" /etc/intercom && { "$2" check --only-content "$3" || { [ $? = 2 ] && exec "$2" check "$3"; }; }' \
+        sh "$RESTORED/etc/intercom" "$PREFIX/current/bin/intercom" /etc/intercom/intercom.toml
 }

@@ -27,6 +27,7 @@ from lab import certificates
 from lab.house import stopping
 from lab.mosquitto import Listener, Mosquitto
 from lab.processes import wait_until
+from lab.scripted_daemon import ScriptedDaemon
 
 
 def record(kind: str, **fields: Any) -> dict[str, Any]:
@@ -104,12 +105,24 @@ def test_a_press_of_an_outage_is_a_record_and_no_bell(
     assert len("".join(said).splitlines()) <= 4, "one line for each way of failing, and one for its end"
 
 
-def test_availability_says_offline_only_when_it_is(tmp_path: Path, broker: Mosquitto) -> None:
-    """Not at a start, not between two records; and when the daemon dies."""
-    text = f'[mqtt]\nserver = "{broker.ip}"\n'
+def test_availability_says_offline_only_when_it_is(
+    tmp_path: Path, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at a start, before the daemon has answered; not between two records; and when the daemon dies."""
+    text, gate, answer = f'[mqtt]\nserver = "{broker.ip}"\n', threading.Event(), ScriptedDaemon._answer
+
+    def late(daemon: ScriptedDaemon, request: dict[str, Any]) -> dict[str, Any]:
+        gate.wait(20)
+        return answer(daemon, request)
+
+    monkeypatch.setattr(ScriptedDaemon, "_answer", late)
     with stopping(Listener(broker)) as listener, stopping(Bridge(tmp_path, "aaa", text)) as bridging:
+        listener.until(f"{bridging.base}/owner")
+        listener.say("homeassistant/status", "online")
+        assert not [text for topic, text in listener.fence() if topic.endswith("/availability")]
+        gate.set()
         heard = listener.until(f"{bridging.base}/availability")
-        assert heard[-1][1] == "online"
+        assert [text for topic, text in heard if topic.endswith("/availability")] == ["online"]
         for _ in range(5):
             bridging.daemon.tell("call-placed")
         bridging.daemon.tell("visit-ended")

@@ -82,7 +82,8 @@ class Peer:
                 data, source = self.socket.recvfrom(65536)
             except OSError:  # closed
                 return
-            if not data.strip():
+            # RTCP goes to the port after RTP's, which may be this one by chance.
+            if not data.strip() or data[0] >> 6 == 2:
                 continue
             if data.startswith(b"SIP/2.0"):
                 self._was_answered(data)

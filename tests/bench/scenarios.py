@@ -43,6 +43,10 @@ ENDS = {
     254: "no port",
 }
 """sipp's exit status."""
+EMPTY = (
+    "Where a scenario ended otherwise and nothing stands beside it, what it awaited did not come in time, or did not "
+    "pass its own checks, such as the words of another's SDP."
+)
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,7 @@ def page(results: list[Result], source: str) -> str:
     counted = Counter((result.part, result.end) for result in results)
     lines = [f"# Other people's scenarios: {source}", ""]
     lines += [f"{len(results)} played, {sum(not result.lives for result in results)} engines lost.", ""]
+    lines += [EMPTY, ""]
     lines += ["| sipp | ended | scenarios |", "| --- | --- | --- |"]
     lines += [f"| {part} | {end} | {count} |" for (part, end), count in sorted(counted.items())]
     lines += ["", "| scenario | sipp | ended | what came | engine |", "| --- | --- | --- | --- | --- |"]

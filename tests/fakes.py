@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from intercom.adapters.records import sentence
+from intercom.adapters.systemd.records import sentence
 from intercom.core.commands import Report
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from intercom.core.commands import Lamp
 from intercom.core.events import ButtonChanged
-from intercom.ports import Post
+from intercom.daemon.ports import Post
 
 
 class FakePanel:

@@ -5,7 +5,7 @@ import asyncio
 
 from intercom.core.commands import EngineCommand, StopEngine
 from intercom.core.events import EngineLost
-from intercom.ports import Post
+from intercom.daemon.ports import Post
 
 
 class FakeVoice:

@@ -20,9 +20,9 @@ def main(argv: list[str] | None = None) -> int:
     """Do what the command line says and return the exit status."""
     words = sys.argv[1:] if argv is None else argv
     if words[:1] == ["run"] and not {"-h", "--help"} & set(words):
-        from intercom import early  # noqa: PLC0415  (no other command needs an engine)
+        from intercom.process import spawn_engine  # noqa: PLC0415  (no other command needs an engine)
 
-        early.begin_first()
+        spawn_engine.begin_first()
     try:
         arguments = parser(words[0] if words else "").parse_args(words)
     except SystemExit as done:  # argparse has said what there is to say
@@ -54,7 +54,7 @@ def parser(only: str = "") -> Parser:
         purpose="a SIP door station",
         examples=("intercom status", "intercom visits --since yesterday"),
         arguments=_arguments,
-        parts={name: importlib.import_module(f"intercom.cli.{name}").COMMAND for name in names},
+        parts={name: importlib.import_module(f"intercom.cli.commands.{name}").COMMAND for name in names},
     )
     return Parser(prog="intercom", command=command)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How much of everything a door can have. `loading.py` holds a configuration to it, and the voice engine is built so.
+"""How much of everything a door can have. `config/loader.py` holds a configuration to it; the voice engine is built so.
 
 The engine's own numbers are in pjsip/config_site.h; a test holds the two together (tests/core/test_limits.py).
 """

@@ -39,7 +39,7 @@
 #define KEY_NAME "rinstance"
 #define KEY_MIN 24
 
-/* Why something was refused; ../intercom/engine/strangers.py has the words. */
+/* Why something was refused; ../intercom/engine/sip/rejections.py has the words. */
 enum cause { STRANGER, CONNECTION, NO_ANSWER, NO_DIALOG, ELSEWHERE, NO_CONTACT, OTHER_WAY, BAD_VIA, AMBIGUOUS, FLOOD, CAUSES };
 
 struct server {
@@ -625,7 +625,7 @@ static pjsip_module way = {
     &way_of_request, &way_of_answer, NULL, NULL, NULL
 };
 
-/* ---- for ../intercom/engine/raw.py ---- */
+/* ---- for ../intercom/engine/sip/native.py ---- */
 
 /* Close the gate; after pjsua_init(). Returns PJSIP's status. */
 PJ_DEF(pj_status_t) gate_close(void);

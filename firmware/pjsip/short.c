@@ -175,7 +175,7 @@ static void forgo(int type, const char *value)
 PJ_DEF(pj_status_t) short_open(void);
 PJ_DEF(pj_status_t) short_open(void)
 {
-    /* All of these are refused (../intercom/engine/calls.py): a far end that reads that they are not may try. */
+    /* All of these are refused (../intercom/engine/sip/call.py): a far end that reads that they are not may try. */
     forgo(PJSIP_H_ALLOW, "SUBSCRIBE");
     forgo(PJSIP_H_ALLOW, "NOTIFY");
     forgo(PJSIP_H_ALLOW, "REFER");

@@ -41,5 +41,5 @@ stage() {
     # It runs with the Python that it was made with, and with modules that Debian compiled for that one.
     python=$("$(interpreter)" -c 'import sys; print(f"python3 (>= 3.{sys.version_info[1]}), python3 (<< 3.{sys.version_info[1] + 1}~)")')
     printf '%s, %s' "$python" "$(printf '%s\n' "${PYTHON_PACKAGES[@]}" | sort -u | paste -sd, | sed 's/,/, /g')" >debian/python-depends
-    PYTHONPATH=$top$PREFIX/versions/$ID "$top$PREFIX/versions/$ID/environment/bin/python" -P -m intercom.cli.manual "$top/usr"
+    PYTHONPATH=$top$PREFIX/versions/$ID "$top$PREFIX/versions/$ID/environment/bin/python" -P -m intercom.cli.docs.manpage "$top/usr"
 }

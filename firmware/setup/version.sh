@@ -64,7 +64,7 @@ activate() {
     install_units "$folder/systemd"
     name_sound_card "$folder/hardware/sound.rules"
     # Manual pages and completion, out of the commands' own descriptions.
-    PYTHONPATH=$folder "$folder/environment/bin/python" -P -m intercom.cli.manual /usr/local
+    PYTHONPATH=$folder "$folder/environment/bin/python" -P -m intercom.cli.docs.manpage /usr/local
 }
 
 # name_sound_card RULES: not where the configuration goes by a name that the card has without them.

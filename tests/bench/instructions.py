@@ -24,9 +24,9 @@ from lab import namespace, processes
 PER_CYCLE, HERTZ = 0.6, 1e9
 PERIODS, TRIES = 300, 2
 BEGIN, END = "<!-- instructions -->", "<!-- end of instructions -->"
-DAEMON = """import intercom.__main__, intercom.cli.run
-from intercom import spared
-with spared.without("ssl"): import intercom.app"""
+DAEMON = """import intercom.__main__, intercom.cli.commands.run
+from intercom.process import import_trim as spared
+with spared.without("ssl"): import intercom.app.run"""
 IMPORTS = (
     ("nothing", "nothing: an interpreter", "pass"),
     ("asyncio", "asyncio, as the daemon does (without ssl)", "with spared.without('ssl'): import asyncio"),
@@ -67,14 +67,14 @@ def modules(folder: Path, book: Book, next_step: Callable[[], None]) -> None:
     """Count what it takes to read the modules of both processes."""
     next_step()
     counted.script(
-        folder, "-c", "import intercom.app, intercom.engine.__main__, intercom.engine.conversation"
+        folder, "-c", "import intercom.app.run, intercom.engine.__main__, intercom.engine.call_monitor"
     )  # whoever is first compiles
     enter(book, "start-daemon", OURS, counted.script(folder, "-c", DAEMON) / 1e6)
     next_step()
     engine = counted.script(folder, "-c", "import intercom.engine.__main__")
     enter(book, "start-engine", OURS, engine / 1e6)
     next_step()
-    whole = counted.script(folder, "-c", "import intercom.engine.__main__, intercom.engine.conversation")
+    whole = counted.script(folder, "-c", "import intercom.engine.__main__, intercom.engine.call_monitor")
     enter(book, "start-sound", OURS, (whole - engine) / 1e6)
 
 
@@ -83,7 +83,9 @@ def imports(folder: Path, book: Book, next_step: Callable[[], None]) -> None:
     nothing = 0
     for name, _, code in IMPORTS:
         next_step()
-        count = counted.script(folder, "-c", f"from intercom import spared\n{code}" if "spared" in code else code)
+        count = counted.script(
+            folder, "-c", f"from intercom.process import import_trim as spared\n{code}" if "spared" in code else code
+        )
         enter(book, f"import {name}", OURS, (count - nothing) / 1e6)
         nothing = nothing or count
 

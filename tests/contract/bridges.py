@@ -8,8 +8,8 @@ import contextlib
 import threading
 from pathlib import Path
 
-from intercom.house import bridge, mqtt, settings
-from intercom.house.webhooks import Caller
+from intercom.integrations import follower, mqtt, settings
+from intercom.integrations.webhooks import Caller
 from lab.scripted_daemon import ScriptedDaemon
 
 
@@ -36,14 +36,14 @@ class Bridge:
 
     def start(self) -> None:
         """Start (again), as another run of the program."""
-        told: list[bridge.Told] = [Caller(hook) for hook in self.settings.webhooks]
+        told: list[follower.Told] = [Caller(hook) for hook in self.settings.webhooks]
         if self.settings.mqtt is not None:
             told.append(mqtt.Broker(self.settings.mqtt, self.daemon.path, pauses_s=(0.1,)))
 
         async def followed() -> None:
             self._task = asyncio.current_task()
             with contextlib.suppress(asyncio.CancelledError):
-                await bridge.bridge(self.daemon.path, told)
+                await follower.bridge(self.daemon.path, told)
 
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(followed(),), daemon=True)
         self._thread.start()

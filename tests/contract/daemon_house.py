@@ -20,9 +20,9 @@ from intercom.core.events import (
     Event,
     LineUp,
 )
-from intercom.core.pending import Stage
 from intercom.core.rules import CodeRule, Rules
-from intercom.daemon import Daemon, Ports
+from intercom.core.snapshot import Stage
+from intercom.daemon.shell import Daemon, Ports
 
 RULES = Rules(
     buttons={"front": (Stage(("201",), 0.05),)},

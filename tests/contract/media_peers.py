@@ -14,7 +14,7 @@ from sip_peers import LIMIT_S, Engine, Peer, Request, account, running
 
 from intercom.core.commands import Audio, PlaceCall, SetAudio
 from intercom.core.events import CallAnswered, DigitReceived
-from intercom.engine.wire import AccountSettings
+from intercom.ipc.protocol import AccountSettings
 from lab.key_senders import Packet, Sender
 
 SENTINEL = "D"

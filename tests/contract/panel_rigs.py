@@ -13,7 +13,7 @@ from gpiozero.pins.lgpio import LGPIOPin
 from gpiozero.pins.mock import MockFactory, MockPin
 
 from intercom.adapters.gpio import PATTERNS, GpioLight, GpioPanel, GpioStrike
-from intercom.ports import Light, Panel, Post, Strike
+from intercom.daemon.ports import Light, Panel, Post, Strike
 
 BUTTONS = {"front": ("17", True), "flat": ("22", False)}
 """Button -> pin and whether it is pulled up."""

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from intercom.core.commands import EngineCommand
 from intercom.core.events import EngineBeat, EngineStarted, Event
-from intercom.engine import wire
-from intercom.engine.wire import AccountSettings
+from intercom.ipc import protocol
+from intercom.ipc.protocol import AccountSettings
 from lab.engine_settings import engine_settings
 
 E = TypeVar("E", bound=Event)
@@ -196,7 +196,7 @@ class Engine:
         self.events: list[tuple[float, Event]] = []
         self._news, self._taken = threading.Condition(), 0
         threading.Thread(target=self._listen, daemon=True).start()
-        self._link.sendall(wire.encode(engine_settings(**{"accounts": accounts, "codecs": ("pcma",), **changes})))
+        self._link.sendall(protocol.encode(engine_settings(**{"accounts": accounts, "codecs": ("pcma",), **changes})))
         self.wait(EngineStarted, seconds=patience_s)
 
     def _drain(self) -> None:
@@ -205,7 +205,7 @@ class Engine:
             self.stderr.append(line)
 
     def _listen(self) -> None:
-        lines = wire.Lines()
+        lines = protocol.Lines()
         while True:
             try:
                 data = self._link.recv(65536)
@@ -214,12 +214,12 @@ class Engine:
             if not data:
                 return
             with self._news:
-                self.events += [wire.decode(line) for line in lines.feed(data)]
+                self.events += [protocol.decode(line) for line in lines.feed(data)]
                 self._news.notify_all()
 
     def send(self, *commands: EngineCommand) -> None:
         for command in commands:
-            self._link.sendall(wire.encode(command))
+            self._link.sendall(protocol.encode(command))
 
     def wait(
         self,

@@ -19,7 +19,7 @@ from typing import Any
 
 from sip_peers import Peer
 
-from intercom.cli.client import ask
+from intercom.control.client import ask
 from intercom.errors import ControlError
 from lab.pins import Pins
 

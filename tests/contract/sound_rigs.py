@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from intercom.core.events import Event
-from intercom.engine.sound import Sound
-from intercom.engine.tones import Tones
+from intercom.engine.audio.controller import Sound
+from intercom.engine.audio.tones import Tones
 from lab.processes import wait_until
 
 RATE, PERIOD_MS = 16000, 10

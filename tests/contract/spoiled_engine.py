@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from intercom.engine import sip
 from intercom.engine.__main__ import main
-from intercom.engine.calls import Leg
+from intercom.engine.sip import user_agent
+from intercom.engine.sip.call import Leg
 
 
 def _leg_of(arguments: tuple[Any, ...]) -> str:
@@ -34,13 +34,13 @@ def _spoil(owner: type, name: str) -> None:
             raise kind("utf-8", b"x", 0, 1, "made up") if fault == "UnicodeDecodeError" else kind("made up")
         return (inner or sound)(*arguments, **options)
 
-    setattr(owner, name, sip.words.guarded(spoiled) if inner else spoiled)
+    setattr(owner, name, user_agent.words.guarded(spoiled) if inner else spoiled)
 
 
 for each in [name for name in vars(Leg) if name.startswith("on") and hasattr(getattr(Leg, name), "__wrapped__")]:
     _spoil(Leg, each)
 for each in ("place", "connect", "ask_to_confirm", "send_digits", "hang_up"):
-    _spoil(sip.Telephone, each)
+    _spoil(user_agent.Telephone, each)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[-1:]))

@@ -11,7 +11,7 @@ from sip_peers import Engine, Peer, Request, account
 
 from intercom.core.commands import PlaceCall, Register, UseServer
 from intercom.core.events import CallAnswered, LineUp
-from intercom.engine.wire import AccountSettings
+from intercom.ipc.protocol import AccountSettings
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
 

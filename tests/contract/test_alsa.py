@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from intercom.engine import alsa
+from intercom.engine.audio import alsa_config
 
 CARDS = """\
  0 [Headphones     ]: bcm2835_headpho - bcm2835 Headphones
@@ -44,7 +44,7 @@ def test_cards_are_found_by_name_by_part_of_their_label_and_by_what_they_can(
     proc: Path,
 ) -> None:
     """A name that stays, whatever number the kernel gives today; without one, the first card that has a microphone."""
-    there = alsa.cards(proc)
+    there = alsa_config.cards(proc)
 
     assert [(card.number, card.name, card.plays, card.records) for card in there] == [
         (0, "Headphones", True, False),
@@ -60,13 +60,13 @@ def test_cards_are_found_by_name_by_part_of_their_label_and_by_what_they_can(
         ("Headphones", True, None),
         ("none such", False, None),
     ):
-        card = alsa.find(name, there, records=records)
+        card = alsa_config.find(name, there, records=records)
         assert (card.name if card else None) == found, name
 
 
 def test_alsa_sees_the_configured_cards_and_nothing_else(proc: Path) -> None:
     """Each alias of the usual configuration costs time at a press, and prints."""
-    assert alsa.confine("device", "head", proc) == ("Device", "Headphones")
+    assert alsa_config.confine("device", "head", proc) == ("Device", "Headphones")
 
     shown = Path(os.environ["ALSA_CONFIG_PATH"]).read_text()
     assert 'pcm."Device" { type hw card "Device" }' in shown
@@ -78,7 +78,7 @@ def test_a_name_that_is_no_card_leaves_the_system_s_configuration_alone(
     proc: Path,
 ) -> None:
     """Somebody may have made a device of his own in /etc/asound.conf."""
-    assert alsa.confine("my own mixer", "Device", proc) == ("my own mixer", "Device")
+    assert alsa_config.confine("my own mixer", "Device", proc) == ("my own mixer", "Device")
 
     assert "ALSA_CONFIG_PATH" not in os.environ
 
@@ -88,7 +88,7 @@ def test_the_real_libraries_take_it(where: str, proc: Path, tmp_path: Path) -> N
     """PortAudio 19.6 aborts the whole process over a configuration of which every device can be opened."""
     folder = proc if where == "the card went meanwhile" else tmp_path / "nothing"
     code = (
-        "import sys, pathlib; from intercom.engine import alsa, card\n"
+        "import sys, pathlib; from intercom.engine.audio import alsa_config as alsa, stream as card\n"
         "alsa.confine('', 'Device', pathlib.Path(sys.argv[1]))\n"
         "for _ in range(2):\n"
         "  audio = card.pyaudio.PyAudio()\n"

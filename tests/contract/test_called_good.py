@@ -18,13 +18,14 @@ from typing import NamedTuple, Self
 import pytest
 from sip_peers import Engine
 
-from intercom import limits, wiring
-from intercom.config import Config, is_direct
+from intercom import limits
+from intercom.config import core_rules
+from intercom.config.loader import parse
+from intercom.config.model import Config, is_direct
 from intercom.core.commands import PlaceCall
 from intercom.core.events import CallEnded
 from intercom.core.legs import DIRECT
 from intercom.errors import ConfigError
-from intercom.loading import parse
 from lab import certificates
 
 FOUR, SIX = ("127.0.0.41", "127.0.0.42"), ("::1",)
@@ -146,7 +147,7 @@ def loaded(text: str, folder: Path) -> Config:
 
 def started(config: Config) -> Engine:
     """Start a real engine with what the daemon would tell it, but for the sound card."""
-    settings = wiring.engine_settings(config, 0)
+    settings = core_rules.engine_settings(config, 0)
     told = {field.name: getattr(settings, field.name) for field in fields(settings)}
     return Engine(*told.pop("accounts"), **(told | {"card_in": "none such", "card_out": "none such"}))
 

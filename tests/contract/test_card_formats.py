@@ -15,7 +15,7 @@ from sound_rigs import PERIOD, PERIOD_MS, RATE, Door, FakeBridge
 
 from intercom.core.commands import Audio
 from intercom.core.events import CardLost, CardOpened
-from intercom.engine.convert import Converter, Format
+from intercom.engine.audio.resample import Converter, Format
 from lab.jackd import Jackd
 from lab.room import Room
 from lab.tones import find_tone, level_dbfs, speech_tone

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercom.adapters import clock
-from intercom.adapters.clock import KEPT_EVERY_S, SLACK_S, WallClock
-from intercom.adapters.storage import Storage
-from intercom.codebook import CodeBook
-from intercom.config import Code, Secret
+from intercom.adapters.code_checker import CodeBook
+from intercom.adapters.monitors import clock
+from intercom.adapters.monitors.clock import KEPT_EVERY_S, SLACK_S, WallClock
+from intercom.adapters.storage.writer import Storage
+from intercom.config.model import Code, Secret
 from intercom.core.commands import CheckCode
 from intercom.core.events import CodeChecked, Event
 

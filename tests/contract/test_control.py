@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from intercom.adapters.control import CLIENTS, LONGEST, Control, Message, Peer
-from intercom.cli.client import ask, login
+from intercom.control.client import ask, login
+from intercom.control.server import CLIENTS, LONGEST, Control, Message, Peer
 from intercom.errors import ControlError, HardwareError
 
 SOON_S = 5.0

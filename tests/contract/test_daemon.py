@@ -24,7 +24,7 @@ from intercom.core.events import (
     EngineBeat,
     EngineStarted,
 )
-from intercom.core.phases import Phase
+from intercom.core.transitions import Phase
 
 
 @contextmanager

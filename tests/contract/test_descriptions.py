@@ -17,7 +17,7 @@ from test_far_ends import called, described, has_sound, trunk
 
 from intercom.core.commands import AnswerCall, Audio, HangUp, PlaceCall, Register, SetAudio
 from intercom.core.events import CallAnswered, CallArrived, CallEnded, LineUp, StreamMeasured
-from intercom.engine.sip import library
+from intercom.engine.sip.user_agent import library
 from lab.descriptions import CODECS, Writer
 from lab.far_end import ANY, FarEnd
 

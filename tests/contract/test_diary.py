@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from intercom.adapters.diary import Diary
+from intercom.adapters.storage.visit_history import Diary
 
 
 def visit(number: int) -> dict[str, object]:

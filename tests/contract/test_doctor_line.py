@@ -16,11 +16,11 @@ from sip_peers import Peer
 from test_names import NameServer
 from tls_peers import TlsServer
 
-from intercom.adapters import names
-from intercom.cli import checks_line
-from intercom.cli.finding import Finding, Health
-from intercom.config import Account
-from intercom.loading import parse
+from intercom.adapters.monitors import dns
+from intercom.cli.doctor_checks import account as account_checks
+from intercom.cli.doctor_checks.finding import Finding, Health
+from intercom.config.loader import parse
+from intercom.config.model import Account
 from lab import certificates
 from lab.certificates import Certificates
 
@@ -35,7 +35,7 @@ def account(path: Path, server: str, **keys: str) -> Account:
 
 
 def looked(one: Account) -> dict[str, Finding]:
-    return {finding.what.split()[0]: finding for finding in checks_line.checks(one, "")}
+    return {finding.what.split()[0]: finding for finding in account_checks.checks(one, "")}
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +60,9 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[tuple[str, str], list
         return await loop.create_datagram_endpoint(NameServer, local_addr=("127.0.0.53", 0))
 
     transport, server = asyncio.run_coroutine_threadsafe(begin(), loop).result(5)
-    kept = names.Names.__init__.__kwdefaults__
+    kept = dns.Names.__init__.__kwdefaults__
     other = {"resolver": test_names.Story(server).resolver, "getaddrinfo": test_names.nobody}
-    monkeypatch.setattr(names.Names.__init__, "__kwdefaults__", {**kept, **other})
+    monkeypatch.setattr(dns.Names.__init__, "__kwdefaults__", {**kept, **other})
     yield server.zone
     loop.call_soon_threadsafe(transport.close)
     loop.call_soon_threadsafe(loop.stop)

@@ -8,7 +8,7 @@ import numpy as np
 from bench.sound import speech
 from pywebrtc_audio import EchoCanceller, NoiseSuppressor
 
-from intercom.engine.echo import NOISE_LEVEL, Canceller
+from intercom.engine.audio.echo_canceller import NOISE_LEVEL, Canceller
 from lab.room_process import Echo
 
 RATE, PERIOD = 16000, 160

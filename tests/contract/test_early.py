@@ -7,8 +7,8 @@ import pytest
 from loops import on_a_loop
 from test_engine_keeper import keeping
 
-from intercom import early
 from intercom.core.events import EngineLost, EngineStarted
+from intercom.process import spawn_engine
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
 
@@ -16,10 +16,10 @@ pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds 
 @on_a_loop
 async def test_the_engine_that_was_begun_early_is_the_first_one_and_no_other_is() -> None:
     """It is told its settings and starts; the one after its death is new."""
-    early.begin_first()
-    begun = early._first[0]
-    early.begin_first()
-    assert early._first == [begun], "begun once"
+    spawn_engine.begin_first()
+    begun = spawn_engine._first[0]
+    spawn_engine.begin_first()
+    assert spawn_engine._first == [begun], "begun once"
     async with keeping() as keeper:
         started, _ = await keeper.next()
         assert isinstance(started, EngineStarted)
@@ -32,7 +32,7 @@ async def test_the_engine_that_was_begun_early_is_the_first_one_and_no_other_is(
 
 def test_an_early_engine_without_a_daemon_ends_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
     """As when the daemon ends over a mistake in its configuration, whose message shall stand alone."""
-    begun = early.begin()
+    begun = spawn_engine.begin()
     begun.link.close()
 
     _, status = os.waitpid(begun.pid, 0)

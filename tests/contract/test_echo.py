@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from intercom.engine.duplex import Turns
-from intercom.engine.echo import Canceller
-from intercom.engine.score import Judgement, Notebook
+from intercom.engine.audio.echo_canceller import Canceller
+from intercom.engine.audio.echo_meter import Judgement, Notebook
+from intercom.engine.audio.voice_switch import Turns
 from lab.tones import babble
 
 RATE, PERIOD_MS, PERIOD = 16000, 10, 160

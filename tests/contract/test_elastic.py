@@ -12,9 +12,9 @@ from sound_rigs import PERIOD, PERIOD_MS, RATE, Door, FakeBridge
 
 from intercom.core.commands import Audio
 from intercom.core.events import CardOpened
-from intercom.engine.card import WAITING_PERIODS
-from intercom.engine.convert import Converter, Format
-from intercom.engine.elastic import Elastic
+from intercom.engine.audio.elastic_buffer import Elastic
+from intercom.engine.audio.resample import Converter, Format
+from intercom.engine.audio.stream import WAITING_PERIODS
 from lab.jackd import Jackd
 from lab.room import Room
 from lab.tones import find_tone, speech_tone

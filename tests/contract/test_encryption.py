@@ -15,8 +15,8 @@ from tls_peers import TlsServer
 
 from intercom.core.commands import Register, UseServer
 from intercom.core.events import ConditionBegan, ConditionEnded, LineLost, LineUp
-from intercom.engine.encryption import DAY_S, WARN_DAYS, Certificates
-from intercom.engine.wire import AccountSettings
+from intercom.engine.sip.tls import DAY_S, WARN_DAYS, Certificates
+from intercom.ipc.protocol import AccountSettings
 from lab import certificates
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")

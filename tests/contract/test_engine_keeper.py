@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from loops import on_a_loop
 
-from intercom.adapters.engine import VoiceEngine
+from intercom.adapters.engine_process import VoiceEngine
 from intercom.core.commands import Audio, HangUp, PlayTone, SetAudio, StopEngine, Tone
 from intercom.core.events import CardLost, EngineBeat, EngineLost, EngineStarted, Event
-from intercom.engine.wire import EngineSettings
+from intercom.ipc.protocol import EngineSettings
 from lab.engine_settings import engine_settings
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
@@ -201,7 +201,7 @@ async def test_an_engine_that_cannot_start_is_told_and_tried_again() -> None:
 
 WEDGE = """
 import os, time
-from intercom.engine import clock
+from intercom.engine.audio import pipeline as clock
 
 whole = clock.Period.without_card
 

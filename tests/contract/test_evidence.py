@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from intercom.__main__ import main
-from intercom.adapters import evidence
-from intercom.adapters.evidence import Evidence
+from intercom.adapters.storage import evidence
+from intercom.adapters.storage.evidence import Evidence
 from intercom.core.commands import Kind, Report
 
 OPENED = Report(Kind.DOOR_RELEASED, {"door": "front", "code_name": "family", "source": "201@home", "pulse_s": 4.0})

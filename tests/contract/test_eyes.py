@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from intercom import eyes, paths
-from intercom.cli.check import check
+from intercom import paths
+from intercom.cli.commands.check import check
+from intercom.config import service_user
 from intercom.errors import ConfigError
 
 USER = "nobody"
@@ -41,7 +42,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def service(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service's user that every machine has."""
-    monkeypatch.setattr(eyes.complaints, "__defaults__", (USER,))
+    monkeypatch.setattr(service_user.complaints, "__defaults__", (USER,))
 
 
 def configured(folder: Path, text: str = TEXT, *, password_mode: int = 0o644, mode: int = 0o644) -> Path:
@@ -114,7 +115,7 @@ def test_who_cannot_look_says_so(
 ) -> None:
     """No such user, or not root: a sentence, and no opinion."""
     file = configured(folder, password_mode=0o600)
-    monkeypatch.setattr(eyes.complaints, "__defaults__", ("no-such-user",))
+    monkeypatch.setattr(service_user.complaints, "__defaults__", ("no-such-user",))
     assert check(file) == 0
     assert "no user no-such-user" in capsys.readouterr().out
 
@@ -130,6 +131,6 @@ def test_who_cannot_look_says_so(
 
 def test_a_child_that_dies_is_no_good_answer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed for memory, for instance: that is told, and not "good"."""
-    monkeypatch.setattr(eyes, "_problems", lambda *_: os._exit(9))
-    content = eyes.read(configured(folder))
-    assert "died" in eyes.complaints(folder / "intercom.toml", content)[1]
+    monkeypatch.setattr(service_user, "_problems", lambda *_: os._exit(9))
+    content = service_user.read(configured(folder))
+    assert "died" in service_user.complaints(folder / "intercom.toml", content)[1]

@@ -14,10 +14,10 @@ import pytest
 from gpiozero.pins.mock import MockFactory, MockPin
 from panel_rigs import mock_pins
 
+from intercom.app.button_panel import Wires
+from intercom.config.loader import parse
 from intercom.core.commands import Lamp
 from intercom.core.events import ConditionBegan, ConditionEnded, Event
-from intercom.loading import parse
-from intercom.wires import Wires
 
 TEXT = """
 [accounts.home]

@@ -22,7 +22,7 @@ from intercom.core.commands import (
     SetAudio,
 )
 from intercom.core.events import CallAnswered, CallArrived, CallEnded, CardLost, LineUp
-from intercom.engine.calls import Leg
+from intercom.engine.sip.call import Leg
 from lab.far_end import ANY, Dialog, FarEnd, Message
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")

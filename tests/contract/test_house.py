@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from intercom.config import Secret
+from intercom.config.model import Secret
 from intercom.core.commands import Kind
 from intercom.errors import ConfigError
-from intercom.house import bridge, mqtt, orders, settings, webhooks
-from intercom.house.outbox import Outbox
+from intercom.integrations import follower, mqtt, orders, settings, webhooks
+from intercom.integrations.outbox import Outbox
 from lab.mosquitto import Listener, Mosquitto
 from lab.processes import wait_until
 
@@ -152,11 +152,11 @@ class Well(Broken):
 
 def test_one_broken_receiver_ends_no_other(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """It begins again after a while; the others are told all the time."""
-    monkeypatch.setattr(bridge, "AGAIN_S", 0.01)
+    monkeypatch.setattr(follower, "AGAIN_S", 0.01)
 
     async def watched() -> tuple[int, bool]:
         broken, well = Broken(), Well()
-        running = asyncio.create_task(bridge.bridge(Path("/nowhere"), [broken, well]))
+        running = asyncio.create_task(follower.bridge(Path("/nowhere"), [broken, well]))
         await asyncio.wait_for(well.outbox.changed(), 10)
         await asyncio.wait_for(broken.thrice.wait(), 10)
         done = running.done()

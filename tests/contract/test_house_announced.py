@@ -14,9 +14,9 @@ import pytest
 from bridges import Bridge
 
 from intercom.errors import IntercomError
-from intercom.house import mqtt, settings
-from intercom.house.announced import Announced
-from intercom.house.discovery import announcement
+from intercom.integrations import mqtt, settings
+from intercom.integrations.announced import Announced
+from intercom.integrations.homeassistant import announcement
 from lab.house import stopping
 from lab.mosquitto import Listener, Mosquitto
 from lab.processes import wait_until

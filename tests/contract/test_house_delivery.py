@@ -21,8 +21,8 @@ from bridges import Bridge
 from intercom.core.commands import Kind
 from intercom.core.words import OPERATOR
 from intercom.errors import ConfigError
-from intercom.house import messages, mqtt, settings, webhooks
-from intercom.house.outbox import Outbox
+from intercom.integrations import messages, mqtt, settings, webhooks
+from intercom.integrations.outbox import Outbox
 from lab import certificates
 from lab.house import stopping
 from lab.mosquitto import Listener, Mosquitto
@@ -273,7 +273,7 @@ def test_a_file_that_tells_nobody_is_told(text: str, tmp_path: Path) -> None:
 
 def test_an_outbox_forgets_the_oldest_and_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """And never the one that is told just now in the place of another."""
-    monkeypatch.setattr("intercom.house.outbox.KEPT", 3)
+    monkeypatch.setattr("intercom.integrations.outbox.KEPT", 3)
     outbox = Outbox()
     records = [{"number": number} for number in range(5)]
     outbox.add({}, records[:3])

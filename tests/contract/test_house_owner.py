@@ -13,8 +13,8 @@ import pytest
 from bridges import Bridge
 
 from intercom.adapters.instance import at_brokers, instance
-from intercom.house import mqtt, settings
-from intercom.house.discovery import announcement
+from intercom.integrations import mqtt, settings
+from intercom.integrations.homeassistant import announcement
 from lab.house import stopping
 from lab.mosquitto import Listener, Mosquitto
 from lab.processes import wait_until

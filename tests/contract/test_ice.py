@@ -13,7 +13,7 @@ from test_addresses import CODES, named
 
 from intercom.core.commands import PlaceCall, Register
 from intercom.core.events import CallAnswered, LineUp
-from intercom.engine.profile import RTP_PORTS
+from intercom.engine.sip.settings import RTP_PORTS
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
 

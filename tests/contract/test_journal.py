@@ -17,8 +17,8 @@ from typing import Any, Protocol
 import pytest
 from fakes import FakeJournal
 
-from intercom.adapters.journal import SOCKET, Journal, StderrJournal, read_visits
-from intercom.adapters.records import TABLE, Priority
+from intercom.adapters.systemd.journal import SOCKET, Journal, StderrJournal, read_visits
+from intercom.adapters.systemd.records import TABLE, Priority
 from intercom.core.commands import Kind, Report
 
 _numbers = count()

@@ -17,7 +17,7 @@ from sip_peers import Peer, account, running
 
 from intercom.core.commands import Knock, Probe, Register, UseServer
 from intercom.core.events import LineAnswered, LineLost, LineUp
-from intercom.engine.knock import Knocker
+from intercom.engine.sip.reachability import Knocker
 
 LAB = os.environ.get("INTERCOM_LAB", "run ./setup.sh test for the laboratory")
 in_the_lab = pytest.mark.skipif(LAB != "ready" or not shutil.which("ip"), reason=f"own network: {LAB}")

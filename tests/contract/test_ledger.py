@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from intercom.adapters.ledger import LONGEST_S, LedgerFile
-from intercom.core.doorway import Ledger, Tries
+from intercom.adapters.storage.ledger import LONGEST_S, LedgerFile
+from intercom.core.door_state import Ledger, Tries
 from intercom.core.rules import What
 
 TRIES = Tries("201@home", What.CODES, (190.0, 2000.0), 1000.0, noticed=500.0, guessing_until=400.0, slipped=95.0)

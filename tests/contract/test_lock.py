@@ -13,10 +13,10 @@ import pytest
 from gpiozero.pins.mock import MockFactory
 from panel_rigs import WatchedPin
 
-from intercom import app, wires
 from intercom.__main__ import main
-from intercom.adapters import strikes
-from intercom.adapters.strikes import Strike
+from intercom.adapters.storage import strikes
+from intercom.adapters.storage.strikes import Strike
+from intercom.app import button_panel, run
 from intercom.errors import HardwareError
 
 CONFIG = """
@@ -179,10 +179,10 @@ def test_the_daemon_writes_its_note_before_it_claims_a_strike(
         seen.append(strikes.noted(tmp_path / "strikes"))
         raise SystemExit("as far as this")
 
-    monkeypatch.setattr(wires, "GpioStrike", claimed)
-    monkeypatch.setattr(app, "lock_memory_in", lambda: None)
+    monkeypatch.setattr(button_panel, "GpioStrike", claimed)
+    monkeypatch.setattr(run, "lock_memory_in", lambda: None)
     with pytest.raises(SystemExit, match="as far as this"):
-        app.run(config, tmp_path / "control.sock")
+        run.run(config, tmp_path / "control.sock")
 
     assert seen == [(Strike("front", "GPIO27", active_high=True), Strike("gate", "GPIO23", active_high=False))]
 
@@ -195,7 +195,7 @@ def test_a_second_daemon_leaves_everything_of_the_first_alone(config: Path, tmp_
         first.bind(str(tmp_path / "control.sock"))
         first.listen()
         with pytest.raises(HardwareError, match="another intercom runs here"):
-            app.run(config, tmp_path / "control.sock")
+            run.run(config, tmp_path / "control.sock")
 
     (tmp_path / "control.sock").unlink()
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
@@ -219,7 +219,7 @@ def test_to_lock_by_the_note_nothing_of_the_configuration_is_loaded(tmp_path: Pa
     program = (
         "import sys; from intercom.__main__ import main;"
         f"status = main(['lock', '--note', {str(tmp_path / 'strikes')!r}]);"
-        "print(status, sorted({'tomllib', 'intercom.loading', 'intercom.hashing'} & set(sys.modules)))"
+        "print(status, sorted({'tomllib', 'intercom.config.loader', 'intercom.security.code_hash'} & set(sys.modules)))"
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
 

@@ -14,8 +14,8 @@ from intercom.adapters.gpio import GpioPanel, GpioSensors
 from intercom.core.commands import Kind, Report
 from intercom.core.events import ButtonChanged, EngineStarted, Event, LineUp, SensorChanged, TimePassed
 from intercom.core.machine import start, step
-from intercom.core.pending import Stage
 from intercom.core.rules import Rules
+from intercom.core.snapshot import Stage
 
 RULES = Rules(buttons={"front": (Stage(("201",), 20.0),)}, accounts=("home",), callers={}, pulse_s={}, debounce_s=0.02)
 

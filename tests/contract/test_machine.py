@@ -12,16 +12,16 @@ from typing import Any, cast
 import pytest
 from loops import on_a_loop
 
-from intercom.adapters import machine
-from intercom.adapters.clock import WallClock
-from intercom.adapters.machine import Machine
-from intercom.adapters.writes import Writes, folder_bytes
+from intercom.adapters.monitors import host
+from intercom.adapters.monitors.clock import WallClock
+from intercom.adapters.monitors.disk_writes import Writes, folder_bytes
+from intercom.adapters.monitors.host import Machine
 from intercom.core.events import ConditionBegan, ConditionEnded, Event
-from intercom.written import own_bytes
+from intercom.process.disk_io import own_bytes
 
 NOW = 1_780_000_000.0
 """In 2026."""
-GB = 1000 * machine.MIB
+GB = 1000 * host.MIB
 
 
 class Pi:
@@ -99,10 +99,10 @@ def began(events: list[Event]) -> str:
 
 def test_a_full_disk_is_told_with_numbers_and_ends_with_some_to_spare(pi: Pi) -> None:
     """A journal that cannot be written hides every later trouble."""
-    assert "1500 MB of 32000 MB are free" in began(pi.disk(free=1500 * machine.MIB))
-    assert pi.disk(free=1400 * machine.MIB) == []
-    assert pi.disk(free=1700 * machine.MIB) == [], "it would come and go on the edge"
-    assert pi.disk(free=2000 * machine.MIB) == [ConditionEnded("disk")]
+    assert "1500 MB of 32000 MB are free" in began(pi.disk(free=1500 * host.MIB))
+    assert pi.disk(free=1400 * host.MIB) == []
+    assert pi.disk(free=1700 * host.MIB) == [], "it would come and go on the edge"
+    assert pi.disk(free=2000 * host.MIB) == [ConditionEnded("disk")]
 
 
 def test_a_disk_of_the_state_folder_counts_too(pi: Pi) -> None:
@@ -112,14 +112,14 @@ def test_a_disk_of_the_state_folder_counts_too(pi: Pi) -> None:
 
 def test_a_small_disk_must_have_50_mb_free(pi: Pi) -> None:
     """Five per cent of a small disk are nothing: one update fills it."""
-    assert pi.disk(total=500 * machine.MIB, free=51 * machine.MIB) == []
-    assert "49 MB" in began(pi.disk(total=500 * machine.MIB, free=49 * machine.MIB))
-    assert pi.disk(total=500 * machine.MIB, free=61 * machine.MIB) == [ConditionEnded("disk")]
+    assert pi.disk(total=500 * host.MIB, free=51 * host.MIB) == []
+    assert "49 MB" in began(pi.disk(total=500 * host.MIB, free=49 * host.MIB))
+    assert pi.disk(total=500 * host.MIB, free=61 * host.MIB) == [ConditionEnded("disk")]
 
 
 def test_a_tiny_disk_may_be_tiny(pi: Pi) -> None:
     """A tmpfs of 20 MB is no trouble as long as it is mostly free."""
-    assert pi.disk(total=20 * machine.MIB, free=15 * machine.MIB) == []
+    assert pi.disk(total=20 * host.MIB, free=15 * host.MIB) == []
 
 
 def test_inodes_run_out_like_space_does(pi: Pi) -> None:
@@ -258,7 +258,7 @@ def test_a_door_that_writes_all_day_is_told(pi: Pi) -> None:
     told = []
     for hour in range(60):
         pi.now += 3600
-        pi.written += 30 * machine.MIB if hour < 20 else 0
+        pi.written += 30 * host.MIB if hour < 20 else 0
         told += [(hour, event) for event in pi.look()]
 
     assert [(hour, type(event)) for hour, event in told] == [(16, ConditionBegan), (30, ConditionEnded)]

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from intercom.cli.files import replace_text
-from intercom.cli.metrics import exposition, metrics
+from intercom.cli.commands.metrics import exposition, metrics
+from intercom.cli.config_file import replace_text
 from intercom.errors import ControlError
 
 ALERTS = Path(__file__).parents[2] / "firmware" / "docs" / "prometheus-alerts.yml"

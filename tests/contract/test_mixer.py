@@ -9,7 +9,7 @@ from sound_rigs import Door, FakeBridge
 
 from intercom.core.commands import Audio
 from intercom.core.events import CardLost
-from intercom.engine import mixer
+from intercom.engine.audio import alsa_mixer
 from lab.processes import wait_until
 
 AMIXER = """#!/bin/bash
@@ -42,7 +42,7 @@ def levels(kernel: Path, control: str) -> list[str]:
 
 def test_each_control_is_set_on_the_doors_card(kernel: Path) -> None:
     """By the card's name, not its number."""
-    assert mixer.restore("Device", "usb audio", ("Speaker = 80%", "Auto Gain Control=off"), kernel)
+    assert alsa_mixer.restore("Device", "usb audio", ("Speaker = 80%", "Auto Gain Control=off"), kernel)
     assert levels(kernel, "Speaker") == ["80%"]
     assert levels(kernel, "Auto Gain Control") == ["off"]
 
@@ -51,7 +51,7 @@ def test_a_control_that_is_not_there_is_told_and_the_others_are_set(
     kernel: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """With amixer's own words."""
-    assert not mixer.restore("", "", ("Master = -3dB", "Speaker = 5%"), kernel)
+    assert not alsa_mixer.restore("", "", ("Master = -3dB", "Speaker = 5%"), kernel)
     assert levels(kernel, "Speaker") == ["5%"]
     assert capfd.readouterr().err == (
         "mixer: 'Master = -3dB' cannot be set: Device: amixer: Unable to find simple control 'Master',0\n"
@@ -61,7 +61,7 @@ def test_a_control_that_is_not_there_is_told_and_the_others_are_set(
 def test_without_a_card_nothing_is_set_and_it_is_tried_again(kernel: Path) -> None:
     """It may be plugged in later."""
     (kernel / "cards").write_text("")
-    assert not mixer.restore("Device", "Device", ("Speaker = 80%",), kernel)
+    assert not alsa_mixer.restore("Device", "Device", ("Speaker = 80%",), kernel)
     assert levels(kernel, "Speaker") == []
 
 
@@ -70,7 +70,7 @@ def test_a_missing_amixer_is_told(
 ) -> None:
     """With its package."""
     monkeypatch.setenv("PATH", "/nowhere")
-    assert not mixer.restore("", "", ("Speaker = 80%",), kernel)
+    assert not alsa_mixer.restore("", "", ("Speaker = 80%",), kernel)
     assert "amixer is not installed (package alsa-utils)" in capfd.readouterr().err
 
 
@@ -85,7 +85,7 @@ def test_the_engine_sets_them_at_the_start_and_when_the_card_comes(
         asked.append(next(there))
         return asked[-1]
 
-    monkeypatch.setattr(mixer, "restore", restore)
+    monkeypatch.setattr(alsa_mixer, "restore", restore)
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "nobody")
     door = Door(FakeBridge(), levels=("Speaker = 80%",))
     try:

@@ -23,11 +23,11 @@ import dns.rcode
 import dns.resolver
 import dns.rrset
 
-from intercom.adapters import names
-from intercom.adapters.names import Names
+from intercom.adapters.monitors import dns as dns_monitor
+from intercom.adapters.monitors.dns import Names
+from intercom.config.core_rules import named_servers
+from intercom.config.loader import parse
 from intercom.core.events import ConditionBegan, ConditionEnded, Event, ServersFound
-from intercom.loading import parse
-from intercom.wiring import named_servers
 
 LIFETIME_S = 0.3
 """Of a question to a silent name server, in seconds."""
@@ -311,12 +311,12 @@ async def test_only_a_changed_answer_is_told() -> None:
 @on_a_loop
 async def test_what_cannot_be_reached_is_tried_last() -> None:
     """A name with an IPv6 address too, in a house without IPv6: each call would wait for its time-out."""
-    assert not names._is_unreachable("127.0.0.1")
-    assert names._is_unreachable("fe80::1"), "it needs an interface"
+    assert not dns_monitor._is_unreachable("127.0.0.1")
+    assert dns_monitor._is_unreachable("fe80::1"), "it needs an interface"
     async with story() as told:
         told.server.zone = {("pbx.example", "A"): ["127.0.1.1"], ("pbx.example", "AAAA"): ["::1"]}
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(names, "_is_unreachable", lambda address: address == "127.0.1.1")
+            patch.setattr(dns_monitor, "_is_unreachable", lambda address: address == "127.0.1.1")
             told.begin(HOME)
 
             assert await told.inbox.get() == ServersFound("home", ("[::1]:5060", "127.0.1.1:5060"))
@@ -328,7 +328,7 @@ async def test_a_route_that_comes_back_is_no_other_server() -> None:
     async with story() as told:
         told.server.zone = {("pbx.example", "A"): ["127.0.1.1"]}
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(names, "_is_unreachable", lambda _: True)
+            patch.setattr(dns_monitor, "_is_unreachable", lambda _: True)
             told.begin(HOME)
             await told.inbox.get()
         told.names.refresh()

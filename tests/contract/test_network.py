@@ -23,8 +23,8 @@ pytest.importorskip("pyroute2", reason="the network is changed with pyroute2: ./
 
 from pyroute2 import AsyncIPRoute
 
-from intercom.adapters import network, rtnetlink
-from intercom.adapters.network import Network
+from intercom.adapters.monitors import network, rtnetlink
+from intercom.adapters.monitors.network import Network
 from intercom.core.events import ConditionBegan, ConditionEnded, Event, NetworkChanged
 
 LIMIT_S = 30.0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fakes import FakeNotify
 
-from intercom.adapters.notify import Notify
+from intercom.adapters.systemd.notify import Notify
 
 
 class Heard:

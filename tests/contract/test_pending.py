@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercom.adapters.pending import LONGEST, PendingFile, UntoldFile
-from intercom.core.pending import NOTHING, Pending, Press, Stage, Untold
+from intercom.adapters.storage.visit_snapshot import LONGEST, PendingFile, UntoldFile
+from intercom.core.snapshot import NOTHING, Pending, Press, Stage, Untold
 
 VISIT = Pending("boot-7", "front", "panel", 1234.5, 2, (Stage(("201", "202"), 20.0), Stage(("203",), 30.0, "night")))
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loops import on_a_loop
 
-from intercom.adapters.profiles import DAY, UNSET_S, Profile, Profiles, active
+from intercom.adapters.monitors.schedules import DAY, UNSET_S, Profile, Profiles, active
 from intercom.core.events import Event, ProfilesChanged
-from intercom.wall import first_at, shown
+from intercom.local_time import first_at, shown
 
 WEEK = frozenset(range(7))
 NONE: frozenset[date] = frozenset()

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from sip_peers import Engine, Peer, account, running
 
-from intercom.adapters import control
+from intercom.control import server as control_server
 from intercom.core.commands import Audio, PlaceCall, Register, SetAudio, Tone
 from intercom.core.events import CallAnswered, LineUp
 from intercom.engine import sandbox
-from intercom.engine.wire import ToneFile
+from intercom.ipc.protocol import ToneFile
 from lab.engine_settings import engine_settings
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
@@ -109,7 +109,7 @@ def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (tmp_path / name).write_text("secret")
     os.mknod(tmp_path / "gpiochip0", stat.S_IFCHR | 0o666, os.makedev(1, 3))
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
-    listener = control._listen(tmp_path / "control.sock")
+    listener = control_server._listen(tmp_path / "control.sock")
     for path in (tmp_path, *tmp_path.rglob("*")):
         os.chown(path, NOBODY, NOBODY)
     (tmp_path / "tries.py").write_text(TRIES)

@@ -13,7 +13,7 @@ from sip_peers import Peer, account, running
 
 from intercom.core.commands import HangUp, PlaceCall, Register
 from intercom.core.events import CallAnswered, CallEnded, DigitReceived, LineUp
-from intercom.engine.log import MOST, PER_S, Log
+from intercom.engine.sip.log import MOST, PER_S, Log
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
 

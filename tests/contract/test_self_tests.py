@@ -6,7 +6,7 @@ import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 
-from intercom.adapters.self_tests import SelfTests
+from intercom.adapters.monitors.self_test_timer import SelfTests
 from intercom.core.events import Event, TrialWanted
 
 HOUR_S = 3600.0

@@ -39,7 +39,7 @@ from intercom.core.events import (
     SipSeen,
     TextAnswered,
 )
-from intercom.engine import words
+from intercom.engine.sip import uri as sip_uri
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
 
@@ -437,7 +437,7 @@ def test_a_refresh_with_nothing_registered_is_harmless(peer: Callable[..., Peer]
     ],
 )
 def test_where_a_uri_leads(uri: str, place: tuple[str, int, str] | None) -> None:
-    assert words.place(uri) == place
+    assert sip_uri.place(uri) == place
 
 
 @pytest.mark.parametrize(
@@ -451,5 +451,5 @@ def test_where_a_uri_leads(uri: str, place: tuple[str, int, str] | None) -> None
     ],
 )
 def test_a_long_text_is_cut_between_words_or_letters(text: str, sent: str) -> None:
-    assert words.clip(text, 12).decode() == sent
-    assert len(words.clip(text, 12)) <= 12
+    assert sip_uri.clip(text, 12).decode() == sent
+    assert len(sip_uri.clip(text, 12)) <= 12

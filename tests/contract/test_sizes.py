@@ -10,12 +10,12 @@ import pytest
 from links import route
 from sip_peers import Engine, Peer, Request, account
 
-from intercom.cli import checks_line
-from intercom.cli.finding import Health
-from intercom.config import Account
+from intercom.cli.doctor_checks import account as account_checks
+from intercom.cli.doctor_checks.finding import Health
+from intercom.config.model import Account
 from intercom.core.commands import PlaceCall, Register
 from intercom.core.events import CallAnswered, LineUp
-from intercom.engine.wire import AccountSettings, ButtonSettings
+from intercom.ipc.protocol import AccountSettings, ButtonSettings
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
 
@@ -159,7 +159,7 @@ def test_the_doctor_sees_whether_large_messages_get_there(
     peer = kind(OPTIONS=200, REGISTER=200)
     try:
         account = Account("home", server=peer.address, user="door", **more)
-        found = {finding.what: finding for finding in checks_line.checks(account, "")}
+        found = {finding.what: finding for finding in account_checks.checks(account, "")}
     finally:
         peer.close()
 

@@ -15,9 +15,9 @@ from sound_rigs import PERIOD, PERIOD_MS, RATE, Door
 
 from intercom.core.commands import Audio, Tone
 from intercom.core.events import AudioFlowed, CardClosed, CardLost, CardOpened, TonePlayed
-from intercom.engine.clock import SilentClock
-from intercom.engine.echo import Canceller
-from intercom.engine.tones import Tones
+from intercom.engine.audio.echo_canceller import Canceller
+from intercom.engine.audio.pipeline import SilentClock
+from intercom.engine.audio.tones import Tones
 from lab.jackd import Jackd
 from lab.processes import wait_until
 from lab.room import Room

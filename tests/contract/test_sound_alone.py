@@ -163,7 +163,7 @@ def run_bridge(wav: str, bridge_period_ms: int = PERIOD_MS) -> None:
     import _pjsua2
     import pjsua2 as pj
 
-    from intercom.engine.conference import Bridge
+    from intercom.engine.audio.bridge import Bridge
     from intercom.errors import EngineError
 
     endpoint, config = pj.Endpoint(), pj.EpConfig()

@@ -12,9 +12,9 @@ import pytest
 from loops import on_a_loop
 from test_engine_keeper import SETTINGS, gone, keeping
 
-from intercom.adapters import starts
-from intercom.adapters.engine import PAUSES_S, VoiceEngine
-from intercom.adapters.starts import YOUNG_S, Starts
+from intercom.adapters.engine_process import PAUSES_S, VoiceEngine
+from intercom.adapters.storage import crash_counter
+from intercom.adapters.storage.crash_counter import YOUNG_S, Starts
 from intercom.core.events import EngineBeat, EngineLost, EngineStarted, Event
 
 RESTS = (0.0, 1.0, 5.0)
@@ -25,7 +25,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(starts.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(crash_counter.time, "monotonic", lambda: self.now)
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from intercom.core.events import (
     LineUp,
     StrangersRefused,
 )
-from intercom.engine.raw import CAUSES, Refused
-from intercom.engine.strangers import HOUR_S, Strangers
+from intercom.engine.sip.native import CAUSES, Refused
+from intercom.engine.sip.rejections import HOUR_S, Strangers
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
 

@@ -13,8 +13,8 @@ from sound_rigs import RATE, Door, FakeBridge
 from intercom.core.acoustics import BANDS_HZ, Acoustics, verdict
 from intercom.core.commands import Audio, Tone
 from intercom.core.events import CardOpened, LevelsMeasured, SweepHeard, TonePlayed, TrialKind
-from intercom.engine import wav
-from intercom.engine.probe import Sweep
+from intercom.engine.audio import wav
+from intercom.engine.audio.sweep import Sweep
 from lab.jackd import Jackd
 from lab.processes import wait_until
 from lab.room import Room

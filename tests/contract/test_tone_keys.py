@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from intercom.engine.tone_keys import ToneKeys
+from intercom.engine.audio.dtmf_detector import ToneKeys
 from lab.tones import babble
 from lab.touch_tones import ALL, DBM0, RATE, keyed, silence, tone
 

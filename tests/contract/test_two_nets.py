@@ -16,8 +16,8 @@ import pytest
 from daemon_house import ANSWERED, ONLINE, House
 from loops import on_a_loop
 
-from intercom import watch
-from intercom.adapters.control import Control, Message, Peer
+from intercom.app import monitors
+from intercom.control.server import Control, Message, Peer
 from intercom.core.commands import Kind, Report
 from intercom.core.events import (
     ButtonPressed,
@@ -71,7 +71,7 @@ def test_whoever_asks_and_leaves_in_whatever_way_reaches_no_handler(
     tmp_path: Path, question: str, leave: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The loop's exception handler hears of nothing, and the next one is answered."""
-    monkeypatch.setattr("intercom.adapters.control.LOOK_S", 0.02)
+    monkeypatch.setattr("intercom.control.server.LOOK_S", 0.02)
     heard: list[Any] = []
 
     @on_a_loop
@@ -195,7 +195,7 @@ def test_a_comfort_that_fails_is_told_begun_again_and_taken_back(
             if isinstance(event, ConditionEnded):
                 over.set()
 
-        task = asyncio.ensure_future(watch.kept_up("machine", work, post, pause_s=0.01))
+        task = asyncio.ensure_future(monitors.kept_up("machine", work, post, pause_s=0.01))
         await over.wait()
         task.cancel()
 
@@ -208,11 +208,11 @@ def test_a_comfort_that_fails_is_told_begun_again_and_taken_back(
 
 def test_only_the_engines_keeper_and_the_core_are_essential(tmp_path: Path) -> None:
     """Whatever is watched beside is kept up: a task that is new cannot forget it."""
-    from intercom.adapters.machine import Machine
-    from intercom.loading import load
+    from intercom.adapters.monitors.host import Machine
+    from intercom.config.loader import load
 
-    config = load(Path(watch.__file__).with_name("sample.toml"))
-    tasks = watch.watchers(config, lambda _: None, tmp_path, Machine(lambda _: None), [])
+    config = load(Path(monitors.__file__).parents[1] / "sample.toml")
+    tasks = monitors.watchers(config, lambda _: None, tmp_path, Machine(lambda _: None), [])
     names = {name: getattr(task, "__qualname__", "") for name, task in tasks.items()}
     for task in tasks.values():
         task.close()

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from intercom import paths
+from intercom.config.loader import load, made, read
 from intercom.errors import ConfigError
-from intercom.loading import load, made, read
 
 SCRIPT = Path(__file__).resolve().parents[2] / "systemd" / "intercom-unseal"
 TEXT = """

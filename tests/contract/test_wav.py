@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from intercom import config, sound_files
-from intercom.cli.speak import LANGUAGES, prompts, speak
+from intercom import wav_file
+from intercom.cli.commands.speak import LANGUAGES, prompts, speak
+from intercom.config import model
 from intercom.core.commands import Tone
-from intercom.engine import wav
-from intercom.engine.tones import TAIL_S, Tones
+from intercom.engine.audio import wav
+from intercom.engine.audio.tones import TAIL_S, Tones
 from intercom.errors import SoundFileError
 from lab.tones import find_tone, level_dbfs
 
@@ -70,7 +71,7 @@ def test_what_cannot_be_played_is_told_with_its_file_and_a_remedy(tmp_path: Path
 
     for path, complaint in complaints.items():
         with pytest.raises(SoundFileError, match=complaint) as told:
-            wav.read(path, RATE, sound_files.LONGEST_TONE_S)
+            wav.read(path, RATE, wav_file.LONGEST_TONE_S)
         assert str(told.value).startswith(f"{path}: ")
     with pytest.raises(SoundFileError, match="ffmpeg -i"):
         wav.read(no_wav, RATE)
@@ -96,10 +97,10 @@ def test_every_language_is_spoken_and_fits(tmp_path: Path, language: str, capsys
 
     spoken = {path.stem for path in (tmp_path / "spoken").iterdir()}
     assert spoken == prompts()[language].keys() - {"voice"}
-    assert spoken <= {field.name for field in fields(config.Sounds)}
+    assert spoken <= {field.name for field in fields(model.Sounds)}
     assert not spoken & {"warning", "door_open"}, "no speech over speech"
     for path in (tmp_path / "spoken").iterdir():
-        samples = wav.read(path, RATE, sound_files.LONGEST.get(path.stem.replace("_", "-"), sound_files.LONGEST_TONE_S))
+        samples = wav.read(path, RATE, wav_file.LONGEST.get(path.stem.replace("_", "-"), wav_file.LONGEST_TONE_S))
         assert len(samples) > 0.3 * RATE
         assert level_dbfs(samples / np.float32(32768)) > -35
     assert 'folder = "' in capsys.readouterr().out

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sip_peers import Engine, Peer, account
 
-from intercom.engine import raw
+from intercom.engine.sip import native
 from intercom.errors import EngineError
 
 pj = pytest.importorskip("_pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
@@ -20,17 +20,17 @@ pj = pytest.importorskip("_pjsua2", reason="the engine needs PJSIP: ./setup.sh b
 
 def test_every_structure_is_as_the_compiler_has_it() -> None:
     """Each field, and the size of the whole."""
-    raw.Library(pj.__file__)
+    native.Library(pj.__file__)
 
-    assert len(raw.layouts()) == 18
+    assert len(native.layouts()) == 18
 
 
 def test_every_function_that_is_called_is_looked_for_at_the_start() -> None:
     """One that is missing would end the engine in the middle of a visit."""
-    source = Path(raw.__file__).read_text(encoding="utf-8")
+    source = Path(native.__file__).read_text(encoding="utf-8")
     called = set(re.findall(r"self\._c\.(\w+)", source)) | {"pjsua_pool_create", "pj_pool_alloc"}
 
-    assert called == set(raw._CALLED)
+    assert called == set(native._CALLED)
 
 
 class _Longer(ctypes.Structure):
@@ -41,32 +41,32 @@ class _Longer(ctypes.Structure):
     ("change", "told"),
     [
         ({"pj_time_val": (_Longer, {})}, "pj_time_val.msec is 8 and not 16"),
-        ({"pj_str_t": (raw.Text, {"ptr": "text"})}, "pj_str_t.text is None and not 0"),
-        ({"pjsip_new": (raw.Text, {})}, "pjsip_new is None and not 16"),
+        ({"pj_str_t": (native.Text, {"ptr": "text"})}, "pj_str_t.text is None and not 0"),
+        ({"pjsip_new": (native.Text, {})}, "pjsip_new is None and not 16"),
     ],
 )
 def test_a_structure_that_is_another_one_is_told(
     change: dict[str, object], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the name that C has for it."""
-    monkeypatch.setattr(raw, "_LAYOUTS", raw._LAYOUTS | change)
+    monkeypatch.setattr(native, "_LAYOUTS", native._LAYOUTS | change)
 
     with pytest.raises(EngineError, match=re.escape(told)):
-        raw.Library(pj.__file__)
+        native.Library(pj.__file__)
 
 
 def test_a_function_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """As of a wheel that an older version of this recipe has made."""
-    monkeypatch.setattr(raw, "_CALLED", (*raw._CALLED, "gate_of_tomorrow"))
+    monkeypatch.setattr(native, "_CALLED", (*native._CALLED, "gate_of_tomorrow"))
 
     with pytest.raises(EngineError, match="has no gate_of_tomorrow"):
-        raw.Library(pj.__file__)
+        native.Library(pj.__file__)
 
 
 def test_an_engine_with_such_a_wheel_says_so_and_ends(tmp_path: Path) -> None:
     """In one line of its log, and not in a crash."""
     (tmp_path / "sitecustomize.py").write_text(
-        "from intercom.engine import raw\nraw._CALLED += ('gate_of_tomorrow',)\n"
+        "from intercom.engine.sip.user_agent import native as raw\nraw._CALLED += ('gate_of_tomorrow',)\n"
     )
     peer = Peer(REGISTER=200)
     path = os.pathsep.join((str(tmp_path), *filter(None, sys.path)))

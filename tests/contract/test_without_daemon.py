@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from intercom.__main__ import main
-from intercom.adapters import journal
-from intercom.adapters.diary import Diary
+from intercom.adapters.storage.visit_history import Diary
+from intercom.adapters.systemd import journal
 
 NOW = time.time()
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from intercom import config
+from intercom.config import model
+from intercom.config.loader import load
 from intercom.errors import ConfigError
-from intercom.loading import load
 
 BASE = """
 [accounts.home]
@@ -28,7 +28,7 @@ def written(tmp_path: Path, text: str | bytes) -> Path:
     return path
 
 
-def loaded(tmp_path: Path, text: str | bytes) -> config.Config:
+def loaded(tmp_path: Path, text: str | bytes) -> model.Config:
     return load(written(tmp_path, text))
 
 

@@ -1,12 +1,12 @@
 """A door to tell stories with: the pure core, a clock that is moved by hand, and a diary of what it wanted."""
 
 from intercom.core.commands import CheckCode, Command, Kind, Report
-from intercom.core.doorway import BLANK, Ledger
+from intercom.core.door_state import BLANK, Ledger
 from intercom.core.events import CodeChecked, EngineStarted, Event, LineUp, TimePassed
-from intercom.core.levels import next_deadline
 from intercom.core.machine import start, step
-from intercom.core.pending import Stage
+from intercom.core.outputs import next_deadline
 from intercom.core.rules import CodeRule, Rules
+from intercom.core.snapshot import Stage
 from intercom.core.state import State
 
 CODES = {"1234": "family", "77": "post"}

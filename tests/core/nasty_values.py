@@ -17,26 +17,26 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from intercom import config
+from intercom.config import model
+from intercom.config.loader import load, parse
 from intercom.errors import ConfigError
-from intercom.loading import load, parse
 
-SAMPLE = Path(config.__file__).with_name("sample.toml")
+SAMPLE = Path(model.__file__).parents[1] / "sample.toml"
 SECTIONS: dict[str, type] = {
-    "accounts": config.Account,
-    "contacts": config.Contact,
-    "buttons": config.Button,
-    "profiles": config.Profile,
-    "doors": config.Door,
-    "codes": config.Code,
-    "tampers": config.Tamper,
-    "keypads": config.Keypad,
-    "calendar": config.Calendar,
-    "lamp": config.LampConfig,
-    "calls": config.Calls,
-    "sound": config.SoundConfig,
-    "sounds": config.Sounds,
-    "network": config.Network,
+    "accounts": model.Account,
+    "contacts": model.Contact,
+    "buttons": model.Button,
+    "profiles": model.Profile,
+    "doors": model.Door,
+    "codes": model.Code,
+    "tampers": model.Tamper,
+    "keypads": model.Keypad,
+    "calendar": model.Calendar,
+    "lamp": model.LampConfig,
+    "calls": model.Calls,
+    "sound": model.SoundConfig,
+    "sounds": model.Sounds,
+    "network": model.Network,
 }
 NAMED = 8
 """So many of them are sections of sections: `[accounts.home]`."""
@@ -86,7 +86,7 @@ def whole() -> dict[str, Any]:
         tables = document[name].values() if number < NAMED else [document[name]]
         for table in tables:
             for field in fields(kind):
-                if isinstance(field.default, config.Secret) or field.type in ("Secret", config.Secret):
+                if isinstance(field.default, model.Secret) or field.type in ("Secret", model.Secret):
                     table.update({f"{field.name}{ending}": None for ending in SECRETS})
                     table["credential"] = None
                 elif field.name not in ("key", "start_minute", "end_minute"):

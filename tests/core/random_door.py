@@ -82,13 +82,13 @@ from intercom.core.events import (
     VisitRestored,
 )
 from intercom.core.legs import names
-from intercom.core.levels import audio, levels, next_deadline
 from intercom.core.machine import start, step
-from intercom.core.pending import Stage, Untold
-from intercom.core.phases import PHASES, Phase
+from intercom.core.outputs import audio, levels, next_deadline
 from intercom.core.plan import planned
 from intercom.core.rules import CodeRule, Redirect, Rules, Sensor, SensorKind
+from intercom.core.snapshot import Stage, Untold
 from intercom.core.state import State
+from intercom.core.transitions import PHASES, Phase
 from intercom.core.words import DIRECT, OPERATOR
 
 HEARD = Acoustics((-90.0,) * 5, (-60.0,) * 5, (-50.0,) * 5, 0.0)

@@ -38,10 +38,10 @@ from intercom.core.events import (
     StopRequested,
     TonePlayed,
 )
-from intercom.core.levels import audio
-from intercom.core.pending import Pending
-from intercom.core.phases import Phase
+from intercom.core.outputs import audio
 from intercom.core.rules import Redirect
+from intercom.core.snapshot import Pending
+from intercom.core.transitions import Phase
 
 SOURCE = "192.0.2.1:5060"
 CALLED = CallArrived("in-1", "home", "201", SOURCE, trusted=True)

@@ -17,7 +17,7 @@ import pytest
 
 import intercom
 from intercom.__main__ import COMMANDS, main
-from intercom.adapters import journal
+from intercom.adapters.systemd import journal
 from intercom.cli.versions import versions
 
 FIRMWARE = Path(intercom.__file__).parents[1]
@@ -280,10 +280,10 @@ def test_a_command_loads_only_what_it_needs() -> None:
     loaded = set(run("-c", code.format(["status", "--socket", "/x"]), capture_output=True).stdout.split())
     loaded_by_help = set(run("-c", code.format(["--help"]), capture_output=True).stdout.split())
 
-    assert "intercom.cli.status" in loaded
-    assert "intercom.cli.press" not in loaded
+    assert "intercom.cli.commands.status" in loaded
+    assert "intercom.cli.commands.press" not in loaded
     loaded |= loaded_by_help
-    assert loaded & {"asyncio", "systemd", "tomllib", "gpiozero", "pjsua2", "subprocess", "intercom.app"} == set()
+    assert loaded & {"asyncio", "systemd", "tomllib", "gpiozero", "pjsua2", "subprocess", "intercom.app.run"} == set()
 
 
 def test_a_reader_that_has_seen_enough_is_no_trouble() -> None:

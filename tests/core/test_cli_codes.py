@@ -10,9 +10,9 @@ import pytest
 from config_files import BASE, loaded, written
 from test_cli import Canned, daemon
 
-from intercom import hashing
 from intercom.__main__ import main
-from intercom.config import Secret
+from intercom.config.model import Secret
+from intercom.security import code_hash
 
 __all__ = ["daemon"]
 LOCKED = {"door": "front", "released": False, "for_s": 0.0, "contact": ""}
@@ -28,7 +28,7 @@ def test_a_new_code_is_shown_once_and_kept_as_a_hash(tmp_path: Path, capsys: pyt
     out, err = capsys.readouterr()
     (code,) = re.findall(r"^code    (\d{7})$", err, re.MULTILINE)
     got = loaded(tmp_path, f"{BASE}[codes.a]\n{out}")
-    made = hashing.parse(got.codes[0].secret.reveal())
+    made = code_hash.parse(got.codes[0].secret.reveal())
 
     assert code not in out
     assert made is not None
@@ -40,12 +40,12 @@ def test_a_code_of_ones_own_joins_the_salt_of_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Then one run compares all of them."""
-    mill = hashing.Mill(b"s" * 16, work=10)
-    path = written(tmp_path, BASE + f'[codes.a]\nsecret = "{hashing.hashed("4711", mill)}"\n')
+    mill = code_hash.Mill(b"s" * 16, work=10)
+    path = written(tmp_path, BASE + f'[codes.a]\nsecret = "{code_hash.hashed("4711", mill)}"\n')
     piped(monkeypatch, "5711\n")
 
     assert main(["code", "hash", "--config", str(path)]) == 0
-    assert capsys.readouterr().out == f'secret = "{hashing.hashed("5711", mill)}"\n'
+    assert capsys.readouterr().out == f'secret = "{code_hash.hashed("5711", mill)}"\n'
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_code_that_would_not_work_is_refused(
     keyed: str, status: int, complaint: str,
 ) -> None:  # fmt: skip
     """Before it is written anywhere, and without telling the other one."""
-    made = hashing.hashed("4711", hashing.Mill(b"s" * 16, work=10))
+    made = code_hash.hashed("4711", code_hash.Mill(b"s" * 16, work=10))
     path = written(tmp_path, BASE + f'[codes.a]\nsecret = "{made}"\n[codes.b]\nsecret = "9911"\n')
     piped(monkeypatch, keyed)
 
@@ -105,6 +105,6 @@ def test_unlock_says_whose_codes_are_heard_again(daemon: Canned, capsys: pytest.
 
 def test_a_secret_that_is_a_hash_does_not_show_either() -> None:
     """Short codes can be tried out from it."""
-    made = str(hashing.hashed("4711", hashing.Mill(b"s" * 16, work=10)))
+    made = str(code_hash.hashed("4711", code_hash.Mill(b"s" * 16, work=10)))
 
     assert made not in repr(Secret(made))

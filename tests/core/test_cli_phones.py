@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from intercom.__main__ import main
-from intercom.cli import phones
+from intercom.cli.commands import phones
 
 
 def call(path: Path, *words: str) -> int:

@@ -8,7 +8,7 @@ import pytest
 import intercom
 from intercom.__main__ import main
 from intercom.cli.command import UsageError
-from intercom.cli.set import changed, parted
+from intercom.cli.commands.set import changed, parted
 
 SAMPLE = Path(intercom.__file__).with_name("sample.toml").read_text()
 

@@ -11,9 +11,9 @@ import pytest
 from test_cli import AT, RECORDS, Canned
 
 from intercom.__main__ import main
-from intercom.cli import status as command
-from intercom.cli.screen import Paint, paint_for, span, table
-from intercom.cli.status import screen, verdict
+from intercom.cli.commands import status as command
+from intercom.cli.commands.status import screen, verdict
+from intercom.cli.terminal import Paint, paint_for, span, table
 
 WELL: dict[str, Any] = {
     "name": "Front door",

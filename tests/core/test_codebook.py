@@ -7,21 +7,21 @@ from datetime import datetime
 
 import pytest
 
-from intercom import hashing
-from intercom.codebook import CodeBook
-from intercom.config import Code, Secret
+from intercom.adapters.code_checker import CodeBook
+from intercom.config.model import Code, Secret
 from intercom.core.commands import CheckCode
 from intercom.core.events import CodeChecked, Event
+from intercom.security import code_hash
 
-MILL = hashing.Mill(b"0123456789abcdef", work=10)
+MILL = code_hash.Mill(b"0123456789abcdef", work=10)
 
 
 def code(key: str, secret: str, expires: datetime | None = None) -> Code:
     return Code(key, Secret(secret), ("front",), expires=expires)
 
 
-def hashed(key: str, secret: str, mill: hashing.Mill = MILL) -> Code:
-    return code(key, str(hashing.hashed(secret, mill)))
+def hashed(key: str, secret: str, mill: code_hash.Mill = MILL) -> Code:
+    return code(key, str(code_hash.hashed(secret, mill)))
 
 
 CODES = [
@@ -29,7 +29,7 @@ CODES = [
     hashed("hash", "5711"),
     hashed("long", "123456"),
     hashed("card", "card 0012345"),
-    hashed("salted", "8888", hashing.Mill(b"another salt here"[:16], work=10)),
+    hashed("salted", "8888", code_hash.Mill(b"another salt here"[:16], work=10)),
 ]
 
 
@@ -59,11 +59,11 @@ def test_an_entry_is_the_code_that_it_is(entry: str, found: str) -> None:
 def test_one_run_serves_all_codes_of_a_salt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty codes are as quick as one."""
     runs: list[bytes] = []
-    scrypt = hashing.hashlib.scrypt
+    scrypt = code_hash.hashlib.scrypt
     book = CodeBook(
         [hashed(f"c{place}", f"{place:04}") for place in range(20)], lambda _: None, clock_known=lambda: True
     )
-    monkeypatch.setattr(hashing.hashlib, "scrypt", lambda *a, **k: runs.append(k["salt"]) or scrypt(*a, **k))
+    monkeypatch.setattr(code_hash.hashlib, "scrypt", lambda *a, **k: runs.append(k["salt"]) or scrypt(*a, **k))
 
     assert book.find("0019") == "c19"
     assert len(runs) == 1
@@ -145,19 +145,19 @@ def test_a_comparison_that_fails_is_a_wrong_code(
 
 def test_a_hash_is_read_as_it_was_written_and_nothing_else_is() -> None:
     """A hash of another make is refused when the file is read, not when somebody stands at the door."""
-    made = hashing.hashed("123456", MILL)
+    made = code_hash.hashed("123456", MILL)
     text = str(made)
 
-    assert hashing.parse(text) == made
+    assert code_hash.parse(text) == made
     assert "123456" not in text
     for bad in ("", "4711", text[:-1], text + "A", text.replace("keys=6", "keys=1"), text.replace("ln=10", "ln=9"),
                 text.replace("r=8", "r=99"), text.replace("ln=10", "ln=16"), text.replace("$", "%")):  # fmt: skip
-        assert hashing.parse(bad) is None
+        assert code_hash.parse(bad) is None
 
 
 def test_digits_show_in_no_order_and_no_event() -> None:
     """asyncio prints what a callback was given when it fails."""
-    from intercom.core.doorway import Keying
+    from intercom.core.door_state import Keying
     from intercom.core.events import CardRead, DigitReceived, KeyPressed
 
     told = [CheckCode(1, "4711"), DigitReceived("a", "4711", "x"), KeyPressed("a", "4711"), CardRead("a", "4711"),

@@ -11,9 +11,9 @@ import pytest
 from door_story import RULES, Story
 
 import intercom
-from intercom.adapters.conditions import PAGES, message_id, message_ids
-from intercom.adapters.records import TABLE, sentence
-from intercom.core import acoustics, doorway
+from intercom.adapters.systemd.conditions import PAGES, message_id, message_ids
+from intercom.adapters.systemd.records import TABLE, sentence
+from intercom.core import acoustics, door_state
 from intercom.core.commands import Kind, Lamp, Report, SetLamp, SetStatus
 from intercom.core.events import (
     ButtonChanged,
@@ -31,7 +31,7 @@ from intercom.core.events import (
     LineUp,
     TonePlayed,
 )
-from intercom.core.levels import conditions, lamp
+from intercom.core.outputs import conditions, lamp
 
 DAY_S = 86400.0
 PACKAGE = Path(intercom.__file__).parent
@@ -110,11 +110,13 @@ def possible() -> set[str]:
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text()
         found |= set(re.findall(r'ConditionBegan\(\s*f?"([a-z ]+?)(?: \{|")', text))
-    found |= set(re.findall(r'f"([a-z]+) \{', inspect.getsource(conditions) + inspect.getsource(doorway.conditions)))
+    found |= set(re.findall(r'f"([a-z]+) \{', inspect.getsource(conditions) + inspect.getsource(door_state.conditions)))
     found |= set(re.findall(r'wrong\["([a-z ]+)"\]', inspect.getsource(conditions)))
     found |= set(re.findall(r'"(microphone|loudspeaker)"', inspect.getsource(acoustics)))
     return found | set(
-        re.findall(r'^            "([a-z]+)": self\._', (PACKAGE / "adapters/machine.py").read_text(), re.MULTILINE)
+        re.findall(
+            r'^            "([a-z]+)": self\._', (PACKAGE / "adapters/monitors/host.py").read_text(), re.MULTILINE
+        )
     )
 
 

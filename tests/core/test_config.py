@@ -10,32 +10,32 @@ import numpy as np
 import pytest
 from config_files import BASE, loaded, problems
 
-from intercom import config, grammar
-from intercom.config import Secret
+from intercom.config import model, validators
+from intercom.config.loader import load
+from intercom.config.model import Secret
 from intercom.core.commands import Tone
-from intercom.engine import wav
+from intercom.engine.audio import wav
 from intercom.errors import ConfigError
-from intercom.loading import load
 
-RINGS_201 = config.StageConfig(("201",), 30.0, "")
+RINGS_201 = model.StageConfig(("201",), 30.0, "")
 
 
 def test_the_shortest_file_gets_every_default(tmp_path: Path) -> None:
     """Who wants a plain door writes eight lines, and nothing is left to chance."""
-    expected = config.Config(
+    expected = model.Config(
         name="Door",
-        accounts=(config.Account("home", "pbx.example", "door", Secret(), "udp", True, 300, "", ()),),
-        buttons=(config.Button("front", "GPIO17", (RINGS_201,), ("201",), False, "up", "front"),),
-        doors=(config.Door("front", "GPIO27", "high", 4.0),),
+        accounts=(model.Account("home", "pbx.example", "door", Secret(), "udp", True, 300, "", ()),),
+        buttons=(model.Button("front", "GPIO17", (RINGS_201,), ("201",), False, "up", "front"),),
+        doors=(model.Door("front", "GPIO27", "high", 4.0),),
         codes=(),
         lamp=None,
         profiles=(),
-        calendar=config.Calendar(frozenset()),
-        calls=config.Calls(30.0, 120.0, 20.0, 10.0, 60.0, 10.0, 20, 5.0, 3, "", 3, 60.0, 20.0),
-        sound=config.SoundConfig(
+        calendar=model.Calendar(frozenset()),
+        calls=model.Calls(30.0, 120.0, 20.0, 10.0, 60.0, 10.0, 20, 5.0, 3, "", 3, 60.0, 20.0),
+        sound=model.SoundConfig(
             "", "", 0.0, 0.0, (), 10, True, True, "eu", "10:30", True, ("opus", "g722", "pcma", "pcmu")
         ),
-        network=config.Network(""),
+        network=model.Network(""),
         warnings=(),
     )
 
@@ -141,10 +141,10 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
     (tmp_path / "code").chmod(0o600)
     callers = ("201", "*")
     targets = ("201", "sip:202@host.example:5070;transport=tcp")
-    expected = config.Config(
+    expected = model.Config(
         name="Haustür",
         accounts=(
-            config.Account(
+            model.Account(
                 "b",
                 "192.0.2.5:5061",
                 "door+1",
@@ -160,37 +160,35 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
                 ("fritz.box", "[2001:db8::1]"),
                 texters=("201@other.example",),
             ),
-            config.Account("a", "192.0.2.1", "x"),
+            model.Account("a", "192.0.2.1", "x"),
         ),
         buttons=(
-            config.Button(
-                "front", "BOARD11", (config.StageConfig(targets, 31.0),), targets, True, "down", "Front door"
-            ),
-            config.Button(
+            model.Button("front", "BOARD11", (model.StageConfig(targets, 31.0),), targets, True, "down", "Front door"),
+            model.Button(
                 "back",
                 "GPIO5",
-                (config.StageConfig(("201",), 15.0, "office"), config.StageConfig(("202", "201"), 31.0, "office")),
+                (model.StageConfig(("201",), 15.0, "office"), model.StageConfig(("202", "201"), 31.0, "office")),
                 ("203",),
                 name="back",
             ),
         ),
-        profiles=(config.Profile("office", frozenset({0, 1, 2, 3, 4}), 480, 1110, "never"),),
-        calendar=config.Calendar(frozenset({date(2026, 12, 25), date(2026, 12, 26)})),
+        profiles=(model.Profile("office", frozenset({0, 1, 2, 3, 4}), 480, 1110, "never"),),
+        calendar=model.Calendar(frozenset({date(2026, 12, 25), date(2026, 12, 26)})),
         doors=(
-            config.Door("gate", "J8:13", "low", 30.0),
-            config.Door("house", "WPI5", "high", 4.0, 90.0, "GPIO6", "BOARD33", "open", True, 40.0),
+            model.Door("gate", "J8:13", "low", 30.0),
+            model.Door("house", "WPI5", "high", 4.0, 90.0, "GPIO6", "BOARD33", "open", True, 40.0),
         ),
         codes=(
-            config.Code(
+            model.Code(
                 "family", Secret("471147"), ("house",), "office", datetime.fromisoformat("2027-01-01 00:00"), 9, True
             ),
         ),
-        tampers=(config.Tamper("case", "GPIO16", "open"),),
-        lamp=config.LampConfig("GPIO22", "low"),
-        calls=config.Calls(
+        tampers=(model.Tamper("case", "GPIO16", "open"),),
+        lamp=model.LampConfig("GPIO22", "low"),
+        calls=model.Calls(
             31.0, 32.0, 25.0, 33.0, 34.0, 12.0, 35, 36.0, 7, "209", 8, 37.0, 9.0, wrong_codes_lately=6, reminder_s=0.0
         ),
-        sound=config.SoundConfig(
+        sound=model.SoundConfig(
             "Device",
             "hw:CARD=Headphones,DEV=0",
             12.0,
@@ -204,7 +202,7 @@ def test_every_key_of_a_file_arrives(tmp_path: Path) -> None:
             False,
             ("pcmu", "opus"),
         ),
-        network=config.Network("192.0.2.2"),
+        network=model.Network("192.0.2.2"),
     )
 
     assert expected == loaded(tmp_path, text)
@@ -230,10 +228,10 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 
     assert problems(tmp_path, text) == [
         "[calls] ring_s = 0: must be a number of seconds from 1 to 600",
-        f'[accounts.home] server = "sip:pbx": must be {grammar.SERVER}',
+        f'[accounts.home] server = "sip:pbx": must be {validators.SERVER}',
         '[accounts.home] user = "a b": must be a SIP user such as "201" or "front-door"',
-        f"[buttons.front] targets = []: must be a list of {grammar.TARGETS}, none of them twice",
-        '[sound] country = "ue": must be ' + " or ".join(f'"{name}"' for name in get_args(config.Country)),
+        f"[buttons.front] targets = []: must be a list of {validators.TARGETS}, none of them twice",
+        '[sound] country = "ue": must be ' + " or ".join(f'"{name}"' for name in get_args(model.Country)),
         'nam: no such key; did you mean "name"?',
         '[account]: no such section; did you mean "accounts"?',
         '[accounts.home] tranport: no such key; did you mean "transport"?',
@@ -286,7 +284,7 @@ def test_a_code_belongs_to_the_only_door_or_says_to_which(tmp_path: Path) -> Non
     code = '[codes.a]\nsecret = "4711"\n'
     none = BASE[: BASE.index("[doors")]
 
-    assert loaded(tmp_path, BASE + code).codes == (config.Code("a", Secret("4711"), ("front",)),)
+    assert loaded(tmp_path, BASE + code).codes == (model.Code("a", Secret("4711"), ("front",)),)
     assert problems(tmp_path, BASE + "[doors.gate]\nstrike_pin = 5\n" + code) == [
         '[codes.a] door: missing; must be "front" or "gate"'
     ]
@@ -300,7 +298,7 @@ def test_sounds_are_found_beside_the_file_and_in_their_folder(tmp_path: Path) ->
         wav.write(tmp_path / name, np.full(1600, 8000, np.int16), 16000)
     got = loaded(tmp_path, BASE + '[sounds]\nchime = "chime.wav"\nfolder = "spoken"\n').sounds
 
-    assert got == config.Sounds(
+    assert got == model.Sounds(
         chime=str(tmp_path / "chime.wav"),
         door_open=str(tmp_path / "spoken/door_open.wav"),
         folder=str(tmp_path / "spoken"),
@@ -309,6 +307,6 @@ def test_sounds_are_found_beside_the_file_and_in_their_folder(tmp_path: Path) ->
 
 def test_every_tone_has_a_key() -> None:
     """A tone without one could not be replaced, and would stop the daemon."""
-    keys = {field.name for field in fields(config.Sounds)} - {"folder"}
+    keys = {field.name for field in fields(model.Sounds)} - {"folder"}
 
     assert keys == {tone.value.replace("-", "_") for tone in Tone}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from config_files import BASE, loaded, problems
 
-from intercom import grammar
-from intercom.config import Calendar, Profile
+from intercom.config import validators
+from intercom.config.model import Calendar, Profile
 
 
 def profile(tmp_path: Path, lines: str) -> Profile:
@@ -48,7 +48,7 @@ def test_days_are_names_and_spans(tmp_path: Path, days: str, expected: set[int])
 def test_what_is_no_days_is_refused(tmp_path: Path, days: str) -> None:
     """A day that is not understood would be one on which nobody is called."""
     assert problems(tmp_path, f'{BASE}[profiles.office]\ndays = "{days}"') == [
-        f'[profiles.office] days = "{days}": must be {grammar.DAYS}'
+        f'[profiles.office] days = "{days}": must be {validators.DAYS}'
     ]
 
 
@@ -75,7 +75,7 @@ def test_times_are_minutes_of_the_day(tmp_path: Path, lines: str, expected: tupl
     "time",
     ["", "8", "8.00", "08:60", "25:00", "24:01", "8:0", "08:00:00", "-1:00", "\u0660\u0668:\u0660\u0660", "8 am"],
 )
-@pytest.mark.parametrize(("key", "allowed"), [("from", grammar.FROM), ("to", grammar.TO)])
+@pytest.mark.parametrize(("key", "allowed"), [("from", validators.FROM), ("to", validators.TO)])
 def test_what_is_no_time_is_refused(tmp_path: Path, key: str, allowed: str, time: str) -> None:
     """Half a time is none."""
     assert problems(tmp_path, f'{BASE}[profiles.office]\n{key} = "{time}"') == [
@@ -86,10 +86,10 @@ def test_what_is_no_time_is_refused(tmp_path: Path, key: str, allowed: str, time
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ('from = "24:00"', f'from = "24:00": must be {grammar.FROM}'),
-        ("from = 08:00:00", f"from = a date or time: must be {grammar.FROM}, in quotes"),
-        ("to = 18", f"to = 18: must be {grammar.TO}, in quotes"),
-        ('days = ["mon"]', f'days = ["mon"]: must be {grammar.DAYS}, in quotes'),
+        ('from = "24:00"', f'from = "24:00": must be {validators.FROM}'),
+        ("from = 08:00:00", f"from = a date or time: must be {validators.FROM}, in quotes"),
+        ("to = 18", f"to = 18: must be {validators.TO}, in quotes"),
+        ('days = ["mon"]', f'days = ["mon"]: must be {validators.DAYS}, in quotes'),
         (
             'holidays = "nevr"',
             'holidays = "nevr": must be "also" or "never" or "only"; did you mean "never"?',
@@ -105,7 +105,7 @@ def test_what_else_can_be_wrong_with_a_profile_is_told(tmp_path: Path, line: str
 
 def test_a_profile_s_name_is_a_word(tmp_path: Path) -> None:
     """It is told in the journal, like a button's."""
-    assert problems(tmp_path, BASE + '[profiles."a b"]') == [f'[profiles."a b"]: the name must be {grammar.KEY}']
+    assert problems(tmp_path, BASE + '[profiles."a b"]') == [f'[profiles."a b"]: the name must be {validators.KEY}']
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_holidays_are_dates_with_or_without_quotes(tmp_path: Path, written: str)
 def test_what_is_no_date_or_is_there_twice_is_told_by_itself(tmp_path: Path, item: str, shown: str) -> None:
     """A year's holidays are too many to look through."""
     assert problems(tmp_path, f'{BASE}[calendar]\nholidays = ["2026-01-01", {item}, 2026-12-26]') == [
-        f"[calendar] holidays: {shown}: must be a list of {grammar.DATES}, none of them twice"
+        f"[calendar] holidays: {shown}: must be a list of {validators.DATES}, none of them twice"
     ]
 
 
@@ -145,7 +145,7 @@ def test_holidays_are_a_list(tmp_path: Path, value: object) -> None:
     """Of one, too."""
     (told,) = problems(tmp_path, f"{BASE}[calendar]\nholidays = {json.dumps(value)}")
 
-    assert told.endswith(f"must be a list of {grammar.DATES}, none of them twice")
+    assert told.endswith(f"must be a list of {validators.DATES}, none of them twice")
 
 
 def test_hours_on_holidays_only_need_some(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 import nasty_values
 import pytest
 
-from intercom import config, loading, sections
+from intercom.config import loader, model, sections
+from intercom.config.toml_section import Section
 from intercom.errors import ConfigError
-from intercom.reading import Section
 
 REPOSITORY = Path(__file__).parents[2]
 SOMEBODY = 54321
@@ -72,7 +72,7 @@ def test_the_python_of_the_next_debian_meets_them_too(folder: Path) -> None:
 
 def test_the_walk_knows_every_section_of_the_model() -> None:
     """A section that is new has to be in it."""
-    known = {field.name for field in fields(config.Config)} - {"name", "warnings", "missing"}
+    known = {field.name for field in fields(model.Config)} - {"name", "warnings", "missing"}
 
     assert set(nasty_values.SECTIONS) == known
     assert len(nasty_values.NUMBERS + nasty_values.TEXTS + nasty_values.PATHS + nasty_values.OTHERS) >= 100
@@ -81,14 +81,14 @@ def test_the_walk_knows_every_section_of_the_model() -> None:
 def test_what_no_check_has_foreseen_names_the_file_and_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of the program itself is a complaint, and shows nothing of a value, which may be a secret."""
 
-    def fails(section: Section) -> config.Network:
+    def fails(section: Section) -> model.Network:
         section.take("bind")
         raise KeyError("4711")
 
     monkeypatch.setattr(sections, "network", fails)
     document = tomllib.loads(nasty_values.SAMPLE.read_text())
     with pytest.raises(ConfigError) as caught:
-        loading.parse(document, Path("f"), environ={})
+        loader.parse(document, Path("f"), environ={})
 
     assert caught.value.problems == ["f: [network] bind: cannot be used (KeyError)"]
 
@@ -100,6 +100,6 @@ def test_the_last_day_of_the_calendar_means_never(text: str) -> None:
     document["codes"] = {"family": {"secret": "4711", "expires": text}}
     document["doors"] = {"front": {"strike_pin": 27}}
 
-    (code,) = loading.parse(document, Path("f"), environ={}).codes
+    (code,) = loader.parse(document, Path("f"), environ={}).codes
     assert code.expires is not None
     assert code.expires.year == 9999

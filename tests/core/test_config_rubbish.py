@@ -11,9 +11,9 @@ from config_files import BASE, problems
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from intercom import config
+from intercom.config import model
+from intercom.config.loader import load, parse
 from intercom.errors import ConfigError
-from intercom.loading import load, parse
 
 
 @pytest.mark.parametrize("pin", [17, "17", "GPIO17", "bcm17", "BOARD11", "J8:11", "WPI0"])
@@ -83,7 +83,7 @@ def test_any_file_is_a_configuration_or_a_complaint(tmp_path_factory: pytest.Tem
         load(path)
 
 
-SAMPLE = Path(config.__file__).with_name("sample.toml").read_text() + f'\n[codes.b]\nsecret = "{SECRET}"\n'
+SAMPLE = (Path(model.__file__).parents[1] / "sample.toml").read_text() + f'\n[codes.b]\nsecret = "{SECRET}"\n'
 PIECES = ('"', "'", "[", "]", "=", "\n", ".", "{", "}", ",", "#", "\\", "-", "0", "9" * 20, "nan", "\0", "\ud7ff")
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from config_files import BASE, loaded, problems, written
 
-from intercom import hashing
-from intercom.config import Secret
+from intercom.config.loader import load, parse
+from intercom.config.model import Secret
+from intercom.config.validators import CODE
 from intercom.errors import ConfigError
-from intercom.grammar import CODE
-from intercom.loading import load, parse
+from intercom.security import code_hash
 
 
 def test_no_code_begins_with_another_and_neither_is_told(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_cards_are_read_whole_and_may_begin_alike(tmp_path: Path) -> None:
 
 def test_many_codes_are_compared_in_a_time_that_grows_with_their_number(tmp_path: Path) -> None:
     """Five hundred hashed codes: what was a matter of minutes would hold up a start, a reload and the watchdog."""
-    made = str(hashing.hashed("471147", hashing.Mill(b"s" * 16, work=10)))
+    made = str(code_hash.hashed("471147", code_hash.Mill(b"s" * 16, work=10)))
     secrets = [made[:-6] + f"{number:04}QQ" for number in range(500)]
     codes = {f"c{number}": {"secret": secret} for number, secret in enumerate(secrets)}
     document = tomllib.loads(BASE) | {"codes": codes}
@@ -57,9 +57,9 @@ def test_many_codes_are_compared_in_a_time_that_grows_with_their_number(tmp_path
 def test_a_hash_that_could_never_be_compared_is_refused(work: int, block: int) -> None:
     """What wants more memory than a guess may take is told when the file is read, not when somebody keys a code."""
     text = f"$scrypt$ln={work},r={block},keys=6${'A' * 22}${'A' * 43}"
-    known = hashing.parse(text)
+    known = code_hash.parse(text)
     try:
-        hashing.Mill(b"s" * 16, work, block).grind("471147")
+        code_hash.Mill(b"s" * 16, work, block).grind("471147")
     except ValueError:
         assert known is None
     else:
@@ -163,8 +163,8 @@ def test_a_short_code_is_warned_of(tmp_path: Path) -> None:
 
 def test_a_code_in_the_open_is_warned_of_and_a_hashed_one_is_not(tmp_path: Path) -> None:
     """Whoever copies the file, or looks over a shoulder, has it."""
-    mill = hashing.Mill(b"s" * 16, work=10)
-    codes = '[codes.a]\nsecret = "471147"\n[codes.b]\nsecret = "' + str(hashing.hashed("571147", mill)) + '"\n'
+    mill = code_hash.Mill(b"s" * 16, work=10)
+    codes = '[codes.a]\nsecret = "471147"\n[codes.b]\nsecret = "' + str(code_hash.hashed("571147", mill)) + '"\n'
     (told,) = loaded(tmp_path, BASE + codes).warnings
 
     assert told.endswith("[codes.a] secret: can be read by who reads it; `intercom code hash` hides it")
@@ -172,8 +172,10 @@ def test_a_code_in_the_open_is_warned_of_and_a_hashed_one_is_not(tmp_path: Path)
 
 def test_hashes_are_refused_when_two_are_one_and_warned_of_when_they_make_trouble(tmp_path: Path) -> None:
     """Nobody can see whether a hashed code begins like a longer one, and many salts make every code slow."""
-    mills = [hashing.Mill(bytes([number]) * 16, work=10) for number in range(3)]
-    made = [str(hashing.hashed(code, mill)) for code, mill in zip(("471100", "5711000", "671100"), mills, strict=True)]
+    mills = [code_hash.Mill(bytes([number]) * 16, work=10) for number in range(3)]
+    made = [
+        str(code_hash.hashed(code, mill)) for code, mill in zip(("471100", "5711000", "671100"), mills, strict=True)
+    ]
     codes = "".join(f'[codes.{name}]\nsecret = "{text}"\n' for name, text in zip("abc", made, strict=True))
     twice = f'[codes.a]\nsecret = "{made[0]}"\n[codes.b]\nsecret = "{made[0]}"\n'
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from config_files import BASE, loaded, problems
 
-from intercom import grammar
-from intercom.config import Button, Config, StageConfig, is_direct
+from intercom.config import validators
+from intercom.config.model import Button, Config, StageConfig, is_direct
 
 OFFICE = '[profiles.office]\ndays = "mon-fri"\n'
 TWO = '[{ targets = ["201", "202"], ring_s = 15 }, { targets = ["203", "201"] }]'
@@ -67,12 +67,12 @@ def test_everybody_who_may_be_called_is_listed_once(tmp_path: Path) -> None:
     [
         (
             "",
-            f"[buttons.front] targets: missing; must be a list of {grammar.TARGETS}, none of them twice; or give st",
+            f"[buttons.front] targets: missing; must be a list of {validators.TARGETS}, none of them twice; or give st",
         ),
         ('targets = ["201"]\nstages = []', "[buttons.front]: targets and stages exclude each other; keep one"),
-        ("stages = []", f"[buttons.front] stages = []: must be {grammar.STAGES}"),
-        ('stages = ["201"]', f'[buttons.front] stages = ["201"]: must be {grammar.STAGES}'),
-        ("stages = {}", f"[buttons.front] stages = a section: must be {grammar.STAGES}"),
+        ("stages = []", f"[buttons.front] stages = []: must be {validators.STAGES}"),
+        ('stages = ["201"]', f'[buttons.front] stages = ["201"]: must be {validators.STAGES}'),
+        ("stages = {}", f"[buttons.front] stages = a section: must be {validators.STAGES}"),
         ('targets = ["201"]\nfallback = []', "[buttons.front] fallback = []: must be a list of users"),
         ('targets = ["201"]\nconfirm = 1', "[buttons.front] confirm = 1: must be true or false"),
         ('targets = ["201"]\nfalback = []', '[buttons.front] falback: no such key; did you mean "fallback"?'),

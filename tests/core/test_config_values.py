@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from config_files import BASE, problems
 
-from intercom import pins
+from intercom.config import gpio_pins
+from intercom.config.loader import parse
 from intercom.errors import ConfigError
-from intercom.loading import parse
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_what_is_no_pin_is_refused(pin: object) -> None:
 
 def test_the_two_tables_of_pins_agree() -> None:
     """Both name the same wires of one header, so each has to hold all 28 of them once."""
-    assert sorted(pins.HEADER.values()) == sorted(pins.WIRING_PI.values()) == list(range(28))
+    assert sorted(gpio_pins.HEADER.values()) == sorted(gpio_pins.WIRING_PI.values()) == list(range(28))
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 from config_files import BASE, loaded, problems
 from door_story import RULES, Story
 
-from intercom import grammar, wiring
+from intercom.config import core_rules, validators
 from intercom.core.commands import AskToConfirm, PlaceCall, SendDigits
 from intercom.core.events import ButtonPressed, CallAnswered, CallProgressed
-from intercom.core.pending import Stage
-from intercom.engine.keys import KEY_S, PAUSE_S, Keys
+from intercom.core.snapshot import Stage
+from intercom.engine.sip.dtmf_sender import KEY_S, PAUSE_S, Keys
 
 CONTACT = '\n[contacts.office]\ncall = "400"\nthen = "w1w201"\n'
 FRONT = ButtonPressed("front", "panel")
@@ -64,7 +64,7 @@ def test_the_configuration_hands_contacts_on(tmp_path: Path) -> None:
     """Under their keys, and the keys to press only where there are any."""
     text = BASE.replace('targets = ["201"]', 'targets = ["202", "office", "neighbour"]')
     config = loaded(tmp_path, text + CONTACT + '[contacts.neighbour]\ncall = "sip:7@192.0.2.7"\n')
-    rules = wiring.rules(config, lambda: 0.5)
+    rules = core_rules.rules(config, lambda: 0.5)
 
     assert rules.dial == {"office": "400", "neighbour": "sip:7@192.0.2.7"}
     assert rules.keys == {"office": "w1w201"}
@@ -88,13 +88,13 @@ def test_keys_that_no_phone_has_are_refused_without_being_shown(tmp_path: Path, 
     """The complaint says what is allowed, and keeps the secret."""
     complaint = problems(tmp_path, BASE + f'[contacts.room]\ncall = "500"\nthen = "{keys}"\n')
 
-    assert complaint == [f"[contacts.room] then = ***: must be {grammar.KEYS}"]
+    assert complaint == [f"[contacts.room] then = ***: must be {validators.KEYS}"]
 
 
 def test_a_contact_without_a_number_is_missed(tmp_path: Path) -> None:
     """There is nobody to call."""
     assert problems(tmp_path, BASE + "[contacts.room]\n") == [
-        f"[contacts.room] call: missing; must be {grammar.TARGET}, in quotes"
+        f"[contacts.room] call: missing; must be {validators.TARGET}, in quotes"
     ]
 
 

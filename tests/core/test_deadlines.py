@@ -25,11 +25,11 @@ from intercom.core.events import (
     TimePassed,
     VisitRestored,
 )
-from intercom.core.levels import levels, next_deadline
 from intercom.core.machine import step
-from intercom.core.pending import Pending, Stage
-from intercom.core.phases import Phase
+from intercom.core.outputs import levels, next_deadline
 from intercom.core.rules import Rules, Sensor, SensorKind
+from intercom.core.snapshot import Pending, Stage
+from intercom.core.transitions import Phase
 
 FRONT = ButtonPressed("front", "panel")
 THREE = replace(RULES, accounts=("a", "b", "c"))

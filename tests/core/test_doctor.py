@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from config_files import BASE, loaded
 
-from intercom.cli import checks_machine as machine
-from intercom.cli.finding import Health
-from intercom.cli.sip_client import Answer, SipError, credentials
+from intercom.cli.doctor_checks import host as machine
+from intercom.cli.doctor_checks.finding import Health
+from intercom.cli.doctor_checks.sip_client import Answer, SipError, credentials
 
 CARDS = """\
  0 [Headphones     ]: bcm2835_headpho - bcm2835 Headphones

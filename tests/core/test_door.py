@@ -18,7 +18,7 @@ from intercom.core.events import (
     EngineLost,
     StopRequested,
 )
-from intercom.core.levels import lamp, levels
+from intercom.core.outputs import lamp, levels
 from intercom.core.rules import Rules
 
 TALKER = "boot-1.1"

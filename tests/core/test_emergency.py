@@ -8,10 +8,10 @@ import pytest
 from config_files import BASE, loaded, problems
 from door_story import RULES, Story
 
-from intercom import wiring
+from intercom.config import core_rules
 from intercom.core.commands import Kind, PlaceCall
 from intercom.core.events import ButtonPressed, CallAsked, VisitRestored
-from intercom.core.pending import Pending, Stage
+from intercom.core.snapshot import Pending, Stage
 
 WRONG = ["112", "911", "999", "110", "000", "0112", "+112", "tel:911", "sip:112@pbx.example", "%31%31%32", "9911"]
 
@@ -39,7 +39,7 @@ def test_a_contact_and_a_later_stage_are_looked_at_too(tmp_path: Path) -> None:
 def test_an_extension_may_look_like_one_where_that_is_said(tmp_path: Path) -> None:
     """A house may have a telephone 112."""
     config = loaded(tmp_path, BASE.replace('"201"', '"112"') + '[calls]\nemergency = ["112"]\n')
-    rules = wiring.rules(config, lambda: 0.5)
+    rules = core_rules.rules(config, lambda: 0.5)
 
     assert rules.may_dial("112")
     assert not rules.may_dial("110")

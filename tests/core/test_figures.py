@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercom.cli import figures, plots, report
-from intercom.cli.figures import Outage
+from intercom.cli.report import page as report_page
+from intercom.cli.report import plots, statistics
+from intercom.cli.report.statistics import Outage
 
 NOW = 1_790_000_000.0
 DAY = 86400.0
@@ -32,13 +33,13 @@ DAY = 86400.0
 )
 def test_a_percentile_is_a_value_that_was_measured(values: list[float], share: float, expected: float) -> None:
     """The nearest rank: nobody is told a figure that no visit had."""
-    assert figures.percentile(values, share) == expected
+    assert statistics.percentile(values, share) == expected
 
 
 @given(st.lists(st.floats(0, 1e5), min_size=1, max_size=50))
 def test_a_histogram_loses_nobody(values: list[float]) -> None:
     """Every visit is in exactly one class, the classes touch, and the outermost are not empty."""
-    classes = figures.histogram(values)
+    classes = statistics.histogram(values)
 
     assert sum(number for _, _, number in classes) == len(values)
     assert all(one[1] == other[0] for one, other in pairwise(classes))
@@ -47,7 +48,7 @@ def test_a_histogram_loses_nobody(values: list[float]) -> None:
 
 def test_bars_are_as_long_as_there_are_visits() -> None:
     """What a terminal shows of it."""
-    assert figures.bars([21, 25, 28, 31, 60, 210], width=8) == [
+    assert statistics.bars([21, 25, 28, 31, 60, 210], width=8) == [
         "  20 to 30 ms  ████████ 3",
         "  30 to 50 ms  ███ 1",
         "  50 to 70 ms  ███ 1",
@@ -72,7 +73,7 @@ def test_outages_are_beginnings_with_their_ends() -> None:
         condition("began", 150.0),
     ]
 
-    assert figures.outages(records, 200.0) == [
+    assert statistics.outages(records, 200.0) == [
         Outage("line home", "408", 30.0, 50.0),
         Outage("line home", "408", 100.0, 130.0),
         Outage("sound card", "408", 110.0, 140.0),
@@ -129,7 +130,7 @@ def test_the_report_shows_every_visit_and_needs_nothing_else() -> None:
         Outage("line home", "408 Request Timeout", NOW - 3 * DAY, NOW - 2.9 * DAY),
         Outage("clock", "", NOW - 60, NOW, False),
     ]
-    page = report.page(visits, wrong, NOW - 30 * DAY, NOW, "Front door")
+    page = report_page.page(visits, wrong, NOW - 30 * DAY, NOW, "Front door")
     reader = read(page)
 
     assert reader.links == []
@@ -147,7 +148,7 @@ def test_the_report_shows_every_visit_and_needs_nothing_else() -> None:
 
 def test_a_report_of_nothing_says_so() -> None:
     """A new door has no visits yet."""
-    page = report.page([], [], NOW - DAY, NOW, "Front door")
+    page = report_page.page([], [], NOW - DAY, NOW, "Front door")
 
     read(page)
     assert "0 visits" in page
@@ -158,7 +159,7 @@ def test_what_a_stranger_sent_is_text_in_the_report() -> None:
     """A caller's name may be a script; a browser must not run it."""
     evil = "<script>alert(1)</script>"
     visit = {**made_up_visits(1)[0], "target": evil, "outcome": evil}
-    page = report.page([visit], [Outage(evil, evil, NOW - 9, NOW)], NOW - DAY, NOW, evil)
+    page = report_page.page([visit], [Outage(evil, evil, NOW - 9, NOW)], NOW - DAY, NOW, evil)
 
     assert "script" not in read(page).seen
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from intercom.engine.gain import LOUD_DBFS, MOST_DB, PEAK, SOFT_DBFS, Gain
+from intercom.engine.audio.agc import LOUD_DBFS, MOST_DB, PEAK, SOFT_DBFS, Gain
 
 PERIOD_MS, SAMPLES = 10, 160
 SILENCE = np.zeros(SAMPLES, np.int16)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from intercom.core import guessing, sources
 from intercom.core.codes import CARD
 from intercom.core.commands import CheckCode, KeepLedger, Kind, SetStrike
-from intercom.core.doorway import Ledger, Tries
+from intercom.core.door_state import Ledger, Tries
 from intercom.core.events import (
     ButtonPressed,
     CallAnswered,
@@ -38,8 +38,8 @@ from intercom.core.events import (
     TonePlayed,
     UnlockAsked,
 )
-from intercom.core.levels import conditions, next_deadline
 from intercom.core.machine import step
+from intercom.core.outputs import conditions, next_deadline
 from intercom.core.rules import CodeRule, Rules, What
 from intercom.core.words import DIRECT
 

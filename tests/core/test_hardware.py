@@ -12,13 +12,13 @@ from xml.etree import ElementTree
 import pytest
 from config_files import loaded
 
-from intercom import config
-from intercom.cli.pins import boot_lines, wired
-from intercom.pins import HEADER
+from intercom.cli.commands.pins import boot_lines, wired
+from intercom.config import model
+from intercom.config.gpio_pins import HEADER
 
 HARDWARE = Path(__file__).parents[2] / "hardware"
 PINS: list[dict[str, Any]] = tomllib.loads((HARDWARE / "pins.toml").read_text())["pin"]
-SAMPLE = Path(config.__file__).with_name("sample.toml")
+SAMPLE = Path(model.__file__).parents[1] / "sample.toml"
 PULLED_DOWN_AT_RESET = range(9, 28)
 
 
@@ -28,12 +28,12 @@ def by_use(use: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def sample(tmp_path: Path) -> config.Config:
+def sample(tmp_path: Path) -> model.Config:
     """The sample with everything switched on that it shows."""
     return loaded(tmp_path, re.sub(r"^#(?=[\w\[])", "", SAMPLE.read_text(), flags=re.MULTILINE))
 
 
-def test_the_table_is_the_sample_s(sample: config.Config) -> None:
+def test_the_table_is_the_sample_s(sample: model.Config) -> None:
     """Who wires by the table and starts with the sample has a door."""
     assert sample.lamp is not None
     wired = {f"GPIO{pin['bcm']}": pin["use"] for pin in PINS if "setting" in pin}
@@ -65,7 +65,7 @@ def test_every_setting_is_a_key_of_the_sample() -> None:
             assert re.search(rf"^#?{key} = {pin['bcm']}$", body, re.MULTILINE), pin
 
 
-def test_keypad_and_reader_are_the_sample_s(sample: config.Config) -> None:
+def test_keypad_and_reader_are_the_sample_s(sample: model.Config) -> None:
     """In the order in which the configuration lists their wires."""
     listed: dict[str, list[str]] = {}
     for pin in PINS:
@@ -81,7 +81,7 @@ def test_keypad_and_reader_are_the_sample_s(sample: config.Config) -> None:
     }
 
 
-def test_the_safe_level_is_the_one_that_the_firmware_starts_with(sample: config.Config) -> None:
+def test_the_safe_level_is_the_one_that_the_firmware_starts_with(sample: model.Config) -> None:
     """An output at its safe level releases nothing and lights nothing; an open button is not pressed."""
     assert sample.lamp is not None
     opposite = {"high": "low", "low": "high"}
@@ -129,7 +129,7 @@ def test_what_is_generated_is_fresh() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_boot_loader_is_told_the_same_by_the_table_and_by_the_command(sample: config.Config) -> None:
+def test_the_boot_loader_is_told_the_same_by_the_table_and_by_the_command(sample: model.Config) -> None:
     """The page shows what setup.sh puts into config.txt for the sample's pins."""
     shown = (HARDWARE / "README.md").read_text().partition("<!-- config.txt")[2].partition("<!-- end")[0]
     lines = [line for line in boot_lines(list(wired(sample))) if not line.startswith("#")]
@@ -137,7 +137,7 @@ def test_the_boot_loader_is_told_the_same_by_the_table_and_by_the_command(sample
     assert [line for line in shown.splitlines() if re.match(r"\w+=", line)] == lines
 
 
-def test_every_pin_of_the_sample_is_shown(sample: config.Config) -> None:
+def test_every_pin_of_the_sample_is_shown(sample: model.Config) -> None:
     """With the level at which nothing happens, as in the table."""
     at_rest = {one.pin: (one.output, one.rest) for one in wired(sample)}
 

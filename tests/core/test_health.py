@@ -18,7 +18,7 @@ from intercom.core.events import (
     LineUp,
     StopRequested,
 )
-from intercom.core.levels import conditions, status
+from intercom.core.outputs import conditions, status
 
 
 def news(story: Story) -> list[tuple[str, dict[str, object]]]:

@@ -19,7 +19,7 @@ from intercom.core.events import (
     StreamMeasured,
 )
 from intercom.core.rules import Rules
-from intercom.engine.stillness import Flow, Stillness
+from intercom.engine.sip.rtp_activity import Flow, Stillness
 
 STREAM = StreamMeasured("", "pcmu", False, 100, 100, 0, 0, 0.0, 40.0, 1.0, 0.0, "192.0.2.7:4000", "192.0.2.7:4000")
 

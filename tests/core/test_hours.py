@@ -9,8 +9,8 @@ from intercom.core import plan
 from intercom.core.commands import PlaceCall
 from intercom.core.events import ButtonPressed, EngineStarted, LineUp, ProfilesChanged
 from intercom.core.machine import start, step
-from intercom.core.pending import Stage
 from intercom.core.rules import Rules
+from intercom.core.snapshot import Stage
 
 PROFILES = ("day", "night")
 STAGES = (Stage(("always",), 5.0), Stage(("a",), 5.0, "day"), Stage(("b",), 5.0, "night"), Stage(("c",), 5.0, "day"))

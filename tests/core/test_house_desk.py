@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from intercom.adapters.control import Peer
-from intercom.house_desk import HouseDesk
+from intercom.control.house_api import HouseDesk
+from intercom.control.server import Peer
 
 ALL = ("press", "release", "hangup")
 REQUESTS: dict[str, dict[str, Any]] = {

@@ -3,8 +3,8 @@
 
 import pytest
 
-from intercom.engine import identity
-from intercom.engine.identity import Caller, Party
+from intercom.engine.sip import caller_id
+from intercom.engine.sip.caller_id import Caller, Party
 
 FROM = [Party('The \\"old\\" kitchen', "201", "pbx", "sip")]
 RUBBISH = Party("", "", "", "")
@@ -28,17 +28,17 @@ def is_own(host: str) -> bool:
 )
 def test_a_caller_is_shown_as_the_server_vouches_for_him(asserted: list[Party], shown: str) -> None:
     """And never in a way that could reach a terminal as a command."""
-    assert identity.shown(FROM, asserted) == shown
+    assert caller_id.shown(FROM, asserted) == shown
 
 
 def test_history_tells_who_sent_a_call_on() -> None:
     """RFC 7044's header has one entry for each address that was tried; the last one is the door."""
     hall, door = Party("Hall, ground floor", "300", "pbx", "sip"), Party("", "door", "pbx", "sip")
 
-    assert identity.diverted_by([], [hall, door]) == "Hall, ground floor (300)"
-    assert identity.diverted_by([], [door]) == ""
-    assert identity.diverted_by([hall._replace(name=""), door], []) == "300"
-    assert identity.diverted_by([], []) == ""
+    assert caller_id.diverted_by([], [hall, door]) == "Hall, ground floor (300)"
+    assert caller_id.diverted_by([], [door]) == ""
+    assert caller_id.diverted_by([hall._replace(name=""), door], []) == "300"
+    assert caller_id.diverted_by([], []) == ""
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_history_tells_who_sent_a_call_on() -> None:
 )
 def test_a_user_counts_as_one_of_ours_only_at_our_own_host(party: Party, named: str) -> None:
     """Else another server's 201 were the kitchen."""
-    assert identity.caller([party], [], is_own, "both") == Caller(named, "")
+    assert caller_id.caller([party], [], is_own, "both") == Caller(named, "")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,6 @@ def test_the_rule_of_the_account_says_who_counts(rule: str, caller: Caller) -> N
     """RFC 3325's word where there is one."""
     asserted = [Party("", "9", "pbx", "sip")]
 
-    assert identity.caller(FROM, asserted, is_own, rule) == caller
-    assert identity.caller(FROM, [], is_own, rule) == Caller("201", "")
-    assert identity.caller([], [], is_own, rule) == Caller("", "")
+    assert caller_id.caller(FROM, asserted, is_own, rule) == caller
+    assert caller_id.caller(FROM, [], is_own, rule) == Caller("201", "")
+    assert caller_id.caller([], [], is_own, rule) == Caller("", "")

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from config_files import BASE, loaded, problems
 
-from intercom import hashing, limits
-from intercom.engine import profile
-from intercom.hashing import Mill
+from intercom import limits
+from intercom.engine.sip import settings
+from intercom.security import code_hash
+from intercom.security.code_hash import Mill
 
 PJSIP = Path(limits.__file__).parents[1] / "pjsip"
 SITE = dict(re.findall(r"#define (PJ\w+) +(\d+)$", (PJSIP / "config_site.h").read_text(), re.MULTILINE))
@@ -66,7 +67,7 @@ def test_the_library_is_built_for_what_the_configuration_may_have() -> None:
     assert int(SITE["PJSUA_MAX_CALLS"]) == limits.CALLS
     assert int(SITE["PJSUA_MAX_TRANSPORTS"]) == limits.TRANSPORTS
     assert int(SITE["PJ_IOQUEUE_MAX_HANDLES"]) >= limits.HANDLES
-    assert profile.RTP_ROOM >= 2 * limits.CALLS
+    assert settings.RTP_ROOM >= 2 * limits.CALLS
     patch = (PJSIP / "patches/60-many-transports.patch").read_text()
     assert "+    pjsua_transport_data tpdata[PJSUA_MAX_TRANSPORTS];" in patch
 
@@ -74,7 +75,7 @@ def test_the_library_is_built_for_what_the_configuration_may_have() -> None:
 def test_the_greatest_configuration_is_checked_soon(tmp_path: Path) -> None:
     """500 hashed codes are read on the loop of a door that runs: not by comparing each with each."""
     salt = "B" * 22
-    secrets = [hashing._text(os.urandom(hashing.KEY_BYTES)) for _ in range(limits.CODES)]
+    secrets = [code_hash._text(os.urandom(code_hash.KEY_BYTES)) for _ in range(limits.CODES)]
     hashed = "".join(
         f'[codes.k{n}]\nsecret = "$scrypt$ln=13,r=8,keys=6${salt}${secret}"\n' for n, secret in enumerate(secrets)
     )
@@ -105,7 +106,7 @@ def test_what_is_keyed_must_not_begin_alike_and_cards_are_whole(tmp_path: Path, 
 
 def test_equal_hashes_are_told_among_many(tmp_path: Path) -> None:
     """The same hash twice is the same code twice."""
-    known = str(hashing.hashed("123456", Mill(b"x" * 16, 10, 1)))
+    known = str(code_hash.hashed("123456", Mill(b"x" * 16, 10, 1)))
     told = problems(tmp_path, f'{BASE}{codes(5)}[codes.x]\nsecret = "{known}"\n[codes.y]\nsecret = "{known}"\n')
 
     assert [line for line in told if "[codes.y]" in line and "[codes.x]" in line]

@@ -17,7 +17,7 @@ from intercom.core.events import (
     StopRequested,
     TimePassed,
 )
-from intercom.core.levels import lamp, next_deadline, status
+from intercom.core.outputs import lamp, next_deadline, status
 from intercom.core.state import LinePhase
 
 

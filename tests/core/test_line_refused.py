@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from intercom.core.commands import Register, UseServer
 from intercom.core.events import ButtonPressed, EngineStarted, LineLost, LineUp, NetworkChanged, ServersFound
-from intercom.core.levels import next_deadline
+from intercom.core.outputs import next_deadline
 
 ALONE = replace(RULES, accounts=("home",), probe_s=1e6)
 

@@ -9,7 +9,7 @@ from door_story import RULES, Story
 from test_door import keyed
 
 from intercom.core.commands import Audio, CheckCode, KeepLedger, Kind, Lamp, PlayTone, SetStrike, Tone
-from intercom.core.doorway import Ledger
+from intercom.core.door_state import Ledger
 from intercom.core.events import (
     ButtonPressed,
     CallAnswered,
@@ -21,7 +21,7 @@ from intercom.core.events import (
     LineUp,
     ProfilesChanged,
 )
-from intercom.core.levels import audio, lamp
+from intercom.core.outputs import audio, lamp
 from intercom.core.rules import CodeRule
 
 RELEASED = [SetStrike("front", released=True)]

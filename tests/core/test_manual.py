@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from intercom.__main__ import COMMANDS, parser
-from intercom.cli import completion, manual
 from intercom.cli.command import Command
+from intercom.cli.docs import completion, manpage
 from lab.terminal import Terminal
 
 WHOLE = parser()
@@ -45,7 +45,7 @@ needs_mandoc = pytest.mark.skipif(not shutil.which("mandoc"), reason="needs mand
 @pytest.mark.parametrize("whole", [WHOLE, odd()])
 def test_no_manual_page_has_a_fault(tmp_path: Path, whole: completion.Parser) -> None:
     """mandoc is the strictest reader there is; man(1) shows some faults as missing text."""
-    for name, text in manual.pages(whole).items():
+    for name, text in manpage.pages(whole).items():
         (tmp_path / f"{name}.1").write_text(text)
     done = subprocess.run(
         ["mandoc", "-T", "lint", *tmp_path.iterdir()],
@@ -60,7 +60,7 @@ def test_no_manual_page_has_a_fault(tmp_path: Path, whole: completion.Parser) ->
 @needs_mandoc
 def test_a_page_says_all_that_the_help_says() -> None:
     """Whatever a command can do is found with `man`, as it is written there."""
-    page = manual.pages(odd())["intercom-odd"]
+    page = manpage.pages(odd())["intercom-odd"]
     shown = subprocess.run(
         ["mandoc", "-T", "ascii"],
         input=page,
@@ -83,7 +83,7 @@ def test_a_page_says_all_that_the_help_says() -> None:
 
 def test_every_command_has_a_page_and_every_option_is_on_it() -> None:
     """A command that is added later is not forgotten."""
-    pages = manual.pages(WHOLE)
+    pages = manpage.pages(WHOLE)
 
     assert set(pages) == {"intercom", *(f"intercom-{name}" for name in COMMANDS)}
     for name, part in WHOLE.parts.items():
@@ -130,7 +130,7 @@ def completed(folder: Path, script: str, line: str) -> set[str]:
 @pytest.mark.skipif(not shutil.which("zsh"), reason="needs zsh")
 def test_zsh_completes_too(tmp_path: Path) -> None:
     """From the first key on, in a real terminal: it is bash's completion, which zsh takes."""
-    manual.write(tmp_path)
+    manpage.write(tmp_path)
     start = f"fpath=({tmp_path}/share/zsh/site-functions $fpath); autoload -Uz compinit; compinit -u -D; PS1='ready> '"
     with Terminal(["zsh", "-f", "-i"], env={"HOME": str(tmp_path)}) as shell:
         shell.type(f"{start}\n")

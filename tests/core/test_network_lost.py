@@ -18,7 +18,7 @@ from intercom.core.events import (
     LineUp,
     NetworkChanged,
 )
-from intercom.core.phases import Phase
+from intercom.core.transitions import Phase
 
 FRONT = ButtonPressed("front", "panel")
 ALONE = replace(RULES, accounts=("home",))

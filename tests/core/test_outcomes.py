@@ -27,8 +27,8 @@ from intercom.core.events import (
     LineUp,
     StopRequested,
 )
-from intercom.core.pending import Stage
-from intercom.core.phases import OUTCOME_TONES, Outcome
+from intercom.core.snapshot import Stage
+from intercom.core.transitions import OUTCOME_TONES, Outcome
 
 PAGE = Path(__file__).resolve().parents[2] / "firmware" / "README.md"
 ROW = re.compile(r"^\| (?P<history>[^|]+) \| (?P<outcome>[^|]+) \| (?P<told>[^|]+) \|$", re.MULTILINE)

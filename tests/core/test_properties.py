@@ -36,10 +36,10 @@ from intercom.core.events import (
     TonePlayed,
     TraceWanted,
 )
-from intercom.core.levels import audio, levels, next_deadline
 from intercom.core.machine import start, step
-from intercom.core.phases import PHASES
+from intercom.core.outputs import audio, levels, next_deadline
 from intercom.core.state import State
+from intercom.core.transitions import PHASES
 
 LATE_S = 0.1
 """By how much an event may be dated before the one taken ahead of it: they come from several threads and processes."""

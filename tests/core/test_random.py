@@ -8,7 +8,7 @@ import pytest
 from door_story import RULES, Story
 from random_door import NAMES, live, rules_of
 
-from intercom import grammar
+from intercom.config import validators
 from intercom.core import words
 from intercom.core.commands import Kind, PlaceCall, Report
 from intercom.core.events import (
@@ -18,7 +18,7 @@ from intercom.core.events import (
     CallEnded,
     CallProgressed,
 )
-from intercom.core.pending import Stage
+from intercom.core.snapshot import Stage
 
 EVENTS, DOORS = 50_000, 5
 SEED = 20_000
@@ -78,7 +78,9 @@ def test_no_word_of_ours_can_be_a_name() -> None:
     ours = [value for key, value in vars(words).items() if key.isupper()]
 
     assert len(ours) >= 2
-    assert not [word for word in ours if grammar.is_key(word) or grammar.is_target(word) or grammar.is_user(word)]
+    assert not [
+        word for word in ours if validators.is_key(word) or validators.is_target(word) or validators.is_user(word)
+    ]
 
 
 def test_random_rules_are_of_all_kinds() -> None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercom.adapters.conditions import PAGES
-from intercom.adapters.records import TABLE, Priority, sentence
+from intercom.adapters.systemd.conditions import PAGES
+from intercom.adapters.systemd.records import TABLE, Priority, sentence
 from intercom.core.commands import Kind, Report
 
 CATALOGUE = Path(__file__).parents[2] / "systemd/intercom.catalog"

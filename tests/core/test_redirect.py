@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from door_story import RULES, Story
 
-from intercom.config import Account
+from intercom.config.model import Account
+from intercom.config.redirect_policy import policy
 from intercom.core.commands import Kind, PlaceCall, SendDigits
 from intercom.core.events import (
     ButtonPressed,
@@ -18,9 +19,8 @@ from intercom.core.events import (
     EngineStarted,
     LineUp,
 )
-from intercom.core.phases import Phase
 from intercom.core.rules import Redirect
-from intercom.redirects import policy
+from intercom.core.transitions import Phase
 
 FRONT = ButtonPressed("front", "panel")
 CALLED = ("201", "202", "sip:2110@pbx.example", "tel:+49-30-1234567", "+4930", "office", "sip:203@elsewhere.example")

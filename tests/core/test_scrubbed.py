@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intercom.core.events import SipSeen
-from intercom.engine.log import Log
-from intercom.engine.trace import MOST, Trace, scrubbed
+from intercom.engine.sip.log import Log
+from intercom.engine.sip.trace import MOST, Trace, scrubbed
 
 SECRET = "Zx9Q"
 """Nothing else in these messages holds it."""

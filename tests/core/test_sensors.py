@@ -8,7 +8,7 @@ from door_story import RULES, Story
 
 from intercom.core.commands import Kind, Lamp, SetAudio, SetStrike, Tone
 from intercom.core.events import ButtonPressed, CallAnswered, KeyPressed, ReleaseAsked, SensorChanged, StopRequested
-from intercom.core.levels import audio, conditions, lamp
+from intercom.core.outputs import audio, conditions, lamp
 from intercom.core.rules import Rules, Sensor, SensorKind
 
 SENSED = replace(

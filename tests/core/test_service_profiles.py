@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from config_files import loaded
 
-from intercom.config import Config
+from intercom.config.model import Config
 
 FOLDER = Path(__file__).parents[2] / "firmware/profiles"
 PROFILES = sorted(FOLDER.glob("*.toml"))

@@ -17,7 +17,7 @@ from intercom.core.events import (
     ServersFound,
     StopRequested,
 )
-from intercom.core.levels import next_deadline
+from intercom.core.outputs import next_deadline
 
 ALONE = replace(RULES, accounts=("home",))
 NAMED = replace(ALONE, named=frozenset({"home"}))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercom.adapters.since import moment
+from intercom.adapters.systemd.time_spec import moment
 
 ZONE = timezone(timedelta(hours=2))
 NOW = datetime(2026, 3, 15, 14, 2, 30, tzinfo=ZONE)

@@ -14,10 +14,10 @@ from intercom.core.events import (
     LineUp,
     TimePassed,
 )
-from intercom.core.levels import next_deadline
 from intercom.core.machine import start, step
-from intercom.core.pending import Stage
+from intercom.core.outputs import next_deadline
 from intercom.core.rules import Rules
+from intercom.core.snapshot import Stage
 
 STAGES = (Stage(("a", "b"), 10.0), Stage(("c",), 20.0), Stage(("d", "a"), 5.0))
 RULES = Rules(buttons={"front": STAGES}, accounts=("home",), callers={}, pulse_s={}, ring_s=20.0)

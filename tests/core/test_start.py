@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from intercom import spared
+from intercom.process import import_trim
 
 NOT_FOR_THE_DOOR = {
     "difflib",
@@ -22,12 +22,12 @@ NOT_FOR_THE_DOOR = {
     "zipfile",
 }
 NOT_FOR_THE_VOICE = {
-    "argparse", "asyncio", "dns", "email", "gpiozero", "importlib.metadata", "intercom.app", "intercom.core.machine",
-    "logging", "ssl", "statistics", "subprocess", "zipfile",
+    "argparse", "asyncio", "dns", "email", "gpiozero", "importlib.metadata", "intercom.app.run",
+    "intercom.core.machine", "logging", "ssl", "statistics", "subprocess", "zipfile",
 }  # fmt: skip
 NOT_BEFORE_IT_IS_HEARD = {"numpy", "pyaudio", "pywebrtc_audio", "samplerate"}
 DOOR = """
-from intercom import early
+from intercom.process import spawn_engine as early
 from intercom.__main__ import main
 early.begin_first = lambda: None
 main(["run", "--config", "/nowhere"])
@@ -45,7 +45,7 @@ def test_the_daemon_reads_nothing_that_it_has_no_use_for() -> None:
     """As `intercom run` goes, up to a configuration that is missing. Names and TLS files load what they need later."""
     read = read_by(DOOR)
 
-    assert "intercom.daemon" in read
+    assert "intercom.daemon.shell" in read
     assert read & NOT_FOR_THE_DOOR == set()
 
 
@@ -56,13 +56,14 @@ def test_the_voice_engine_reads_nothing_that_it_has_no_use_for() -> None:
 
     assert "pjsua2" in read
     assert read & (NOT_FOR_THE_VOICE | NOT_BEFORE_IT_IS_HEARD) == set()
-    assert read_by("import intercom.engine.conversation") & NOT_FOR_THE_VOICE == set()
+    assert read_by("import intercom.engine.call_monitor") & NOT_FOR_THE_VOICE == set()
 
 
 def test_what_is_left_out_is_there_afterwards() -> None:
     """Certificate files in the configuration are checked with it."""
     code = (
-        "from intercom import spared\nwith spared.without('ssl'):\n import asyncio\nimport ssl\nassert ssl.SSLContext"
+        "from intercom.process.import_trim import without\n"
+        "with without('ssl'):\n import asyncio\nimport ssl\nassert ssl.SSLContext"
     )
 
     assert "ssl" in read_by(code)
@@ -72,11 +73,11 @@ def test_the_pin_factories_are_those_that_gpiozero_describes() -> None:
     """A new version of it may have others."""
     described = importlib.metadata.entry_points(group="gpiozero_pin_factories")
 
-    assert {(one.name, one.value) for one in described} == set(spared.PIN_FACTORIES)
-    with spared.known_pin_factories():
+    assert {(one.name, one.value) for one in described} == set(import_trim.PIN_FACTORIES)
+    with import_trim.known_pin_factories():
         import importlib_metadata
 
         assert {one.name for one in importlib_metadata.entry_points(group="gpiozero_pin_factories")} == {
             one.name for one in described
         }
-    assert spared.PIN_FACTORIES[1].load().__name__ == "MockFactory"
+    assert import_trim.PIN_FACTORIES[1].load().__name__ == "MockFactory"

@@ -23,10 +23,10 @@ from intercom.core.events import (
     TextArrived,
     UntoldFound,
 )
-from intercom.core.levels import next_deadline
 from intercom.core.machine import step
-from intercom.core.pending import NOTHING, Press, Stage, Untold
-from intercom.letters import outage_text, unanswered_text
+from intercom.core.outputs import next_deadline
+from intercom.core.snapshot import NOTHING, Press, Stage, Untold
+from intercom.daemon.notices import outage_text, unanswered_text
 
 TOLD = replace(
     RULES,

@@ -8,10 +8,10 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from intercom.config import Country
+from intercom.config.model import Country
 from intercom.core.commands import Tone
-from intercom.engine.countries import TELEPHONES
-from intercom.engine.tones import FADE_S, PEAK, TAIL_S, Player, Tones
+from intercom.engine.audio.cadences import TELEPHONES
+from intercom.engine.audio.tones import FADE_S, PEAK, TAIL_S, Player, Tones
 
 RATE, PERIOD = 16000, 160
 FULL = 32768.0

@@ -16,7 +16,7 @@ from intercom.core.events import (
     TonePlayed,
     TraceWanted,
 )
-from intercom.core.levels import next_deadline
+from intercom.core.outputs import next_deadline
 
 ASKED = TraceWanted("uid 1000", 300.0)
 VISIT = (ButtonPressed("flat", "panel"), CallAnswered("boot-1.1"), CallEnded("boot-1.1", 200, "OK"))

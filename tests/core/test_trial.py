@@ -18,9 +18,9 @@ from intercom.core.events import (
     TrialKind,
     TrialWanted,
 )
-from intercom.core.levels import audio, conditions
-from intercom.core.phases import Phase
-from intercom.core.trial import METER_S
+from intercom.core.outputs import audio, conditions
+from intercom.core.sound_check import METER_S
+from intercom.core.transitions import Phase
 
 GOOD = Acoustics((-12.0,) * 5, (-60.0,) * 5, (-70.0,) * 5, 25.0)
 DULL = Acoustics((-12.0, -12.0, -22.0, -22.0, -22.0), (-60.0,) * 5, (-70.0,) * 5, 25.0)

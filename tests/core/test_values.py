@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from intercom.core import commands, events, state, values
+from intercom.core import commands, events, fast_dataclass, state
 
 
 class Plain:
@@ -29,7 +29,7 @@ def made(decorate: Callable[..., Any], plain: type) -> Any:
     return decorate(frozen=True, slots=True)(type(plain.__name__, (), dict(vars(plain))))
 
 
-BOTH = [(made(values.dataclass, plain), made(dataclasses.dataclass, plain)) for plain in (Plain, Empty)]
+BOTH = [(made(fast_dataclass.dataclass, plain), made(dataclasses.dataclass, plain)) for plain in (Plain, Empty)]
 OURS, STANDARD = BOTH[0]
 
 
@@ -100,7 +100,7 @@ def test_it_fits_a_pattern() -> None:
 
 
 def test_nothing_of_the_core_is_compiled_at_a_start() -> None:
-    """Each event, command and state shares the functions of values.py; the standard's are its own, for each."""
+    """Each event, command and state shares the functions of fast_dataclass.py; the standard's are its own, for each."""
     kinds = [
         kind
         for module in (events, commands, state)
@@ -110,4 +110,4 @@ def test_nothing_of_the_core_is_compiled_at_a_start() -> None:
     files = {kind.__init__.__code__.co_filename for kind in kinds}
 
     assert len(kinds) > 80
-    assert files == {values.__file__}
+    assert files == {fast_dataclass.__file__}

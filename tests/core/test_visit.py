@@ -32,9 +32,9 @@ from intercom.core.events import (
     LineUp,
     TonePlayed,
 )
-from intercom.core.levels import audio, lamp
-from intercom.core.pending import Pending, Stage
-from intercom.core.phases import Phase
+from intercom.core.outputs import audio, lamp
+from intercom.core.snapshot import Pending, Stage
+from intercom.core.transitions import Phase
 
 FRONT, FLAT = ButtonPressed("front", "panel"), ButtonPressed("flat", "panel")
 

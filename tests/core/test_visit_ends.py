@@ -40,8 +40,8 @@ from intercom.core.events import (
     TrialWanted,
 )
 from intercom.core.legs import names
-from intercom.core.levels import audio, lamp
-from intercom.core.phases import OUTCOME_TONES, Outcome, Phase
+from intercom.core.outputs import audio, lamp
+from intercom.core.transitions import OUTCOME_TONES, Outcome, Phase
 
 FRONT, FLAT = ButtonPressed("front", "panel"), ButtonPressed("flat", "panel")
 ANSWERED = (FRONT, CallProgressed("boot-1.1", 180), CallAnswered("boot-1.1"))

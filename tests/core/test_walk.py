@@ -23,9 +23,9 @@ from intercom.core.events import (
     TrialWanted,
     VisitRestored,
 )
-from intercom.core.levels import next_deadline, refuses, released, reminds
-from intercom.core.phases import NEXT, PHASES, Phase
-from intercom.core.trial import METER_S
+from intercom.core.outputs import next_deadline, refuses, released, reminds
+from intercom.core.sound_check import METER_S
+from intercom.core.transitions import NEXT, PHASES, Phase
 from intercom.core.words import OPERATOR
 
 

@@ -11,7 +11,7 @@ from walking import Walk, Way, walk_on
 
 from intercom.core.codes import CARD
 from intercom.core.commands import CheckCode, KeepLedger, KeepPending, Kind
-from intercom.core.doorway import Keying, Ledger
+from intercom.core.door_state import Keying, Ledger
 from intercom.core.events import (
     ButtonPressed,
     CallAnswered,
@@ -28,12 +28,12 @@ from intercom.core.events import (
     StopRequested,
     TonePlayed,
 )
-from intercom.core.levels import levels, next_deadline
 from intercom.core.machine import start, step
-from intercom.core.pending import Stage
-from intercom.core.phases import PHASES
+from intercom.core.outputs import levels, next_deadline
 from intercom.core.rules import Budget, CodeRule, Rules, Sensor, SensorKind, What
+from intercom.core.snapshot import Stage
 from intercom.core.state import State
+from intercom.core.transitions import PHASES
 
 RULES = Rules(
     buttons={"front": (Stage(("201",), 1e6),)},

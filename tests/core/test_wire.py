@@ -13,12 +13,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from intercom.core import acoustics, commands, events, pending
+from intercom.core import acoustics, commands, events, snapshot
 from intercom.core.commands import Audio, PlayTone, SetAudio, Tone
 from intercom.core.events import CallArrived, CallEnded, EngineBeat, LineUp
-from intercom.engine import wire
-from intercom.engine.wire import LONGEST, EngineSettings, Lines, decode, encode
 from intercom.errors import WireError
+from intercom.ipc import protocol
+from intercom.ipc.protocol import LONGEST, EngineSettings, Lines, decode, encode
 
 KINDS = (*get_args(events.Event), *get_args(commands.EngineCommand), EngineSettings)
 
@@ -30,7 +30,7 @@ def filled(kind: type) -> st.SearchStrategy[object]:
 
 # Sound numbers only, because a duration is never "not a number".
 st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
-for module in (acoustics, commands, events, pending, wire):
+for module in (acoustics, commands, events, snapshot, protocol):
     for value in vars(module).values():
         if isinstance(value, type) and is_dataclass(value):
             st.register_type_strategy(value, filled)

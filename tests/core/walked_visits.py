@@ -11,7 +11,7 @@ from typing import Any
 from walking import Walk, kept, left, walk_on
 
 from intercom.core.acoustics import Acoustics
-from intercom.core.doorway import Door, Keying
+from intercom.core.door_state import Door, Keying
 from intercom.core.events import (
     AudioFlowed,
     ButtonPressed,
@@ -53,10 +53,10 @@ from intercom.core.events import (
 )
 from intercom.core.legs import names
 from intercom.core.machine import start
-from intercom.core.pending import Pending, Stage
-from intercom.core.phases import Phase
 from intercom.core.rules import Budget, CodeRule, Redirect, Rules, What, no_redirect
+from intercom.core.snapshot import Pending, Stage
 from intercom.core.state import Leg, Line, State, Trial, Visit
+from intercom.core.transitions import Phase
 
 FORBIDDEN = "112"
 """Whom the door may not call, whoever asks for it."""

@@ -13,8 +13,8 @@ from typing import Any
 
 from intercom.core.commands import Audio, Command, Kind, Report
 from intercom.core.events import Event, TimePassed
-from intercom.core.levels import audio, next_deadline
 from intercom.core.machine import step
+from intercom.core.outputs import audio, next_deadline
 from intercom.core.rules import Rules
 from intercom.core.state import State
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from intercom.engine.wire import EngineSettings
+from intercom.ipc.protocol import EngineSettings
 
 _USUAL = EngineSettings(
     accounts=(),

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from intercom.cli.client import ask
+from intercom.control.client import ask
 from lab.baresip import Phone
 from lab.jackd import Jackd
 from lab.journal import Journald, Record

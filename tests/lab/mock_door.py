@@ -18,13 +18,13 @@ from typing import Any
 
 if __name__ == "__main__" and "run" in sys.argv:
     # As the daemon itself does first of all; gpiozero is among what it reads meanwhile.
-    from intercom import early
+    from intercom.process import spawn_engine
 
-    early.begin_first()
+    spawn_engine.begin_first()
 
-from intercom import spared
+from intercom.process import import_trim
 
-with spared.known_pin_factories():  # as the daemon imports it
+with import_trim.known_pin_factories():  # as the daemon imports it
     from gpiozero import Device
 from gpiozero.pins.mock import MockFactory, MockPin, MockPWMPin
 
@@ -116,10 +116,10 @@ def connect(path: str) -> None:
 def hurry() -> None:
     """Have the daemon look more often at what is missing, where a test waits for it (LAB_LOOK_S, in seconds)."""
     if seconds := os.environ.get("LAB_LOOK_S"):
-        from intercom import app, wires
-        from intercom.adapters import storage
+        from intercom.adapters.storage import writer
+        from intercom.app import button_panel, run
 
-        wires.LOOK_S = app.PARTS_S = storage.AGAIN_S = float(seconds)
+        button_panel.LOOK_S = run.PARTS_S = writer.AGAIN_S = float(seconds)
 
 
 def main() -> int | None:

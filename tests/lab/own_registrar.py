@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from intercom.cli import phones
+from intercom.cli.commands import phones
 from lab.kamailio import Kamailio
 
 CONFIGURATION = Path(__file__).parents[2] / "systemd" / "intercom-registrar.cfg"

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from intercom.cli.client import ask
+from intercom.control.client import ask
 from lab.asterisk import PBX_IP, Asterisk
 from lab.baresip import Phone
 from lab.desk_phone import DeskPhone

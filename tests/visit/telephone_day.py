@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-from intercom.cli.client import ask
-from intercom.core.phases import Outcome
+from intercom.control.client import ask
+from intercom.core.transitions import Outcome
 from lab.baresip import Phone
 from lab.house import CODE, PHONE_HZ, STRIKE, VISITOR_HZ, Door, House
 from lab.tones import ToneReport, find_tone, read_wav, speech_tone

@@ -12,7 +12,7 @@ import attack_table
 from contract.test_backup import WRONG, archive, machine, restored, state  # noqa: F401  (a fixture)
 from test_redirect import ELSEWHERE, IP
 
-from intercom.cli.client import ask
+from intercom.control.client import ask
 from lab.attackers import Forger, request
 from lab.baresip import Phone
 from lab.buttons import Buttons, account

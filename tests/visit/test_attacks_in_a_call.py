@@ -13,7 +13,7 @@ import attack_table
 import interop_table
 import pytest
 
-from intercom.cli.client import ask
+from intercom.control.client import ask
 from lab.attackers import Address, Attacker, Forger, fuzz, keyed, rtp, sdp, sound_ports
 from lab.baresip import Phone
 from lab.house import CODE, DOOR_IP, REGISTRAR_IP, VISITOR_HZ, Door, House, heard_by

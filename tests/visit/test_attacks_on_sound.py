@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import attack_table
 import pytest
 
-from intercom.cli.client import ask
+from intercom.control.client import ask
 from lab import script
 from lab.attackers import Attacker, keyed, rtp, sound_ports
 from lab.baresip import Phone

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import interop_table
 import pytest
 
-from intercom.cli.client import ask
-from intercom.core.phases import Outcome
+from intercom.control.client import ask
+from intercom.core.transitions import Outcome
 from lab import browser
 from lab.asterisk import MUSIC_HZ, PBX_IP
 from lab.browser import BrowserPhone

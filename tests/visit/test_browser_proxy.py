@@ -10,8 +10,8 @@ import interop_table
 import pytest
 from telephone_day import Telephone, answered, heard_at_the_door, spend
 
-from intercom.cli.client import ask
-from intercom.core.phases import Outcome
+from intercom.control.client import ask
+from intercom.core.transitions import Outcome
 from lab import browser
 from lab.browser import BrowserPhone
 from lab.browser_proxy import BrowserProxy

@@ -10,8 +10,8 @@ import interop_table
 import pytest
 from telephone_day import Baresip, answered, heard_at_the_door, spend
 
-from intercom.cli.client import ask
-from intercom.core.phases import Outcome
+from intercom.control.client import ask
+from intercom.core.transitions import Outcome
 from lab.baresip import Phone
 from lab.buttons import account
 from lab.chan_sip import ChanSip

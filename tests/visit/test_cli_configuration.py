@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from intercom.cli.client import ask
+from intercom.control.client import ask
 from lab.house import BUTTON, SIDE_BUTTON, STRIKE, Door, House, stopping
 from lab.processes import wait_until
 from lab.terminal import intercom

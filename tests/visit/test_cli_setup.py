@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from intercom import hashing
+from intercom.security import code_hash
 from lab.house import REGISTRAR_IP, House, stopping
 from lab.terminal import FIRMWARE, intercom
 
@@ -45,7 +45,7 @@ def test_it_asks_five_questions_and_tries_the_answers(house: House, tmp_path: Pa
         check.await_end()
     made = tomllib.loads(path.read_text())
     code = re.search(r"opens the door: (\d{6})\.", terminal.text())
-    hashed = hashing.parse(made["codes"]["family"]["secret"])
+    hashed = code_hash.parse(made["codes"]["family"]["secret"])
 
     assert status == 0, terminal.text()
     assert "login home: accepted (401, realm '127.0.0.20', MD5)" in terminal.text()

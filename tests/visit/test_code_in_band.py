@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from intercom.cli.client import ask
+from intercom.control.client import ask
 from lab.buttons import account
 from lab.house import CODE, STRIKE, House, stopping
 from lab.tones import babble

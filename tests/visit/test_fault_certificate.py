@@ -9,7 +9,7 @@ import fault_table
 import pytest
 from healing import asks_often, rings
 
-from intercom.cli.client import ask
+from intercom.control.client import ask
 from lab import certificates
 from lab.baresip import Phone
 from lab.cable import instead_of

@@ -7,7 +7,7 @@ import time
 
 import fault_table
 
-from intercom.cli.client import ask
+from intercom.control.client import ask
 from lab.house import House
 from lab.thousand import EARLY, SOCKETS_S, over_tcp, usage
 

@@ -12,7 +12,7 @@ import fault_table
 import pytest
 from healing import rings
 
-from intercom.adapters.engine import PAUSES_S
+from intercom.adapters.engine_process import PAUSES_S
 from lab.baresip import Phone
 from lab.house import House, stopping
 from lab.manager import Manager
@@ -21,7 +21,7 @@ WATCHDOG_S = 4.0
 """The unit's is longer; what matters is that the daemon feeds it each second."""
 WEDGE = """
 import os, time
-from intercom import daemon
+from intercom.daemon.shell import shell as daemon
 
 take = daemon.Daemon.take
 

@@ -20,7 +20,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from intercom.adapters.instance import at_brokers
-from intercom.cli.client import ask
+from intercom.control.client import ask
 from lab import certificates
 from lab.house import Door, House, stopping
 from lab.mosquitto import Listener, Mosquitto

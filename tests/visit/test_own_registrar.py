@@ -15,7 +15,7 @@ import interop_table
 import pytest
 from healing import asks_often
 
-from intercom.cli.client import ask
+from intercom.control.client import ask
 from lab.attackers import Attacker
 from lab.baresip import Phone
 from lab.house import DOOR_IP, REGISTRAR_IP, VISITOR_HZ, House, heard_by, stopping

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import interop_table
 import pytest
 
-from intercom.core.phases import Outcome
+from intercom.core.transitions import Outcome
 from lab.asterisk import MUSIC_HZ, PBX_IP
 from lab.baresip import Phone
 from lab.buttons import Buttons, account

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import interop_table
 
-from intercom.core.phases import Outcome
+from intercom.core.transitions import Outcome
 from lab.asterisk import PBX_IP, SPARE_IP, TRUNK_IP
 from lab.baresip import Phone
 from lab.house import DOOR_IP, REGISTRAR_IP, Door, House, stopping

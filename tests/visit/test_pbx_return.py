@@ -5,7 +5,7 @@ import time
 import fault_table
 from healing import SOON
 
-from intercom.cli.client import ask
+from intercom.control.client import ask
 from lab.pbx import Pbx, Ring
 
 

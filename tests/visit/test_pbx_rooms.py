@@ -5,7 +5,7 @@ import time
 import interop_table
 import numpy as np
 
-from intercom.core.phases import Outcome
+from intercom.core.transitions import Outcome
 from lab.baresip import Phone
 from lab.house import VISITOR_HZ, stopping
 from lab.pbx import EXTENSIONS, Pbx

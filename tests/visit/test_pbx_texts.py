@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import interop_table
 import pytest
 
-from intercom.core.phases import Outcome
+from intercom.core.transitions import Outcome
 from lab.house import CODE, STRIKE, Door, stopping
 from lab.linphone import Linphone
 from lab.pbx import DESK, Pbx

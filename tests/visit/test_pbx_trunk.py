@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import interop_table
 import pytest
 
-from intercom.core.phases import Outcome
+from intercom.core.transitions import Outcome
 from lab.asterisk import SPARE_IP, TRUNK_IP
 from lab.house import DOOR_IP, VISITOR_HZ, Door
 from lab.pbx import Pbx

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from intercom.engine import wav
+from intercom.engine.audio import wav
 from lab.baresip import Phone
 from lab.house import VISITOR_HZ, Door, House
 from lab.tones import find_tone, speech_tone

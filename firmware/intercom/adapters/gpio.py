@@ -15,12 +15,12 @@ from threading import Event as Flag
 from threading import Lock, Thread
 from typing import Any, TypeVar
 
-from intercom import spared
 from intercom.core.commands import Lamp
 from intercom.core.events import ButtonChanged, Event, SensorChanged
 from intercom.errors import HardwareError
+from intercom.process import import_trim
 
-with spared.known_pin_factories():
+with import_trim.known_pin_factories():
     import gpiozero
 
 BLINK_S = 0.2

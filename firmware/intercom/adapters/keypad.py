@@ -14,8 +14,8 @@ import gpiozero
 
 from intercom.adapters.gpio import close_all, pin_number
 from intercom.core.events import CardRead, ConditionBegan, ConditionEnded, KeyPressed
+from intercom.daemon.ports import Post
 from intercom.errors import HardwareError
-from intercom.ports import Post
 
 KEYS = {3: ("123", "456", "789", "*0#"), 4: ("123A", "456B", "789C", "*0#D")}
 """Columns of a keypad -> its rows, as they are printed on it."""

@@ -5,7 +5,7 @@ A loop through the air cannot tell by itself which end of it has become weak. Th
 microphone hears less of that too, it is the microphone. When only the sweep is weaker, it is the loudspeaker.
 """
 
-from intercom.core.values import dataclass
+from intercom.core.fast_dataclass import dataclass
 
 BANDS_HZ = (250, 500, 1000, 2000, 4000)
 """Middles of the octaves, all of them within reach of a small loudspeaker and a voice."""

@@ -15,11 +15,11 @@ from dataclasses import replace
 
 from intercom.core import doors, guessing, legs, sources
 from intercom.core.commands import CheckCode, Kind, PlayTone, SendText, Tone
-from intercom.core.doorway import Keying, Tries
+from intercom.core.context import Turn
+from intercom.core.door_state import Keying, Tries
 from intercom.core.events import CodeChecked
-from intercom.core.phases import PHASES
 from intercom.core.rules import CodeRule, What
-from intercom.core.turn import Turn
+from intercom.core.transitions import PHASES
 
 CARD = "card "
 """What stands before a card's number, so that no number of a card is also a code for the keys."""

@@ -9,9 +9,9 @@ from dataclasses import field
 from enum import StrEnum
 
 from intercom.core.acoustics import Acoustics
-from intercom.core.doorway import Ledger
-from intercom.core.pending import Pending, Press, Untold
-from intercom.core.values import dataclass
+from intercom.core.door_state import Ledger
+from intercom.core.fast_dataclass import dataclass
+from intercom.core.snapshot import Pending, Press, Untold
 
 
 class Tone(StrEnum):
@@ -292,7 +292,7 @@ class SetStatus:
 
 
 class Kind(StrEnum):
-    """Kinds of journal records. Each has one MESSAGE_ID for ever (adapters/records.py)."""
+    """Kinds of journal records. Each has one MESSAGE_ID for ever (adapters/systemd/records.py)."""
 
     STARTED = "started"
     STOPPING = "stopping"

@@ -8,8 +8,8 @@
 from dataclasses import replace
 
 from intercom.core.commands import Kind, PlayTone, Tone
-from intercom.core.doorway import Door
-from intercom.core.turn import Turn
+from intercom.core.context import Turn
+from intercom.core.door_state import Door
 
 EXIT_BUTTON = "exit button"
 

@@ -9,8 +9,8 @@ from dataclasses import field
 from enum import StrEnum
 
 from intercom.core.acoustics import Acoustics
-from intercom.core.pending import Pending, Untold
-from intercom.core.values import dataclass
+from intercom.core.fast_dataclass import dataclass
+from intercom.core.snapshot import Pending, Untold
 
 IN_BAND = "in-band"
 """How a key comes that is a tone in the sound itself."""
@@ -193,7 +193,7 @@ class EngineBeat:
     """The voice engine's loop went round. It feeds the watchdog and changes nothing."""
 
     written: int = 0
-    """Bytes that it has had written to disks so far (`written.py`)."""
+    """Bytes that it has had written to disks so far (`process/disk_io.py`)."""
 
 
 @dataclass(frozen=True, slots=True)

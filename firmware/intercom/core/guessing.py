@@ -13,7 +13,7 @@ takes nothing from who has the other. With many codes each guess is worth more, 
 
 from dataclasses import replace
 
-from intercom.core.doorway import Tries
+from intercom.core.door_state import Tries
 from intercom.core.rules import Budget, Rules, What
 from intercom.core.sources import is_keypad
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from intercom.core import plan
 from intercom.core.commands import HangUp, PlaceCall
+from intercom.core.context import Turn
 from intercom.core.events import IN_BAND
-from intercom.core.levels import line_up
 from intercom.core.line import doubt
-from intercom.core.phases import Phase
+from intercom.core.outputs import line_up
 from intercom.core.state import Incoming, Leg, LinePhase, Unheard, Visit
-from intercom.core.turn import Turn
+from intercom.core.transitions import Phase
 from intercom.core.words import DIRECT
 
 DEAF_CALLS = 3

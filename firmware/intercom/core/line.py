@@ -14,9 +14,9 @@ from dataclasses import replace
 
 from intercom.core import outage
 from intercom.core.commands import Kind, Knock, Probe, RefreshNetwork, Register, UseServer
+from intercom.core.context import Turn
 from intercom.core.events import LineAnswered, LineLost, LineUp
 from intercom.core.state import Line, LinePhase
-from intercom.core.turn import Turn
 
 UNWANTED = frozenset({401, 403, 404, 407})
 """What a server says that lives and does not want us: a password was changed, an account is gone."""

@@ -3,18 +3,18 @@
 
 from intercom.core import (
     codes,
+    debounce,
     doors,
     health,
-    hearing,
     legs,
     line,
-    operator,
-    panel,
+    media_quality,
+    messages,
+    operator_actions,
     refusals,
     sensors,
-    texts,
+    sound_check,
     trace,
-    trial,
     visit,
 )
 from intercom.core.commands import (
@@ -32,7 +32,8 @@ from intercom.core.commands import (
     SetTrace,
     StopEngine,
 )
-from intercom.core.doorway import BLANK, Ledger
+from intercom.core.context import Turn
+from intercom.core.door_state import BLANK, Ledger
 from intercom.core.events import (
     AudioFlowed,
     ButtonChanged,
@@ -91,10 +92,9 @@ from intercom.core.events import (
     UntoldFound,
     VisitRestored,
 )
-from intercom.core.levels import Levels, levels, refuses, reminds
+from intercom.core.outputs import Levels, levels, refuses, reminds
 from intercom.core.rules import Rules
 from intercom.core.state import State, new
-from intercom.core.turn import Turn
 
 
 def step(state: State, event: Event, *, now: float, rules: Rules) -> tuple[State, list[Command]]:
@@ -107,8 +107,8 @@ def step(state: State, event: Event, *, now: float, rules: Rules) -> tuple[State
     _dispatch(turn, event)
     codes.let_go(turn)
     sensors.follow(turn)
-    texts.follow(turn)
-    trial.follow(turn, state)
+    messages.follow(turn)
+    sound_check.follow(turn, state)
     trace.follow(turn, state)
     _tell_the_card(turn)
     if turn.state is not state:  # most news changes nothing, and then no level and no condition changes either
@@ -141,9 +141,9 @@ def start(boot: str, rules: Rules, ledger: Ledger = BLANK) -> tuple[State, list[
 def _dispatch(turn: Turn, event: Event) -> None:
     match event:
         case ButtonChanged(button, pressed):
-            panel.changed(turn, "buttons", button, active=pressed)
+            debounce.changed(turn, "buttons", button, active=pressed)
         case SensorChanged(sensor, active):
-            panel.changed(turn, "sensors", sensor, active=active)
+            debounce.changed(turn, "sensors", sensor, active=active)
         case ButtonPressed(button, by):
             visit.pressed(turn, button, by)
         case TimePassed():
@@ -162,11 +162,11 @@ def _dispatch(turn: Turn, event: Event) -> None:
             line.network_changed(turn)
             legs.network_changed(turn)
         case UntoldFound(untold):
-            texts.found(turn, untold)
+            messages.found(turn, untold)
         case TextAnswered():
-            texts.taken(turn, event)
+            messages.taken(turn, event)
         case TextArrived():
-            texts.arrived(turn, event)
+            messages.arrived(turn, event)
         case CallSent(leg):
             visit.sent(turn, leg)
         case CallProgressed(leg, code):
@@ -201,16 +201,16 @@ def _dispatch(turn: Turn, event: Event) -> None:
         case AudioFlowed(leg, direction):
             visit.audio_flowed(turn, leg, direction)
         case KeysUnread(leg, method):
-            hearing.keys_unread(turn, leg, method)
+            media_quality.keys_unread(turn, leg, method)
         case StreamMeasured():
-            hearing.stream_measured(turn, event)
+            media_quality.stream_measured(turn, event)
         case SoundMeasured():
-            hearing.sound_measured(turn, event)
+            media_quality.sound_measured(turn, event)
         case EchoStays():
-            hearing.echo_stays(turn, event)
+            media_quality.echo_stays(turn, event)
         case TonePlayed(tone):
             visit.tone_played(turn, tone)
-            trial.played(turn, tone)
+            sound_check.played(turn, tone)
         case CardOpened(card):
             turn.set(card_fault="", card_open=card, card_for="")
             visit.card_back(turn)
@@ -219,11 +219,11 @@ def _dispatch(turn: Turn, event: Event) -> None:
             turn.set(card_open="", card_for="")
         case CardLost(reason):
             turn.set(card_fault=reason, card_open="")
-            trial.failed(turn, reason)
+            sound_check.failed(turn, reason)
         case TrialWanted():
-            trial.wanted(turn, event)
+            sound_check.wanted(turn, event)
         case SweepHeard():
-            trial.heard(turn, event)
+            sound_check.heard(turn, event)
         case ReferenceFound(reference):
             turn.set(reference=reference)
         case TraceWanted():
@@ -251,11 +251,11 @@ def _dispatch(turn: Turn, event: Event) -> None:
             turn.tell(Kind.CONFIGURED, by=by, changed=changed)
             legs.reconfigured(turn)
         case HangUpAsked(by):
-            operator.hangs_up(turn, by)
+            operator_actions.hangs_up(turn, by)
         case UnlockAsked(source, by):
             codes.lifted(turn, source, by)
         case CallAsked(target, by):
-            operator.calls(turn, target, by)
+            operator_actions.calls(turn, target, by)
         case EngineBeat():
             pass
 
@@ -282,14 +282,14 @@ def _line_lost(turn: Turn, event: LineLost) -> None:
 
 
 def _time_passed(turn: Turn) -> None:
-    panel.time_passed(turn)
+    debounce.time_passed(turn)
     for silent in line.time_passed(turn):
         _line_lost(turn, silent)
     codes.time_passed(turn)
     doors.time_passed(turn)
     sensors.time_passed(turn)
     visit.time_passed(turn)
-    trial.time_passed(turn)
+    sound_check.time_passed(turn)
     trace.time_passed(turn)
     refusals.time_passed(turn)
     if turn.state.stopping_until is not None and turn.now >= turn.state.stopping_until:
@@ -302,8 +302,8 @@ def _engine_lost(turn: Turn, reason: str) -> None:
         return
     turn.set(engine_up=False, engine_fault=reason, card_open="")
     line.engine_lost(turn)
-    texts.engine_lost(turn)
-    trial.failed(turn, reason)
+    messages.engine_lost(turn)
+    sound_check.failed(turn, reason)
     visit.engine_lost(turn)
 
 

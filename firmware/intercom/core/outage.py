@@ -3,9 +3,9 @@
 
 from dataclasses import replace
 
-from intercom.core.levels import line_up
-from intercom.core.pending import Press
-from intercom.core.turn import Turn
+from intercom.core.context import Turn
+from intercom.core.outputs import line_up
+from intercom.core.snapshot import Press
 
 MISSED_KEPT = 20
 """Presses remembered one by one for the text after an outage; of more only the number is known."""

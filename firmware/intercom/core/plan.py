@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Who is called when a button is pressed, in which order, and what it means when nobody was reached."""
 
-from intercom.core.pending import Stage
-from intercom.core.phases import Outcome
 from intercom.core.rules import Rules
+from intercom.core.snapshot import Stage
 from intercom.core.state import Line
+from intercom.core.transitions import Outcome
 
 _BY_CODE = {
     403: Outcome.DECLINED,

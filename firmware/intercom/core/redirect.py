@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from intercom.core import legs
 from intercom.core.commands import Kind
+from intercom.core.context import Turn
 from intercom.core.state import Leg
-from intercom.core.turn import Turn
 
 MOST_NAMED = 5
 """More than this many addresses in one answer are not even looked at."""

@@ -7,8 +7,8 @@ Any user of a server can be refused as often as he likes, and a journal in memor
 from typing import Any
 
 from intercom.core.commands import Kind
+from intercom.core.context import Turn
 from intercom.core.state import Refusals
-from intercom.core.turn import Turn
 
 AT_ONCE = 10
 """Records in a row."""

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from enum import Enum
 
-from intercom.core.pending import Stage
-from intercom.core.values import dataclass
+from intercom.core.fast_dataclass import dataclass
+from intercom.core.snapshot import Stage
 
 
 @dataclass(frozen=True, slots=True)

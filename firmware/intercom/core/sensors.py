@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from intercom.core import doors
 from intercom.core.commands import Kind
-from intercom.core.doorway import Door, Wire
+from intercom.core.context import Turn
+from intercom.core.door_state import Door, Wire
 from intercom.core.rules import SensorKind
-from intercom.core.turn import Turn
 
 GRACE_S = 2.0
 """Who pushes a door in the moment in which it locks has forced nothing."""

@@ -8,7 +8,7 @@ server are one.
 
 from dataclasses import replace
 
-from intercom.core.doorway import Tries
+from intercom.core.door_state import Tries
 from intercom.core.rules import Rules, What
 from intercom.core.words import DIRECT
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the door knows: whatever affects what may follow what stands here.
 
-The tables that it moves by are in `phases.py`, what it means for sound, lamp and strikes in `levels.py`.
+The tables that it moves by are in `transitions.py`, what it means for sound, lamp and strikes in `outputs.py`.
 """
 
 from enum import StrEnum
@@ -9,12 +9,12 @@ from enum import StrEnum
 from intercom.core import sources
 from intercom.core.acoustics import Acoustics
 from intercom.core.commands import Kind
-from intercom.core.doorway import BLANK, Door, Keying, Ledger, Tries, Wire
+from intercom.core.door_state import BLANK, Door, Keying, Ledger, Tries, Wire
 from intercom.core.events import SoundMeasured, StreamMeasured, TrialKind
-from intercom.core.pending import NOTHING, Press, Stage, Untold
-from intercom.core.phases import Outcome, Phase
+from intercom.core.fast_dataclass import dataclass
 from intercom.core.rules import Rules, SensorKind
-from intercom.core.values import dataclass
+from intercom.core.snapshot import NOTHING, Press, Stage, Untold
+from intercom.core.transitions import Outcome, Phase
 from intercom.core.words import OPERATOR
 
 
@@ -141,7 +141,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The sound is tried while nobody is there; see trial.py."""
+    """The sound is tried while nobody is there; see sound_check.py."""
 
     kind: TrialKind
     by: str

@@ -2,9 +2,9 @@
 """Somebody looks at the SIP of a visit: begun by an operator, over with the visit, and never without an end."""
 
 from intercom.core.commands import Kind
+from intercom.core.context import Turn
 from intercom.core.events import TraceWanted
 from intercom.core.state import State, Trace
-from intercom.core.turn import Turn
 
 
 def wanted(turn: Turn, event: TraceWanted) -> None:

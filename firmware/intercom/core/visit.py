@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The visit: what events mean to it. What happens on entering each phase is in `entering.py`."""
+"""The visit: what events mean to it. What happens on entering each phase is in `entry_actions.py`."""
 
 from dataclasses import replace
 
 from intercom.core import legs, plan, redirect, refusals
 from intercom.core.commands import AskToConfirm, HangUp, Kind, PlayTone, SendDigits, Tone
-from intercom.core.entering import go
+from intercom.core.context import Turn
+from intercom.core.entry_actions import go
 from intercom.core.events import CallArrived, CallTurnedAway
-from intercom.core.levels import line_up
 from intercom.core.line import doubt, refused
-from intercom.core.pending import Pending, Stage
-from intercom.core.phases import NEXT, OUTCOME_TONES, PHASES, Phase, Signal
+from intercom.core.outputs import line_up
 from intercom.core.rules import Rules, is_named
+from intercom.core.snapshot import Pending, Stage
 from intercom.core.state import Incoming, Leg, Visit
-from intercom.core.turn import Turn
+from intercom.core.transitions import NEXT, OUTCOME_TONES, PHASES, Phase, Signal
 
 _BEFORE_ANSWER = (Phase.WAITING, Phase.DIALLING, Phase.RINGING)
 _RINGING, _SESSION_PROGRESS = 180, 183

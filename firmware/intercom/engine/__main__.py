@@ -34,12 +34,13 @@ from intercom.core.commands import (
     UseServer,
 )
 from intercom.core.events import EngineBeat, EngineStarted, Event, LineLost
-from intercom.engine import sip, wire, words
-from intercom.engine.audible import ORDERS, Audible
+from intercom.engine.audio_subsystem import ORDERS, Audible
 from intercom.engine.sandbox import Sandbox
+from intercom.engine.sip import uri, user_agent
 from intercom.errors import EngineError, WireError
-from intercom.secrecy import lock_memory_in
-from intercom.written import own_bytes
+from intercom.ipc import protocol
+from intercom.process.disk_io import own_bytes
+from intercom.security.hardening import lock_memory_in
 
 BEAT_S = 1.0
 TICK_MS = 100
@@ -69,8 +70,8 @@ class Outbox:
         """Send what the socket takes; return whether something is left."""
         while self._events:
             at, event = self._events.popleft()
-            self._rest += wire.encode(event, at)
-        if len(self._rest) > wire.LONGEST:
+            self._rest += protocol.encode(event, at)
+        if len(self._rest) > protocol.LONGEST:
             raise WireError("the daemon does not read")
         if self._rest:
             with contextlib.suppress(BlockingIOError):
@@ -81,11 +82,11 @@ class Outbox:
 class Engine:
     """Telephone and sound under one loop."""
 
-    def __init__(self, link: socket.socket, settings: wire.EngineSettings, sandbox: Sandbox) -> None:
+    def __init__(self, link: socket.socket, settings: protocol.EngineSettings, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        self._link, self._lines, self._stopping = link, wire.Lines(), False
+        self._link, self._lines, self._stopping = link, protocol.Lines(), False
         self._outbox = Outbox(link)
-        self._phone = sip.Telephone(settings, self._outbox.post)
+        self._phone = user_agent.Telephone(settings, self._outbox.post)
         self._phone.start()
         self._audible = Audible(self._phone, settings, self._outbox.post)
 
@@ -108,10 +109,10 @@ class Engine:
             self._phone.pump()
             now = time.monotonic()
             self._audible.look()
-            words.kept(self._audible.tick, now)
+            uri.kept(self._audible.tick, now)
             if now >= beat_at:
                 self._beat()
-                words.kept(self._phone.look_round)
+                uri.kept(self._phone.look_round)
                 self._stay_fenced(sweeping=now >= sweep_at)
                 beat_at = now + BEAT_S
             if not self._phone.calls:
@@ -150,11 +151,11 @@ class Engine:
             return
         self._stopping = self._stopping or not data
         for line in self._lines.feed(data):
-            self._carry_out(wire.decode(line)[1])
+            self._carry_out(protocol.decode(line)[1])
 
     def _carry_out(self, command: object) -> None:
         """Obey an order. One that fails ends the leg that it belongs to, told, and no other."""
-        words.kept(self._order, command, failed=partial(self._failed, command), name=type(command).__name__)
+        uri.kept(self._order, command, failed=partial(self._failed, command), name=type(command).__name__)
 
     def _failed(self, command: object, reason: str) -> None:
         match command:
@@ -201,7 +202,7 @@ class Engine:
 def main(argv: list[str]) -> int:
     """Run an engine on the given socket, or say what it is made of."""
     if argv == ["--versions"]:
-        print(sip.versions(), flush=True)
+        print(user_agent.versions(), flush=True)
         os._exit(0)  # PJSIP's wrapper may crash in the interpreter's own clean-up
     lock_memory_in()
     # An engine without its daemon must not hold the sound card.
@@ -225,13 +226,13 @@ def main(argv: list[str]) -> int:
     os._exit(0)
 
 
-def _settings(link: socket.socket) -> wire.EngineSettings:
+def _settings(link: socket.socket) -> protocol.EngineSettings:
     with link.makefile("rb", buffering=0) as lines:
         line = lines.readline()
     if not line:
         os._exit(0)  # the daemon has ended before it had any: it was started with a mistake in its configuration
-    _, settings = wire.decode(line)
-    if not isinstance(settings, wire.EngineSettings):
+    _, settings = protocol.decode(line)
+    if not isinstance(settings, protocol.EngineSettings):
         raise WireError("the first line must be the settings")
     return settings
 

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from intercom.core.events import ConditionBegan, ConditionEnded, Event
-from intercom.engine import words
+from intercom.engine.sip import uri
 
 if TYPE_CHECKING:
-    from intercom.engine.accounts import Line
+    from intercom.engine.sip.account import Line
 
 ASKS_S = 30.0
 """How often it is asked whether a server is there, in seconds ..."""
@@ -97,7 +97,7 @@ class Relays:
         # No network, no route: that is no answer either.
         with contextlib.suppress(OSError):
             if relay.socket is None:
-                place = words.server(relay.where)
+                place = uri.server(relay.where)
                 assert place is not None  # the configuration takes nothing but an IP address with a port
                 family = socket.AF_INET6 if ":" in place[0] else socket.AF_INET
                 relay.socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)

@@ -7,7 +7,7 @@ be undone by the process that did it, and what it starts has no more.
 
 Landlock fences files in (Linux 5.13; Debian's kernels have it, Raspberry Pi OS's 6.6 has not). seccomp refuses system
 calls by number and argument: signals to the daemon, orders to pins (ioctl), changed modes, and more. The control socket
-is closed to its own user by its mode (adapters/control.py), and seccomp keeps the engine from changing that.
+is closed to its own user by its mode (control/server.py), and seccomp keeps the engine from changing that.
 """
 
 import contextlib
@@ -21,8 +21,8 @@ from collections.abc import Iterable, Iterator
 from ctypes import byref, c_long, c_ubyte, c_uint, c_ushort, c_void_p
 from pathlib import Path
 
-from intercom.engine.encryption import SYSTEM_CAS
-from intercom.engine.wire import EngineSettings
+from intercom.engine.sip.tls import SYSTEM_CAS
+from intercom.ipc.protocol import EngineSettings
 
 MOST_BYTES = 512 << 20
 """Memory for data (RLIMIT_DATA): ten times what a call takes. An engine that wants more ends; the next one starts."""

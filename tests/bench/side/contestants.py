@@ -11,7 +11,7 @@ from typing import Protocol
 from bench.side import counters
 from bench.side.figures import BARESIP, LOOP, OURS
 
-from intercom.cli.client import ask
+from intercom.control.client import ask
 from lab.baresip import MODULES
 from lab.house import BUTTON, DOOR_IP, LAMP, REGISTRAR_IP, Door, House
 from lab.pins import Pins

@@ -43,7 +43,7 @@ CALLS = tuple(
 PATIENT = """
 import os, sys
 if "lab.mock_door" in sys.orig_argv and "run" in sys.orig_argv:
-    from intercom.adapters import engine
+    from intercom.adapters import engine_process as engine
     os.pidfd_open = lambda pid, kept=[]: kept.append(os.pipe()) or kept[-1][0]
     engine.START_S = {start_s}
     engine.VoiceEngine.__init__.__kwdefaults__["silence_s"] = {start_s}

@@ -10,11 +10,11 @@ import numpy as np
 from bench.side.counted import SETTINGS
 
 from intercom.core.commands import Audio
-from intercom.engine.card import Card, Making
-from intercom.engine.convert import Converter, Format
-from intercom.engine.probe import TALK_S, Meter
-from intercom.engine.sound import Sound
-from intercom.engine.tones import Tones
+from intercom.engine.audio.controller import Sound
+from intercom.engine.audio.resample import Converter, Format
+from intercom.engine.audio.stream import Card, Making
+from intercom.engine.audio.sweep import TALK_S, Meter
+from intercom.engine.audio.tones import Tones
 
 RATE_HZ, PERIOD_MS = SETTINGS.rate_hz, SETTINGS.period_ms
 noise = 0.1 * np.random.default_rng(1).standard_normal(RATE_HZ * PERIOD_MS // 1000)

@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     if words[:1] == ["run"] and not {"-h", "--help"} & set(words):
         from intercom.process import spawn_engine  # noqa: PLC0415  (no other command needs an engine)
 
-        spawn_engine.begin_first()
+        spawn_engine.prespawn()
     try:
         arguments = parser(words[0] if words else "").parse_args(words)
     except SystemExit as done:  # argparse has said what there is to say

@@ -30,7 +30,7 @@ with spared.without("ssl"): import intercom.app.run"""
 IMPORTS = (
     ("nothing", "nothing: an interpreter", "pass"),
     ("asyncio", "asyncio, as the daemon does (without ssl)", "with spared.without('ssl'): import asyncio"),
-    ("gpiozero", "gpiozero, as the daemon does", "with spared.known_pin_factories(): import gpiozero"),
+    ("gpiozero", "gpiozero, as the daemon does", "with spared.fixed_pin_factories(): import gpiozero"),
     ("argparse", "argparse", "import argparse"),
     ("core", "our own core", "import intercom.core.machine"),
     ("pjsua2", "pjsua2", "import pjsua2"),

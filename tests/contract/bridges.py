@@ -38,7 +38,7 @@ class Bridge:
         """Start (again), as another run of the program."""
         told: list[follower.Told] = [Caller(hook) for hook in self.settings.webhooks]
         if self.settings.mqtt is not None:
-            told.append(mqtt.Broker(self.settings.mqtt, self.daemon.path, pauses_s=(0.1,)))
+            told.append(mqtt.MqttPublisher(self.settings.mqtt, self.daemon.path, pauses_s=(0.1,)))
 
         async def followed() -> None:
             self._task = asyncio.current_task()

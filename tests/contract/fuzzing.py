@@ -13,7 +13,7 @@ from typing import Any
 
 from sip_peers import Engine, Peer, Request, account
 
-from intercom.core.commands import Audio, HangUp, PlaceCall, Probe, Register, SendText, SetAudio
+from intercom.core.commands import Audio, HangUp, PlaceCall, Probe, Register, SendMessage, SetAudio
 from lab.answer_fuzz import Answers
 
 BURST = 30
@@ -109,7 +109,7 @@ class Fuzzer:
             case 2 | 3:
                 self._order(Probe("house"))
             case 4:
-                self._order(SendText("house", "201", "hello"))
+                self._order(SendMessage("house", "201", "hello"))
             case _:
                 self._order(PlaceCall(leg, "house", "201"), SetAudio(Audio(card=True, hear=leg, speak=leg)))
                 self._await(seen, "INVITE")

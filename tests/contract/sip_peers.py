@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from intercom.core.commands import EngineCommand
-from intercom.core.events import EngineBeat, EngineStarted, Event
+from intercom.core.events import EngineHeartbeat, EngineStarted, Event
 from intercom.ipc import protocol
 from intercom.ipc.protocol import AccountSettings
 from lab.engine_settings import engine_settings
@@ -246,12 +246,12 @@ class Engine:
     def told(self, *kinds: type[Event]) -> list[Event]:
         """Everything told so far but beats, or only these kinds."""
         with self._news:
-            return [e for _, e in self.events if isinstance(e, kinds or object) and not isinstance(e, EngineBeat)]
+            return [e for _, e in self.events if isinstance(e, kinds or object) and not isinstance(e, EngineHeartbeat)]
 
     def beats(self) -> list[float]:
         """When the loop went round."""
         with self._news:
-            return [at for at, event in self.events if isinstance(event, EngineBeat)]
+            return [at for at, event in self.events if isinstance(event, EngineHeartbeat)]
 
     def close(self) -> None:
         self._link.close()

@@ -9,7 +9,7 @@ import pytest
 from links import route
 from sip_peers import Engine, Peer, Request, account
 
-from intercom.core.commands import PlaceCall, Register, UseServer
+from intercom.core.commands import PlaceCall, Register, SelectServer
 from intercom.core.events import CallAnswered, LineUp
 from intercom.ipc.protocol import AccountSettings
 
@@ -73,7 +73,7 @@ def test_a_call_names_the_address_from_which_its_server_is_reached(home: tuple[s
     engine = Engine(settings, argv=home, bind="")
     try:
         if kind == "named":
-            engine.send(UseServer("house", peer.address))
+            engine.send(SelectServer("house", peer.address))
         engine.send(Register("house"))
         engine.wait(LineUp)
         engine.send(PlaceCall("a", "house", target))

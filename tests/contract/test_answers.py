@@ -13,7 +13,7 @@ from sip_peers import Engine, Peer, Request, account, running
 from tls_peers import TlsServer
 from tls_peers import answer as tls_answer
 
-from intercom.core.commands import PlaceCall, Probe, Register, SendText
+from intercom.core.commands import PlaceCall, Probe, Register, SendMessage
 from intercom.core.events import LineUp
 from lab import certificates
 
@@ -105,7 +105,7 @@ def test_a_contact_that_is_none_ends_no_engine(answering: Callable[..., Answerin
     server = answering(lambda *_: f"Contact: {contact}\r\nm: {contact}\r\n", INVITE=(code, 486))
     with running(account(server)) as engine:
         engine.send(Register("house"), Probe("house"))
-        engine.send(PlaceCall("a", "house", "201"), SendText("house", "201", "hello"))
+        engine.send(PlaceCall("a", "house", "201"), SendMessage("house", "201", "hello"))
         for method in ("REGISTER", "OPTIONS", "INVITE", "MESSAGE"):
             server.wait(method)
         engine.send(Probe("house"))

@@ -21,7 +21,7 @@ from sip_peers import Engine
 from intercom import limits
 from intercom.config import core_rules
 from intercom.config.loader import parse
-from intercom.config.model import Config, is_direct
+from intercom.config.model import Config, is_direct_ip
 from intercom.core.commands import PlaceCall
 from intercom.core.events import CallEnded
 from intercom.core.legs import DIRECT
@@ -156,7 +156,7 @@ def ways(config: Config) -> list[tuple[str, str]]:
     """Return each target, with the account through which the core would call it first."""
     servers = [account.server for account in config.accounts]
     targets = [target for button in config.buttons for target in button.targets]
-    return [(target, DIRECT if is_direct(target, servers) else config.accounts[0].key) for target in targets]
+    return [(target, DIRECT if is_direct_ip(target, servers) else config.accounts[0].key) for target in targets]
 
 
 def wanted(config: Config, target: str, account: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ import pytest
 from sound_rigs import PERIOD, PERIOD_MS, RATE, Door, FakeBridge
 
 from intercom.core.commands import Audio
-from intercom.core.events import CardLost, CardOpened
+from intercom.core.events import AudioDeviceLost, AudioDeviceOpened
 from intercom.engine.audio.resample import Converter, Format
 from lab.jackd import Jackd
 from lab.room import Room
@@ -150,7 +150,7 @@ def test_both_directions_work_on_a_card_of_another_rate(card: Jackd, room: Room,
     it.bridge.says = (speech_tone(800, 1.0, RATE) * 32767).astype(np.int16)
     room.say(speech_tone(600, 2.0, card.rate), loop=True)
     it.sound.set(Audio(card=True, hear="a", speak="a"))
-    it.wait_for(CardOpened)
+    it.wait_for(AudioDeviceOpened)
     it.wait_beats(50)
     since, beat = time.monotonic(), len(it.bridge.told)
     it.wait_beats(200)
@@ -167,7 +167,7 @@ def test_both_directions_work_on_a_card_of_another_rate(card: Jackd, room: Room,
     assert up.level_dbfs == pytest.approx(said.level_dbfs - 3, abs=1)
     assert down.heard
     assert down.level_dbfs == pytest.approx(sent.level_dbfs + more, abs=1)
-    assert not it.told(CardLost)
+    assert not it.told(AudioDeviceLost)
 
 
 @needs_jackd
@@ -176,7 +176,7 @@ def test_a_card_is_opened_at_once_the_second_time(card: Jackd, room: Room, door:
     """What it could was found out at the first press."""
     it = door()
     it.sound.set(Audio(card=True))
-    it.wait_for(CardOpened)
+    it.wait_for(AudioDeviceOpened)
     it.sound.set(Audio())
     room.await_ports(open=False)
 
@@ -190,7 +190,7 @@ def test_a_real_stereo_card_with_one_microphone(card: Jackd, room: Room, door: C
     it = door()
     room.say(speech_tone(600, 2.0, card.rate), loop=True)
     it.sound.set(Audio(card=True, speak="a"))
-    it.wait_for(CardOpened)
+    it.wait_for(AudioDeviceOpened)
     it.wait_beats(20)
     client = jack.Client("pliers", servername=card.name, no_start_server=True)
     mouth = next(port for port in client.get_ports(is_output=True) if port.name.startswith("room:"))

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercom.adapters.code_checker import CodeBook
+from intercom.adapters.code_checker import CodeChecker
 from intercom.adapters.monitors import clock
-from intercom.adapters.monitors.clock import KEPT_EVERY_S, SLACK_S, WallClock
+from intercom.adapters.monitors.clock import KEPT_EVERY_S, SLACK_S, HostClock
 from intercom.adapters.storage.writer import Storage
 from intercom.config.model import Code, Secret
 from intercom.core.commands import CheckCode
@@ -41,7 +41,7 @@ class Pi:
 
     def start(self) -> None:
         """Start the daemon."""
-        self.wall = WallClock(
+        self.wall = HostClock(
             root=self.root,
             stamp=self.root / "clock",
             synchronised=lambda: self.kernel,
@@ -201,7 +201,7 @@ def test_a_code_that_has_ended_does_not_come_back_with_an_old_clock(pi: Pi) -> N
     told: list[Event] = []
 
     def key() -> bool:
-        book = CodeBook([code], told.append, clock_known=pi.wall.known, now=lambda: pi.now)
+        book = CodeChecker([code], told.append, clock_known=pi.wall.known, now=lambda: pi.now)
         book.check(CheckCode(1, "4711"))
         book.close()
         return told[-1] == CodeChecked(1, "guest")

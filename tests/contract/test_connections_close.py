@@ -14,8 +14,8 @@ import pytest
 import sip_peers
 from sip_peers import Request, account, running
 
-from intercom.core.commands import Probe, Register, UseServer
-from intercom.core.events import EngineBeat, LineLost, LineUp
+from intercom.core.commands import Probe, Register, SelectServer
+from intercom.core.events import EngineHeartbeat, LineLost, LineUp
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
 
@@ -123,7 +123,7 @@ def test_lines_come_up_again_after_any_closing(
                             Register(name),
                             Register(name, anew=True),
                             Probe(name),
-                            UseServer(name, f"127.0.0.1:{dice.choice(servers).port}"),
+                            SelectServer(name, f"127.0.0.1:{dice.choice(servers).port}"),
                         )
                     )
                 )
@@ -132,7 +132,7 @@ def test_lines_come_up_again_after_any_closing(
                     with contextlib.suppress(OSError):
                         link.shutdown(socket.SHUT_RDWR)
             if turn % 4 == 0:
-                engine.wait(EngineBeat)
+                engine.wait(EngineHeartbeat)
             assert engine.process.poll() is None, engine.stderr[-20:]
         for server in servers:
             server.moody = False

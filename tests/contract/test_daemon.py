@@ -21,7 +21,7 @@ from intercom.core.events import (
     CallEnded,
     CallProgressed,
     DigitReceived,
-    EngineBeat,
+    EngineHeartbeat,
     EngineStarted,
 )
 from intercom.core.transitions import Phase
@@ -273,7 +273,7 @@ async def test_only_a_beat_of_the_engine_feeds_the_watchdog() -> None:
     house.tell(*ANSWERED, CallEnded("boot-1.1", 200, "OK"))
     await house.record(Kind.VISIT_ENDED)
     fed_before = house.notify.diary.count("WATCHDOG=1")
-    house.tell(EngineBeat(), EngineBeat(), ButtonPressed("front", "panel"))
+    house.tell(EngineHeartbeat(), EngineHeartbeat(), ButtonPressed("front", "panel"))
     await house.record(Kind.PRESS_ACCEPTED)
     running.cancel()
 

@@ -16,9 +16,9 @@ pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds 
 @on_a_loop
 async def test_the_engine_that_was_begun_early_is_the_first_one_and_no_other_is() -> None:
     """It is told its settings and starts; the one after its death is new."""
-    spawn_engine.begin_first()
+    spawn_engine.prespawn()
     begun = spawn_engine._first[0]
-    spawn_engine.begin_first()
+    spawn_engine.prespawn()
     assert spawn_engine._first == [begun], "begun once"
     async with keeping() as keeper:
         started, _ = await keeper.next()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from intercom.engine.audio.echo_canceller import Canceller
-from intercom.engine.audio.echo_meter import Judgement, Notebook
+from intercom.engine.audio.echo_meter import EchoMeter, EchoReport
 from intercom.engine.audio.voice_switch import Turns
 from lab.tones import babble
 
@@ -38,9 +38,9 @@ def level(wave: Wave) -> float:
     return 20 * float(np.log10(np.sqrt(np.mean(np.square(wave, dtype=np.float64))) / 32768 + 1e-9))
 
 
-def run(played: Wave, recorded: Wave, follow: bool = False) -> tuple[Wave, list[Judgement]]:
+def run(played: Wave, recorded: Wave, follow: bool = False) -> tuple[Wave, list[EchoReport]]:
     """Cancel, and judge twice a second; with `follow` the canceller is told, as `Sound.judge` does."""
-    canceller, notes = Canceller(RATE, PERIOD_MS), Notebook(RATE, PERIOD_MS)
+    canceller, notes = Canceller(RATE, PERIOD_MS), EchoMeter(RATE, PERIOD_MS)
     down, up = (np.clip(np.rint(wave), -32768, 32767).astype(np.int16) for wave in (played, recorded))
     sent, judgements = np.zeros_like(up), []
     for at in range(0, len(up) - PERIOD + 1, PERIOD):

@@ -11,8 +11,8 @@ import pytest
 from sound_rigs import PERIOD, PERIOD_MS, RATE, Door, FakeBridge
 
 from intercom.core.commands import Audio
-from intercom.core.events import CardOpened
-from intercom.engine.audio.elastic_buffer import Elastic
+from intercom.core.events import AudioDeviceOpened
+from intercom.engine.audio.elastic_buffer import ElasticBuffer
 from intercom.engine.audio.resample import Converter, Format
 from intercom.engine.audio.stream import WAITING_PERIODS
 from lab.jackd import Jackd
@@ -24,10 +24,10 @@ HZ = 700.0
 
 def run(
     ppm: float, seconds: float, rate: int = 48000, jitter_s: float = 0.004
-) -> tuple[Elastic, np.ndarray, list[int]]:
+) -> tuple[ElasticBuffer, np.ndarray, list[int]]:
     """Let a microphone's clock run `ppm` millionths faster than the loudspeaker's; what came out, and the fill."""
     converter = Converter(RATE, PERIOD_MS, Format(rate, 1), 0, 0)
-    elastic, rng = Elastic(RATE, PERIOD, WAITING_PERIODS * PERIOD), np.random.default_rng(1)
+    elastic, rng = ElasticBuffer(RATE, PERIOD, WAITING_PERIODS * PERIOD), np.random.default_rng(1)
     size, period = converter.frames, PERIOD_MS / 1000
     out, fills, brought, at = [], [], 0, 0.0
     for turn in range(int(seconds / period)):
@@ -60,7 +60,7 @@ def test_two_clocks_that_drift_make_no_hole_and_no_growing_delay(ppm: float) -> 
 
 def test_a_stall_is_caught_up_with_at_once() -> None:
     """After a hiccup of the machine the visitor is not heard half a second late for the rest of the call."""
-    elastic = Elastic(RATE, PERIOD, 2 * PERIOD)
+    elastic = ElasticBuffer(RATE, PERIOD, 2 * PERIOD)
     for _ in range(50):
         elastic.put(np.ones(PERIOD, np.int16))
     elastic.take()
@@ -71,7 +71,7 @@ def test_a_stall_is_caught_up_with_at_once() -> None:
 
 def test_a_microphone_that_pauses_leaves_silence_and_comes_back() -> None:
     """It fills up anew instead of stuttering."""
-    elastic = Elastic(RATE, PERIOD, 2 * PERIOD)
+    elastic = ElasticBuffer(RATE, PERIOD, 2 * PERIOD)
     for _ in range(3):
         elastic.put(np.ones(PERIOD, np.int16))
     taken = [elastic.take() for _ in range(6)]
@@ -95,7 +95,7 @@ def test_microphone_and_loudspeaker_may_be_different_cards(tmp_path: Path, monke
         it.bridge.says = (speech_tone(800, 1.0, RATE) * 32767).astype(np.int16)
         room.say(speech_tone(600, 2.0, card.rate), loop=True)
         it.sound.set(Audio(card=True, hear="a", speak="a"))
-        opened = it.wait_for(CardOpened)
+        opened = it.wait_for(AudioDeviceOpened)
         it.wait_beats(100)
         since, beat = time.monotonic(), len(it.bridge.told)
         it.wait_beats(200)

@@ -13,7 +13,7 @@ import pytest
 from sip_peers import account, running
 from tls_peers import TlsServer
 
-from intercom.core.commands import Register, UseServer
+from intercom.core.commands import Register, SelectServer
 from intercom.core.events import ConditionBegan, ConditionEnded, LineLost, LineUp
 from intercom.engine.sip.tls import DAY_S, WARN_DAYS, Certificates
 from intercom.ipc.protocol import AccountSettings
@@ -232,9 +232,9 @@ def test_of_several_addresses_each_must_show_a_certificate_for_the_configured_na
     alive = server(made, "127.0.0.2")
     settings = over_tls(alive, "registrar.test" if made_for != NAME else NAME, ca_file=str(made.authority))
     with running(settings) as engine:
-        engine.send(UseServer("house", f"127.0.0.3:{alive.port}"), Register("house"))
+        engine.send(SelectServer("house", f"127.0.0.3:{alive.port}"), Register("house"))
         dead = engine.wait(LineLost)
-        engine.send(UseServer("house", alive.address), Register("house"))
+        engine.send(SelectServer("house", alive.address), Register("house"))
 
         assert dead.silent, "nobody is there"
         if made_for == NAME:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from loops import on_a_loop
 
-from intercom.adapters.engine_process import VoiceEngine
+from intercom.adapters.engine_process import EngineSupervisor
 from intercom.core.commands import Audio, HangUp, PlayTone, SetAudio, StopEngine, Tone
-from intercom.core.events import CardLost, EngineBeat, EngineLost, EngineStarted, Event
+from intercom.core.events import AudioDeviceLost, EngineHeartbeat, EngineLost, EngineStarted, Event
 from intercom.ipc.protocol import EngineSettings
 from lab.engine_settings import engine_settings
 
@@ -31,21 +31,23 @@ class Keeper:
 
     def __init__(self, settings: EngineSettings = SETTINGS) -> None:
         self._inbox: asyncio.Queue[tuple[Event, float | None]] = asyncio.Queue()
-        self.engine = VoiceEngine(settings, lambda event, at: self._inbox.put_nowait((event, at)), silence_s=SILENCE_S)
+        self.engine = EngineSupervisor(
+            settings, lambda event, at: self._inbox.put_nowait((event, at)), silence_s=SILENCE_S
+        )
         self.running = asyncio.create_task(self.engine.run())
 
     async def next(self) -> tuple[Event, float | None]:
         """Await the next event but beats, and when it happened."""
         while True:
             event, at = await self._inbox.get()
-            if not isinstance(event, EngineBeat):
+            if not isinstance(event, EngineHeartbeat):
                 return event, at
 
     async def beat(self) -> float:
         """Await a beat; when it was."""
         while True:
             event, at = await self._inbox.get()
-            if isinstance(event, EngineBeat):
+            if isinstance(event, EngineHeartbeat):
                 assert at is not None
                 return at
 
@@ -172,7 +174,7 @@ async def test_orders_reach_the_engine_and_its_answers_come_back() -> None:
         keeper.engine.send(PlayTone(Tone.CHIME))
         keeper.engine.send(SetAudio(Audio(card=True)))
         event, _ = await keeper.next()
-        while not isinstance(event, CardLost):
+        while not isinstance(event, AudioDeviceLost):
             event, _ = await keeper.next()
 
         assert "none such" in event.reason
@@ -232,7 +234,7 @@ def test_an_engine_whose_audio_clock_stands_still_is_replaced(wedge: Path) -> No
             await keeper.next()
             keeper.engine.send(SetAudio(Audio(card=True)))
             event, _ = await keeper.next()
-            while not isinstance(event, CardLost):
+            while not isinstance(event, AudioDeviceLost):
                 event, _ = await keeper.next()
             await keeper.beat()
             await keeper.beat()

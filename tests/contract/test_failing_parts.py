@@ -14,7 +14,7 @@ import pytest
 from gpiozero.pins.mock import MockFactory, MockPin
 from panel_rigs import mock_pins
 
-from intercom.app.button_panel import Wires
+from intercom.app.button_panel import ButtonPanel
 from intercom.config.loader import parse
 from intercom.core.commands import Lamp
 from intercom.core.events import ConditionBegan, ConditionEnded, Event
@@ -88,7 +88,7 @@ def test_each_part_of_a_chip_that_is_gone_is_told_and_back_with_it(
     died: list[Any] = []
     monkeypatch.setattr(threading, "excepthook", died.append)
     told: list[Event] = []
-    wires = Wires()
+    wires = ButtonPanel()
     wires.serve(parse(tomllib.loads(TEXT), Path("x.toml")), lambda event, _=None: told.append(event))
     strike = wires.strikes()["front"]
     wires.light().show(Lamp.RINGING)

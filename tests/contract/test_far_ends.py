@@ -13,15 +13,15 @@ from sip_peers import Engine, account, running
 
 from intercom.core.commands import (
     AnswerCall,
-    AskToConfirm,
     Audio,
     HangUp,
     PlaceCall,
     Register,
-    SendDigits,
+    RequestConfirmation,
+    SendDtmf,
     SetAudio,
 )
-from intercom.core.events import CallAnswered, CallArrived, CallEnded, CardLost, LineUp
+from intercom.core.events import AudioDeviceLost, CallAnswered, CallArrived, CallEnded, LineUp
 from intercom.engine.sip.call import Leg
 from lab.far_end import ANY, Dialog, FarEnd, Message
 
@@ -91,7 +91,7 @@ def test_a_call_that_begins_on_hold_stands_and_can_be_resumed(far: FarEnd, way: 
     with running(trunk(far), bind="127.0.0.1") as engine:
         engine.send(Register("house"), SetAudio(Audio(card=True)))
         engine.wait(LineUp)
-        engine.wait(CardLost)  # from here on the sound is connected at once
+        engine.wait(AudioDeviceLost)  # from here on the sound is connected at once
         if first == "offer":
             good, _ = called(engine, far, described(far))
             door = far.seen[-1].source
@@ -112,7 +112,7 @@ def test_a_call_that_begins_on_hold_stands_and_can_be_resumed(far: FarEnd, way: 
             far.answer(invite, 200, sdp)
             engine.wait(CallAnswered)
             call = far.dialog(invite)
-        engine.send(SetAudio(Audio(card=True, speak=leg, hear=leg)), SendDigits(leg, "1"))
+        engine.send(SetAudio(Audio(card=True, speak=leg, hear=leg)), SendDtmf(leg, "1"))
         far.wait("INFO")  # obeyed in order: the sound was connected before
         far.ask(call, "INVITE", door, described(far, version=2))
 
@@ -191,7 +191,9 @@ def test_whatever_fails_in_a_leg_ends_that_leg_alone_and_is_told(far: FarEnd) ->
             if place != "place":
                 invite = far.wait("INVITE")
                 far.answer(invite, 200, described(far))
-                engine.send(AskToConfirm(leg), SetAudio(Audio(speak=leg, hear=leg)), SendDigits(leg, "12"), HangUp(leg))
+                engine.send(
+                    RequestConfirmation(leg), SetAudio(Audio(speak=leg, hear=leg)), SendDtmf(leg, "12"), HangUp(leg)
+                )
             ended = engine.wait(CallEnded, where=lambda event, leg=leg: event.leg == leg)
             assert ended.code in (500, 200, 487), ended
             assert engine.process.poll() is None

@@ -186,7 +186,7 @@ def test_a_flood_of_commands_is_one_line(broker: Mosquitto, capsys: pytest.Captu
 
     async def flooded() -> None:
         wanted = settings.Mqtt(broker.ip, topic="front", commands=("press",), identity="aaa")
-        bridging = mqtt.Broker(wanted, Path("/nowhere"))
+        bridging = mqtt.MqttPublisher(wanted, Path("/nowhere"))
         running = asyncio.create_task(bridging.run())
         listener = Listener(broker)
         try:
@@ -213,7 +213,7 @@ def test_a_broker_on_an_ipv6_address_is_reached(tmp_path: Path) -> None:
     """With brackets and without."""
     with contextlib.closing(socket.create_server(("::1", 0), family=socket.AF_INET6)) as listening:
         port = listening.getsockname()[1]
-        client = mqtt.Broker(settings.Mqtt(f"[::1]:{port}"), tmp_path)
+        client = mqtt.MqttPublisher(settings.Mqtt(f"[::1]:{port}"), tmp_path)
 
         async def tried() -> None:
             running = asyncio.create_task(client.run())

@@ -8,7 +8,7 @@ from pathlib import Path
 from contract.sip_peers import Peer, account, running
 
 from intercom.core.commands import Register
-from intercom.core.events import EngineBeat, LineUp
+from intercom.core.events import EngineHeartbeat, LineUp
 from lab.processes import wait_until
 
 BEATS = 3
@@ -30,10 +30,10 @@ def test_an_idle_engine_sleeps_from_beat_to_beat() -> None:
         engine.send(Register("house"))
         engine.wait(LineUp)
         for _ in range(2):
-            engine.wait(EngineBeat)
+            engine.wait(EngineHeartbeat)
         before = wakeups(engine.process.pid)
         for _ in range(BEATS):
-            engine.wait(EngineBeat)
+            engine.wait(EngineHeartbeat)
         woken = wakeups(engine.process.pid) - before
     print(f"an idle engine: {woken / BEATS:.1f} wake-ups a beat")
     peer.close()

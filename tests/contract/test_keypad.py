@@ -11,7 +11,7 @@ from gpiozero.pins.mock import MockFactory, MockPin
 from panel_rigs import mock_pins
 
 from intercom.adapters.keypad import LONGEST, MatrixKeypad, WiegandReader, decoded
-from intercom.core.events import CardRead, ConditionBegan, ConditionEnded, Event, KeyPressed
+from intercom.core.events import BadgeRead, ConditionBegan, ConditionEnded, Event, KeypadDigit
 from intercom.errors import HardwareError
 
 ROWS, COLUMNS = ("5", "6", "13", "19"), ("12", "20", "21")
@@ -77,7 +77,7 @@ def test_every_key_is_told_once_by_its_print(factory: MockFactory, posted: "queu
         threading.Event().wait(0.08)  # a finger's time between two keys
     pad.close()
 
-    assert told == [KeyPressed("front", key) for key in "".join(KEYS)]
+    assert told == [KeypadDigit("front", key) for key in "".join(KEYS)]
     assert posted.empty()
 
 
@@ -91,7 +91,7 @@ def test_rows_are_never_driven_against_each_other(factory: MockFactory, posted: 
     told = keyed(matrix, posted, "9")
     pad.close()
 
-    assert told == KeyPressed("front", "9")
+    assert told == KeypadDigit("front", "9")
     assert not any(state.state for row in matrix.rows for state in row.states if row.function == "output")
 
 
@@ -106,7 +106,7 @@ def test_a_key_that_sticks_is_told_and_its_release_too(factory: MockFactory, pos
     pad.close()
 
     assert told == [
-        KeyPressed("front", "5"),
+        KeypadDigit("front", "5"),
         ConditionBegan("keypad front", "a key is held down: stuck?"),
         ConditionEnded("keypad front"),
     ]
@@ -144,12 +144,12 @@ def send(factory: MockFactory, bits: str) -> None:
 @pytest.mark.parametrize(
     ("bits", "told"),
     [
-        ("0101", KeyPressed("side", "5")),
-        ("10100101", KeyPressed("side", "5")),
-        ("1010", KeyPressed("side", "*")),
-        ("1011", KeyPressed("side", "#")),
-        (parity(12345678, 24), CardRead("side", "12345678")),
-        (parity(4123456789, 32), CardRead("side", "4123456789")),
+        ("0101", KeypadDigit("side", "5")),
+        ("10100101", KeypadDigit("side", "5")),
+        ("1010", KeypadDigit("side", "*")),
+        ("1011", KeypadDigit("side", "#")),
+        (parity(12345678, 24), BadgeRead("side", "12345678")),
+        (parity(4123456789, 32), BadgeRead("side", "4123456789")),
     ],
 )
 def test_a_wiegand_message_is_a_key_or_a_card(
@@ -211,7 +211,7 @@ def test_a_line_that_never_pauses_is_bounded_and_told(factory: MockFactory, post
     assert told == ConditionBegan("keypad side", "the data wires are never at rest: hum, or a loose wire?")
     assert ended == ConditionEnded("keypad side")
     assert most <= LONGEST + 1
-    assert card == CardRead("side", "4711")
+    assert card == BadgeRead("side", "4711")
 
 
 def test_a_pin_that_cannot_be_had_is_told_with_who_wants_it(factory: MockFactory) -> None:

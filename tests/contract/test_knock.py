@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from sip_peers import Peer, account, running
 
-from intercom.core.commands import Knock, Probe, Register, UseServer
-from intercom.core.events import LineAnswered, LineLost, LineUp
-from intercom.engine.sip.reachability import Knocker
+from intercom.core.commands import Knock, Probe, Register, SelectServer
+from intercom.core.events import LineLost, LineUp, ServerResponded
+from intercom.engine.sip.reachability import ReachabilityProber
 
 LAB = os.environ.get("INTERCOM_LAB", "run ./setup.sh test for the laboratory")
 in_the_lab = pytest.mark.skipif(LAB != "ready" or not shutil.which("ip"), reason=f"own network: {LAB}")
@@ -25,14 +25,14 @@ SECOND = "127.0.0.2"
 NAME = "pbx.invalid"
 
 
-class Told(list[LineAnswered]):
+class Told(list[ServerResponded]):
     """What a knocker of our own tells."""
 
     def __init__(self, bind: str = "") -> None:
         super().__init__()
-        self.knocker = Knocker(self.append, bind, "intercom/test")
+        self.knocker = ReachabilityProber(self.append, bind, "intercom/test")
 
-    def within(self, seconds: float) -> list[LineAnswered]:
+    def within(self, seconds: float) -> list[ServerResponded]:
         until = time.monotonic() + seconds
         while not self and (left := until - time.monotonic()) > 0:
             if select.select([self.knocker.fd], [], [], left)[0]:
@@ -171,9 +171,9 @@ def test_an_engine_knocks_at_every_server_of_a_name() -> None:
     ):
         servers = (dead.address, alive.address)
         with running(account(None, domain=NAME)) as engine:
-            engine.send(UseServer("house", dead.address), Knock("house", servers))
+            engine.send(SelectServer("house", dead.address), Knock("house", servers))
 
-            assert engine.wait(LineAnswered).server == alive.address
+            assert engine.wait(ServerResponded).server == alive.address
             assert alive.wait("OPTIONS").uri == f"sip:{NAME}"
 
 
@@ -182,7 +182,7 @@ def test_an_engine_knows_where_a_literal_server_is(peer: Peer) -> None:
     with running(account(peer)) as engine:
         engine.send(Knock("house", ()))
 
-        assert engine.wait(LineAnswered).server == peer.address
+        assert engine.wait(ServerResponded).server == peer.address
 
 
 def test_an_attempt_that_has_waited_is_given_up_for_a_new_one(peer: Peer) -> None:
@@ -223,7 +223,7 @@ def test_a_probes_answer_names_its_server(peer: Peer) -> None:
     with running(account(peer)) as engine:
         engine.send(Probe("house"))
 
-        assert engine.wait(LineAnswered).server == peer.address
+        assert engine.wait(ServerResponded).server == peer.address
 
 
 @in_the_lab

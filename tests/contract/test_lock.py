@@ -180,7 +180,7 @@ def test_the_daemon_writes_its_note_before_it_claims_a_strike(
         raise SystemExit("as far as this")
 
     monkeypatch.setattr(button_panel, "GpioStrike", claimed)
-    monkeypatch.setattr(run, "lock_memory_in", lambda: None)
+    monkeypatch.setattr(run, "disable_core_dumps", lambda: None)
     with pytest.raises(SystemExit, match="as far as this"):
         run.run(config, tmp_path / "control.sock")
 

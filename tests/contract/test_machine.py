@@ -13,8 +13,8 @@ import pytest
 from loops import on_a_loop
 
 from intercom.adapters.monitors import host
-from intercom.adapters.monitors.clock import WallClock
-from intercom.adapters.monitors.disk_writes import Writes, folder_bytes
+from intercom.adapters.monitors.clock import HostClock
+from intercom.adapters.monitors.disk_writes import DiskWrites, folder_bytes
 from intercom.adapters.monitors.host import Machine
 from intercom.core.events import ConditionBegan, ConditionEnded, Event
 from intercom.process.disk_io import own_bytes
@@ -38,8 +38,8 @@ class Pi:
             root=root,
             state_folder=self.state,
             space=self._space,
-            wall=WallClock(root=root, synchronised=lambda: self.synchronised, clock=lambda: self.now),
-            writes=Writes(lambda: self.written, own=lambda: 0, clock=lambda: self.now),
+            wall=HostClock(root=root, synchronised=lambda: self.synchronised, clock=lambda: self.now),
+            writes=DiskWrites(lambda: self.written, own=lambda: 0, clock=lambda: self.now),
         )
 
     def write(self, path: str, text: str) -> None:
@@ -243,7 +243,7 @@ async def test_it_looks_again_and_again() -> None:
         return NOW
 
     seen: Callable[[Event], None] = lambda _: None  # noqa: E731
-    running = asyncio.create_task(Machine(seen, every_s=0.001, wall=WallClock(clock=clock)).run())
+    running = asyncio.create_task(Machine(seen, every_s=0.001, wall=HostClock(clock=clock)).run())
     for _ in range(3):
         await looks.get()
 
@@ -267,7 +267,7 @@ def test_a_door_that_writes_all_day_is_told(pi: Pi) -> None:
 
 def test_a_day_is_the_last_one(pi: Pi) -> None:
     """Not the average since the start, nor more than there was."""
-    writes = Writes(lambda: pi.written, own=lambda: 5, clock=lambda: pi.now)
+    writes = DiskWrites(lambda: pi.written, own=lambda: 5, clock=lambda: pi.now)
     pi.written += 1000
     pi.now += 600
     soon = writes.day()

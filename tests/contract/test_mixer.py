@@ -8,7 +8,7 @@ import pytest
 from sound_rigs import Door, FakeBridge
 
 from intercom.core.commands import Audio
-from intercom.core.events import CardLost
+from intercom.core.events import AudioDeviceLost
 from intercom.engine.audio import alsa_mixer
 from lab.processes import wait_until
 
@@ -91,7 +91,7 @@ def test_the_engine_sets_them_at_the_start_and_when_the_card_comes(
     try:
         wait_until(lambda: len(asked) == 1, 5, "the mixer is set at the start")
         door.sound.set(Audio(card=True))
-        door.wait_for(CardLost)  # this machine has no card
+        door.wait_for(AudioDeviceLost)  # this machine has no card
         assert asked == [False, True], "tried again when a card was sought"
         door.sound.close()
         assert len(asked) == 2, "it was set already"

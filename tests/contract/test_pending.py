@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercom.adapters.storage.visit_snapshot import LONGEST, PendingFile, UntoldFile
+from intercom.adapters.storage.visit_snapshot import LONGEST, SnapshotStore, UntoldFile
 from intercom.core.snapshot import NOTHING, Pending, Press, Stage, Untold
 
 VISIT = Pending("boot-7", "front", "panel", 1234.5, 2, (Stage(("201", "202"), 20.0), Stage(("203",), 30.0, "night")))
@@ -39,23 +39,23 @@ def place(tmp_path: Path) -> Path:
 def test_what_is_kept_is_what_is_found(visit: Pending) -> None:
     """By the next daemon, which has an object of its own."""
     with TemporaryDirectory() as folder:
-        assert PendingFile(Path(folder, "pending")).keep(visit)
-        assert PendingFile(Path(folder, "pending")).load() == visit
+        assert SnapshotStore(Path(folder, "pending")).keep(visit)
+        assert SnapshotStore(Path(folder, "pending")).load() == visit
 
 
 def test_the_last_one_counts_and_nothing_is_left_beside_it(place: Path) -> None:
     """It is written at each turn of a visit."""
-    file = PendingFile(place)
+    file = SnapshotStore(place)
     file.keep(VISIT)
     file.keep(replace(VISIT, dialled=3))
 
-    assert PendingFile(place).load() == replace(VISIT, dialled=3)
+    assert SnapshotStore(place).load() == replace(VISIT, dialled=3)
     assert list(place.parent.iterdir()) == [place]
 
 
 def test_no_visit_is_no_file(place: Path) -> None:
     """Ended, or never begun: the next start finds nothing to go on with."""
-    file = PendingFile(place)
+    file = SnapshotStore(place)
 
     assert file.keep(None)
     file.keep(VISIT)
@@ -67,7 +67,7 @@ def test_no_visit_is_no_file(place: Path) -> None:
 def test_only_the_intercom_may_read_it(place: Path) -> None:
     """It says who rang when; not even a loose file that was there before it lends it its mode."""
     place.with_name(".pending.new").touch(0o666)
-    PendingFile(place).keep(VISIT)
+    SnapshotStore(place).keep(VISIT)
 
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
 
@@ -76,22 +76,22 @@ def test_a_visit_of_another_boot_is_thrown_away(place: Path, tmp_path: Path) -> 
     """The monotonic clock began anew: its instants mean nothing, and the visitor has gone."""
     boot = tmp_path / "boot_id"
     boot.write_text("one\n")
-    PendingFile(place, boot_id=boot).keep(VISIT)
+    SnapshotStore(place, boot_id=boot).keep(VISIT)
     boot.write_text("two\n")
 
-    assert PendingFile(place, boot_id=boot).load() is None
+    assert SnapshotStore(place, boot_id=boot).load() is None
     assert not place.exists()
 
 
 def test_without_a_boot_s_name_nothing_is_believed(place: Path, tmp_path: Path) -> None:
     """Then nobody can tell which boot it was."""
-    PendingFile(place, boot_id=tmp_path / "none").keep(VISIT)
+    SnapshotStore(place, boot_id=tmp_path / "none").keep(VISIT)
 
-    assert PendingFile(place, boot_id=tmp_path / "none").load() is None
+    assert SnapshotStore(place, boot_id=tmp_path / "none").load() is None
 
 
 def written(place: Path) -> dict[str, object]:
-    PendingFile(place).keep(VISIT)
+    SnapshotStore(place).keep(VISIT)
     note = json.loads(place.read_text())
     assert isinstance(note, dict)
     return note
@@ -101,7 +101,7 @@ def test_a_note_of_another_format_is_thrown_away(place: Path) -> None:
     """An older or a newer daemon meant something else by the same words."""
     place.write_text(json.dumps(written(place) | {"format": 0}))
 
-    assert PendingFile(place).load() is None
+    assert SnapshotStore(place).load() is None
     assert not place.exists()
 
 
@@ -112,7 +112,7 @@ def test_a_half_written_note_is_thrown_away_wherever_it_breaks_off(place: Path) 
     for length in range(len(whole)):
         place.write_bytes(whole[:length])
 
-        assert PendingFile(place).load() is None
+        assert SnapshotStore(place).load() is None
         assert not place.exists()
 
 
@@ -144,7 +144,7 @@ def test_a_value_of_another_kind_is_thrown_away(place: Path, key: str, value: ob
     assert isinstance(pending, dict)
     place.write_text(json.dumps(note | {"pending": pending | {key: value}}))
 
-    assert PendingFile(place).load() is None
+    assert SnapshotStore(place).load() is None
     assert not place.exists()
 
 
@@ -162,7 +162,7 @@ def test_rubbish_is_thrown_away_and_raises_nothing(rubbish: bytes) -> None:
         place = Path(folder, "pending")
         place.write_bytes(rubbish)
 
-        assert PendingFile(place).load() is None
+        assert SnapshotStore(place).load() is None
         assert not place.exists()
 
 
@@ -170,33 +170,33 @@ def test_deep_and_endless_rubbish_too(place: Path) -> None:
     """What the random rubbish does not reach."""
     for rubbish in (b"[" * LONGEST, b"9" * LONGEST, b" " * 10 * LONGEST):
         place.write_bytes(rubbish)
-        assert PendingFile(place).load() is None
+        assert SnapshotStore(place).load() is None
 
 
 def test_a_pipe_in_its_place_makes_nobody_wait(place: Path) -> None:
     """Reading a pipe that nobody writes to never ends, and the door would never start."""
     os.mkfifo(place)
 
-    assert PendingFile(place).load() is None
+    assert SnapshotStore(place).load() is None
     assert not place.exists()
 
 
 def test_a_link_is_not_followed(place: Path, tmp_path: Path) -> None:
     """Neither for reading nor for writing: what it points at is not ours."""
     other = tmp_path / "other"
-    PendingFile(other).keep(VISIT)
+    SnapshotStore(other).keep(VISIT)
     before = other.read_bytes()
     place.symlink_to(other)
     place.with_name(".pending.new").symlink_to(other)
 
-    assert PendingFile(place).load() is None
-    assert not PendingFile(place).keep(replace(VISIT, dialled=9))
+    assert SnapshotStore(place).load() is None
+    assert not SnapshotStore(place).keep(replace(VISIT, dialled=9))
     assert other.read_bytes() == before
 
 
 def test_a_folder_that_takes_nothing_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Full or read-only: the visit goes on, and the journal has one line about it."""
-    file = PendingFile(tmp_path / "gone" / "pending")
+    file = SnapshotStore(tmp_path / "gone" / "pending")
 
     assert not file.keep(VISIT)
     assert not file.keep(VISIT)
@@ -206,7 +206,7 @@ def test_a_folder_that_takes_nothing_is_told_once(tmp_path: Path, capsys: pytest
 
 def test_a_full_disk_leaves_the_last_good_note(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What was known a moment ago is better than nothing."""
-    file = PendingFile(place)
+    file = SnapshotStore(place)
     file.keep(VISIT)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # bytes of a file; Python gets EFBIG like ENOSPC
@@ -215,7 +215,7 @@ def test_a_full_disk_leaves_the_last_good_note(place: Path, capsys: pytest.Captu
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "pending" in capsys.readouterr().err
-    assert PendingFile(place).load() == VISIT
+    assert SnapshotStore(place).load() == VISIT
 
 
 @given(untolds)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loops import on_a_loop
 
-from intercom.adapters.monitors.schedules import DAY, UNSET_S, Profile, Profiles, active
+from intercom.adapters.monitors.schedules import DAY, UNSET_S, Profile, ScheduleMonitor, active
 from intercom.core.events import Event, ProfilesChanged
 from intercom.local_time import first_at, shown
 
@@ -168,7 +168,7 @@ class Clock:
 
     async def pass_by(self, hours: float, spans: dict[str, Profile], zone: tzinfo = UTC) -> None:
         self._lasts_s = hours * 3600
-        watcher = Profiles(
+        watcher = ScheduleMonitor(
             spans, NONE, self.post, clock_known=lambda: self.known, clock=lambda: self.now, wait=self.wait, zone=zone
         )
         running = asyncio.create_task(watcher.run())

@@ -6,8 +6,8 @@ import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 
-from intercom.adapters.monitors.self_test_timer import SelfTests
-from intercom.core.events import Event, TrialWanted
+from intercom.adapters.monitors.self_test_timer import SelfTestTimer
+from intercom.core.events import Event, SoundCheckRequested
 
 HOUR_S = 3600.0
 
@@ -20,7 +20,7 @@ class Days:
         self.told: list[tuple[str, str]] = []
 
     def post(self, event: Event) -> None:
-        assert isinstance(event, TrialWanted)
+        assert isinstance(event, SoundCheckRequested)
         self.told.append((datetime.fromtimestamp(self.now, UTC).strftime("%d %H:%M"), event.by))
 
     def pass_by(self, hours: float, stamp: Path, *, at_start: bool = True) -> list[tuple[str, str]]:
@@ -32,8 +32,8 @@ class Days:
             if self.now > ends:
                 raise asyncio.CancelledError
 
-        tests = SelfTests(self.post, stamp, at_start=at_start, daily_minute=3 * 60, clock=lambda: self.now, wait=wait,
-                          local=lambda now: datetime.fromtimestamp(now, UTC),
+        tests = SelfTestTimer(self.post, stamp, at_start=at_start, daily_minute=3 * 60, clock=lambda: self.now,
+                              wait=wait, local=lambda now: datetime.fromtimestamp(now, UTC),
                           clock_known=lambda: self.now >= self.is_set)  # fmt: skip
         with contextlib.suppress(asyncio.CancelledError):
             asyncio.run(tests.run())

@@ -15,17 +15,17 @@ import pytest
 from sip_peers import Peer, account, contact_uri, running
 
 from intercom.core.commands import (
-    AskToConfirm,
     Audio,
     HangUp,
     PlaceCall,
     Probe,
-    RefreshNetwork,
+    RebindTransports,
     Register,
-    SendText,
+    RequestConfirmation,
+    SelectServer,
+    SendMessage,
     SetAudio,
     SetTrace,
-    UseServer,
 )
 from intercom.core.events import (
     CallAnswered,
@@ -33,11 +33,11 @@ from intercom.core.events import (
     CallEnded,
     CallProgressed,
     CallSent,
-    LineAnswered,
     LineLost,
     LineUp,
-    SipSeen,
-    TextAnswered,
+    MessageDelivered,
+    ServerResponded,
+    SipMessageTraced,
 )
 from intercom.engine.sip import uri as sip_uri
 
@@ -74,11 +74,11 @@ def test_any_answer_to_a_probe_shows_life(peer: Callable[..., Peer], code: int) 
     server = peer(REGISTER=200, OPTIONS=code)
     with running(account(server)) as engine:
         engine.send(Register("house"), Probe("house"))
-        answered = engine.wait(LineAnswered)
+        answered = engine.wait(ServerResponded)
         assert answered.account == "house"
         assert 0 < answered.took_ms < 1000
         engine.send(Probe("house"))
-        engine.wait(LineAnswered)
+        engine.wait(ServerResponded)
         assert len(server.got("OPTIONS")) == 2
         assert server.got("OPTIONS")[0].uri == f"sip:{server.address}"
         assert len(server.got("REGISTER")) == 1, "probing must not touch the registration"
@@ -91,12 +91,12 @@ def test_silence_is_no_answer(peer: Callable[..., Peer]) -> None:
         engine.send(Probe("house"), Probe("closed"))
         server.wait("OPTIONS")
         time.sleep(2)
-        assert engine.told(LineAnswered, LineLost) == []
+        assert engine.told(ServerResponded, LineLost) == []
         # It answers the first probe's next repetition too: each answer is told with its own duration.
         server.codes["OPTIONS"] = [200]
         engine.send(Probe("house"))
-        quick = engine.wait(LineAnswered)
-        late = engine.wait(LineAnswered)
+        quick = engine.wait(ServerResponded)
+        late = engine.wait(ServerResponded)
         assert quick.took_ms < 1000 < late.took_ms
 
 
@@ -107,7 +107,7 @@ def test_a_long_message_is_traced_whole(peer: Callable[..., Peer], monkeypatch: 
     monkeypatch.setattr(server, "_answer", lambda request, code: request.answer(code, long))
     with running(account(server)) as engine:
         engine.send(SetTrace(on=True), Probe("house"))
-        seen = engine.wait(SipSeen, where=lambda event: not event.sent)
+        seen = engine.wait(SipMessageTraced, where=lambda event: not event.sent)
 
     assert seen.text.count("\r\nX-") == 33, "nothing is missing, and no X-Trace tells of it"
     assert seen.text.count("(200 characters are not shown)") == 33, "what nobody knows is told by its length"
@@ -119,18 +119,18 @@ def test_a_long_message_is_traced_whole(peer: Callable[..., Peer], monkeypatch: 
 def test_everything_goes_to_the_server_in_use_under_its_own_name(peer: Callable[..., Peer]) -> None:
     first, second = peer(**ALL), peer(SECOND, **ALL)
     with running(account(None, domain=NAME)) as engine:
-        engine.send(UseServer("house", first.address), Register("house"))
+        engine.send(SelectServer("house", first.address), Register("house"))
         engine.wait(LineUp)
         engine.send(PlaceCall("a", "house", "201"))
         engine.wait(CallAnswered)
         first.wait("ACK")
-        engine.send(UseServer("house", second.address))
+        engine.send(SelectServer("house", second.address))
         time.sleep(0.3)
         assert len(first.got("REGISTER")) == 1
         assert second.requests == [], "where to send is not yet a reason to send"
         assert engine.told(CallEnded, LineLost) == []
         engine.send(
-            Register("house"), Probe("house"), SendText("house", "201", "hello"), PlaceCall("b", "house", "201")
+            Register("house"), Probe("house"), SendMessage("house", "201", "hello"), PlaceCall("b", "house", "201")
         )
         engine.wait(LineUp)
         assert second.wait("REGISTER").uri == f"sip:{NAME}"
@@ -146,9 +146,9 @@ def test_everything_goes_to_the_server_in_use_under_its_own_name(peer: Callable[
 def test_with_a_proxy_the_server_in_use_is_the_proxy(peer: Callable[..., Peer]) -> None:
     proxy = peer(**ALL)
     with running(account(None, domain=NAME, proxy_uri="sip:edge.invalid;lr")) as engine:
-        engine.send(UseServer("house", proxy.address), Register("house"), Probe("house"))
+        engine.send(SelectServer("house", proxy.address), Register("house"), Probe("house"))
         engine.wait(LineUp)
-        engine.wait(LineAnswered)
+        engine.wait(ServerResponded)
         for method in ("REGISTER", "OPTIONS"):
             assert proxy.wait(method).uri == f"sip:{NAME}"
             assert proxy.wait(method).header("Route") == "<sip:edge.invalid;lr>"
@@ -157,11 +157,11 @@ def test_with_a_proxy_the_server_in_use_is_the_proxy(peer: Callable[..., Peer]) 
 def test_no_server_means_by_name_again(peer: Callable[..., Peer]) -> None:
     named, other = peer(**ALL), peer(SECOND, **ALL)
     with running(account(None, domain=f"localhost:{named.port}")) as engine:
-        engine.send(UseServer("house", other.address), Probe("house"))
-        engine.wait(LineAnswered)
-        engine.send(UseServer("house", ""), Register("house"), Probe("house"))
+        engine.send(SelectServer("house", other.address), Probe("house"))
+        engine.wait(ServerResponded)
+        engine.send(SelectServer("house", ""), Register("house"), Probe("house"))
         engine.wait(LineUp)
-        engine.wait(LineAnswered)
+        engine.wait(ServerResponded)
         assert [r.method for r in other.requests] == ["OPTIONS"]
         assert {r.method for r in named.requests} == {"REGISTER", "OPTIONS"}
 
@@ -169,20 +169,20 @@ def test_no_server_means_by_name_again(peer: Callable[..., Peer]) -> None:
 def test_a_server_that_is_none_changes_nothing(peer: Callable[..., Peer]) -> None:
     server = peer(**ALL)
     with running(account(None, domain=NAME)) as engine:
-        engine.send(UseServer("house", server.address))
+        engine.send(SelectServer("house", server.address))
         for rubbish in ("pbx.invalid:5060", "127.0.0.9", "127.0.0.9:99999", "[::1]"):
-            engine.send(UseServer("house", rubbish))
+            engine.send(SelectServer("house", rubbish))
         engine.send(Probe("house"))
-        engine.wait(LineAnswered)
+        engine.wait(ServerResponded)
 
 
 def test_calls_are_trusted_from_the_server_in_use_and_from_those_that_registered_us(peer: Callable[..., Peer]) -> None:
     registrar, chosen = peer(**ALL), peer(SECOND, **ALL)
     with running(account(None, domain=NAME)) as engine:
-        engine.send(UseServer("house", registrar.address), Register("house"))
+        engine.send(SelectServer("house", registrar.address), Register("house"))
         engine.wait(LineUp)
-        engine.send(UseServer("house", chosen.address), Probe("house"))
-        engine.wait(LineAnswered)
+        engine.send(SelectServer("house", chosen.address), Probe("house"))
+        engine.wait(ServerResponded)
         for caller in (registrar, chosen):
             caller.call(
                 registrar.wait("REGISTER").source, door=contact_uri(registrar.wait("REGISTER").header("Contact"))
@@ -197,7 +197,7 @@ def test_calls_are_trusted_from_the_server_in_use_and_from_those_that_registered
 def test_a_server_may_be_reached_over_ipv6(peer: Callable[..., Peer], bind: str) -> None:
     server = peer("::1", **ALL)
     with running(account(None, domain=NAME), bind=bind) as engine:
-        engine.send(UseServer("house", server.address), Register("house"))
+        engine.send(SelectServer("house", server.address), Register("house"))
         engine.wait(LineUp)
         assert "[::1]" in server.wait("REGISTER", len(server.got("REGISTER"))).header("Contact")
         engine.send(PlaceCall("a", "house", "201"), SetAudio(Audio(card=True, hear="a", speak="a")))
@@ -226,9 +226,9 @@ def test_a_registration_under_way_is_not_lost_by_asking_again(peer: Callable[...
 def test_a_dead_server_does_not_hold_up_the_registration_with_the_next(peer: Callable[..., Peer]) -> None:
     dead, alive = peer(), peer(SECOND, **ALL)
     with running(account(None, domain=NAME)) as engine:
-        engine.send(UseServer("house", dead.address), Register("house"))
+        engine.send(SelectServer("house", dead.address), Register("house"))
         dead.wait("REGISTER")
-        engine.send(UseServer("house", alive.address), Register("house"))
+        engine.send(SelectServer("house", alive.address), Register("house"))
         assert engine.wait(LineUp, 2).took_ms < 1000
         dead.codes["REGISTER"] = [503]
         time.sleep(1.5)
@@ -241,20 +241,20 @@ def test_a_dead_server_does_not_hold_up_the_registration_with_the_next(peer: Cal
 def test_a_text_arrives_and_its_answer_is_told(peer: Callable[..., Peer]) -> None:
     server = peer(MESSAGE=(202, 404))
     with running(account(server)) as engine:
-        engine.send(SendText("house", "201", "Grüße, 17:05"))
-        assert engine.wait(TextAnswered) == TextAnswered("house", "201", 202)
+        engine.send(SendMessage("house", "201", "Grüße, 17:05"))
+        assert engine.wait(MessageDelivered) == MessageDelivered("house", "201", 202)
         message = server.wait("MESSAGE")
         assert message.body == "Grüße, 17:05"
         assert message.header("Content-Type") == "text/plain;charset=UTF-8"
-        engine.send(SendText("house", "nobody", "x"))
-        assert engine.wait(TextAnswered) == TextAnswered("house", "nobody", 404)
+        engine.send(SendMessage("house", "nobody", "x"))
+        assert engine.wait(MessageDelivered) == MessageDelivered("house", "nobody", 404)
 
 
 def test_a_text_is_sent_again_with_credentials_and_stays_small(peer: Callable[..., Peer]) -> None:
     server = peer(MESSAGE=(407, 200))
     with running(account(None, domain=NAME)) as engine:
-        engine.send(UseServer("house", server.address), SendText("house", "201", "Jemand war da. " * 100))
-        assert engine.wait(TextAnswered).code == 200
+        engine.send(SelectServer("house", server.address), SendMessage("house", "201", "Jemand war da. " * 100))
+        assert engine.wait(MessageDelivered).code == 200
         first, second = server.wait("MESSAGE", 1), server.wait("MESSAGE", 2)
         assert 'username="door"' in second.header("Proxy-Authorization")
         assert first.body == second.body
@@ -264,10 +264,10 @@ def test_a_text_is_sent_again_with_credentials_and_stays_small(peer: Callable[..
 
 def test_a_text_that_cannot_be_sent_is_told_once(peer: Callable[..., Peer]) -> None:
     with running(account(None, domain=NAME)) as engine:
-        engine.send(SendText("house", "201", "hello"), SendText("house", "sip:", "hello"))
-        assert {engine.wait(TextAnswered).code // 100, engine.wait(TextAnswered).code // 100} == {5}
+        engine.send(SendMessage("house", "201", "hello"), SendMessage("house", "sip:", "hello"))
+        assert {engine.wait(MessageDelivered).code // 100, engine.wait(MessageDelivered).code // 100} == {5}
         time.sleep(0.3)
-        assert len(engine.told(TextAnswered)) == 2
+        assert len(engine.told(MessageDelivered)) == 2
 
 
 # ---- asking to confirm ----
@@ -280,7 +280,7 @@ def test_who_is_asked_to_confirm_hears_it_until_connected(peer: Callable[..., Pe
         engine.wait(CallAnswered)
         engine.wait(CallAnswered)
         assert 0 <= phone.loudest(0.5) < QUIET
-        engine.send(AskToConfirm("a"), AskToConfirm("gone"))
+        engine.send(RequestConfirmation("a"), RequestConfirmation("gone"))
         assert phone.loudest(2.5) > 40
         assert 0 <= other.loudest(2.2) < QUIET, "the other leg must not hear it"
         engine.send(SetAudio(Audio(card=True, hear="a", speak="a")))
@@ -322,7 +322,7 @@ def test_a_name_server_that_does_not_answer_holds_up_nothing(peer: Callable[...,
         silent.bind(("127.0.0.99", 53))
         argv = ("unshare", "-mu", "sh", "-c", script, "sh")
         with running(account(None, domain=NAME), argv=argv, bind="") as engine:
-            engine.send(UseServer("house", server.address), PlaceCall("named", "house", "sip:201@phone.example"))
+            engine.send(SelectServer("house", server.address), PlaceCall("named", "house", "sip:201@phone.example"))
             engine.wait(CallSent)
             asked = time.monotonic()
             engine.send(Register("house"), PlaceCall("b", "house", "201"))
@@ -369,16 +369,16 @@ def test_a_call_that_rings_at_an_old_address_ends_as_unreachable(
 ) -> None:
     server = peer("10.9.0.9", REGISTER=200, INVITE=180, CANCEL=200)
     with running(account(None, domain=NAME), bind="") as engine:
-        engine.send(UseServer("house", server.address), Register("house"))
+        engine.send(SelectServer("house", server.address), Register("house"))
         engine.wait(LineUp)
         engine.send(PlaceCall("a", "house", "201"))
         engine.wait(CallProgressed)
-        engine.send(RefreshNetwork(), Register("house"))
+        engine.send(RebindTransports(), Register("house"))
         engine.wait(LineUp)
         time.sleep(0.3)
         assert engine.told(CallEnded) == [], "the address is what it was: let it ring"
         moving_house("10.9.0.2")
-        engine.send(RefreshNetwork(), Register("house"))
+        engine.send(RebindTransports(), Register("house"))
         assert engine.wait(CallEnded) == CallEnded("a", 503, "the network changed")
         server.wait("CANCEL")
 
@@ -389,7 +389,7 @@ def test_another_address_is_told_to_everybody_and_calls_go_on(
 ) -> None:
     server = peer("10.9.0.9", **ALL)
     with running(account(None, domain=NAME), bind="") as engine:
-        engine.send(UseServer("house", server.address), Register("house"))
+        engine.send(SelectServer("house", server.address), Register("house"))
         engine.wait(LineUp)
         engine.send(SetAudio(Audio(card=True, hear="a", speak="a")), PlaceCall("a", "house", "201"))
         engine.wait(CallAnswered)
@@ -397,7 +397,7 @@ def test_another_address_is_told_to_everybody_and_calls_go_on(
         assert "10.9.0.1" in server.wait("REGISTER").header("Contact")
         moving_house("10.9.0.2")
         # The core orders both, one right after the other.
-        engine.send(RefreshNetwork(), Register("house"))
+        engine.send(RebindTransports(), Register("house"))
         engine.wait(LineUp, 3)
         again = server.wait("INVITE", 2, seconds=3)
         assert again.source[0] == "10.9.0.2"
@@ -417,7 +417,7 @@ def test_another_address_is_told_to_everybody_and_calls_go_on(
 def test_a_refresh_with_nothing_registered_is_harmless(peer: Callable[..., Peer]) -> None:
     server = peer(**ALL)
     with running(account(server), account(None, "direct", registrar_uri="", domain="127.0.0.1")) as engine:
-        engine.send(RefreshNetwork(), RefreshNetwork(), Register("house"), RefreshNetwork(), Register("house"))
+        engine.send(RebindTransports(), RebindTransports(), Register("house"), RebindTransports(), Register("house"))
         engine.wait(LineUp)
         time.sleep(0.3)
         assert engine.told(LineLost) == []

@@ -14,9 +14,9 @@ import pytest
 from sound_rigs import PERIOD, PERIOD_MS, RATE, Door
 
 from intercom.core.commands import Audio, Tone
-from intercom.core.events import AudioFlowed, CardClosed, CardLost, CardOpened, TonePlayed
+from intercom.core.events import AudioDeviceClosed, AudioDeviceLost, AudioDeviceOpened, AudioFlowed, TonePlayed
 from intercom.engine.audio.echo_canceller import Canceller
-from intercom.engine.audio.pipeline import SilentClock
+from intercom.engine.audio.pipeline import NullClock
 from intercom.engine.audio.tones import Tones
 from lab.jackd import Jackd
 from lab.processes import wait_until
@@ -39,25 +39,25 @@ def test_the_card_opens_quickly_and_drives_the_bridge_at_its_rate(room: Room, do
     asked = time.monotonic()
     it.sound.set(Audio(card=True))
     assert time.monotonic() - asked < 0.05, "set() must not wait for the card"
-    assert it.wait_for(CardOpened).card == "system"
-    assert it.when(CardOpened("system")) - asked < 1.0
+    assert it.wait_for(AudioDeviceOpened).card == "system"
+    assert it.when(AudioDeviceOpened("system")) - asked < 1.0
     assert room.ports_open()
     it.wait_beats(20)
     since, before = time.monotonic(), it.sound.beats
     it.wait_beats(200)
     rate = (it.sound.beats - before) / (time.monotonic() - since)
     assert rate == pytest.approx(1000 / PERIOD_MS, rel=0.2)  # the virtual card itself loses periods on a busy machine
-    assert not it.told(CardLost)
+    assert not it.told(AudioDeviceLost)
 
 
 def test_each_thread_is_registered_once_and_before_it_touches_the_bridge(room: Room, door: Callable[..., Door]) -> None:
     it = door()
     for turn in (1, 2):
         it.sound.set(Audio(card=True))
-        it.wait_for(CardOpened, turn)
+        it.wait_for(AudioDeviceOpened, turn)
         it.wait_beats(20)
         it.sound.set(Audio())
-        it.wait_for(CardClosed, turn)
+        it.wait_for(AudioDeviceClosed, turn)
     assert [name for name, _ in it.registered] == ["silent clock", "card", "card"]
     assert it.bridge.threads <= {thread for _, thread in it.registered}
 
@@ -88,12 +88,12 @@ def test_python_knows_the_cards_thread_from_one_period_to_the_next_and_no_longer
     it.bridge.put = counted
     for turn in (1, 2, 3):
         it.sound.set(Audio(card=True))
-        it.wait_for(CardOpened, turn)
+        it.wait_for(AudioDeviceOpened, turn)
         seen.clear()
         it.wait_beats(30)
         assert max(seen) > 20
         it.sound.set(Audio())
-        it.wait_for(CardClosed, turn)
+        it.wait_for(AudioDeviceClosed, turn)
         after.append(thread_states())
     assert len(set(after)) == 1, after
 
@@ -101,24 +101,24 @@ def test_python_knows_the_cards_thread_from_one_period_to_the_next_and_no_longer
 def test_closed_means_no_microphone_and_no_clock(room: Room, door: Callable[..., Door]) -> None:
     it = door()
     it.sound.set(Audio(card=True, hear="a", speak="a"))
-    it.wait_for(CardOpened)
+    it.wait_for(AudioDeviceOpened)
     it.sound.set(Audio())
-    it.wait_for(CardClosed)
+    it.wait_for(AudioDeviceClosed)
     assert not room.ports_open()
     # The bridge's clock goes on for a moment: PJSIP removes a call's stream on it.
     wait_until(lambda: not it.sound._silent.running, 2, "the silent clock stops")
     after = it.sound.beats
     time.sleep(0.2)
     assert it.sound.beats == after
-    assert len(it.told(CardClosed)) == 1
+    assert len(it.told(AudioDeviceClosed)) == 1
 
 
 def test_the_bridge_is_flushed_after_the_card_closed(room: Room, door: Callable[..., Door]) -> None:
     it = door()
     it.sound.set(Audio(card=True))
-    it.wait_for(CardOpened)
+    it.wait_for(AudioDeviceOpened)
     it.sound.set(Audio())
-    it.wait_for(CardClosed)
+    it.wait_for(AudioDeviceClosed)
     before = it.sound.beats
     wait_until(lambda: not it.sound._silent.running, 2, "the silent clock stops")
     assert 10 <= it.sound.beats - before <= 40
@@ -127,12 +127,12 @@ def test_the_bridge_is_flushed_after_the_card_closed(room: Room, door: Callable[
 def test_it_closes_in_the_middle_of_everything(room: Room, door: Callable[..., Door]) -> None:
     it = door()
     it.sound.set(Audio(card=True, loop=Tone.RINGBACK))
-    it.wait_for(CardOpened)
+    it.wait_for(AudioDeviceOpened)
     since = time.monotonic()
     it.sound.close()
     assert time.monotonic() - since < 2.5
     assert not room.ports_open()
-    assert it.told(CardClosed) == [CardClosed()]
+    assert it.told(AudioDeviceClosed) == [AudioDeviceClosed()]
     after = it.sound.beats
     time.sleep(0.1)
     assert it.sound.beats == after
@@ -144,11 +144,11 @@ def test_flicking_the_level_ends_where_it_was_left(room: Room, door: Callable[..
         it.sound.set(Audio(card=number % 2 == 0))
         time.sleep(0.002 * (number % 7))
     it.sound.set(Audio(card=True))
-    wait_until(lambda: len(it.told(CardOpened)) == len(it.told(CardClosed)) + 1, 5, "the card is open")
+    wait_until(lambda: len(it.told(AudioDeviceOpened)) == len(it.told(AudioDeviceClosed)) + 1, 5, "the card is open")
     it.wait_beats(50)
-    assert not it.told(CardLost)
+    assert not it.told(AudioDeviceLost)
     it.sound.set(Audio())
-    wait_until(lambda: len(it.told(CardOpened)) == len(it.told(CardClosed)), 5, "the card is closed")
+    wait_until(lambda: len(it.told(AudioDeviceOpened)) == len(it.told(AudioDeviceClosed)), 5, "the card is closed")
     assert not room.ports_open()
 
 
@@ -161,7 +161,7 @@ def test_a_chime_ordered_with_the_card_is_heard_from_its_first_sample(room: Room
         it.wait_for(TonePlayed, turn)
         it.wait_beats(10)
         it.sound.set(Audio())
-        it.wait_for(CardClosed, turn)
+        it.wait_for(AudioDeviceClosed, turn)
         heard = room.heard(since=began)
         at = int(np.abs(np.correlate(heard, chime, "valid")).argmax())
         # To the sample: no period was left out, doubled or late.
@@ -174,12 +174,12 @@ def test_a_tone_of_the_last_visit_is_not_heard_in_the_next(room: Room, door: Cal
     it = door()
     it.sound.play(Tone.UNANSWERED)
     it.sound.set(Audio(card=True, loop=Tone.RINGBACK))
-    it.wait_for(CardOpened)
+    it.wait_for(AudioDeviceOpened)
     it.wait_beats(20)
     it.sound.set(Audio())
-    it.wait_for(CardClosed)
+    it.wait_for(AudioDeviceClosed)
     it.sound.set(Audio(card=True))
-    it.wait_for(CardOpened, 2)
+    it.wait_for(AudioDeviceOpened, 2)
     since = time.monotonic()
     it.wait_beats(30)
     assert level_dbfs(room.heard(since=since)) == -90
@@ -189,9 +189,9 @@ def test_a_tone_of_the_last_visit_is_not_heard_in_the_next(room: Room, door: Cal
 def test_ringback_has_its_pitch_at_the_loudspeaker(room: Room, door: Callable[..., Door]) -> None:
     it = door()
     it.sound.set(Audio(card=True, loop=Tone.RINGBACK))
-    it.wait_for(CardOpened)
+    it.wait_for(AudioDeviceOpened)
     it.wait_beats(80)
-    heard = room.heard(since=it.when(CardOpened("system")) + 0.2)[: RATE // 2]
+    heard = room.heard(since=it.when(AudioDeviceOpened("system")) + 0.2)[: RATE // 2]
     spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
     assert spectrum.argmax() * RATE / len(heard) == pytest.approx(425, abs=3)
     assert level_dbfs(heard) == pytest.approx(-15, abs=1)  # a sine of -12 dBFS peak
@@ -206,7 +206,7 @@ def test_the_call_is_heard_only_as_the_level_says(room: Room, door: Callable[...
     it = door()
     it.bridge.says = (speech_tone(800, 1.0, RATE) * 32767).astype(np.int16)
     it.sound.set(Audio(card=True))
-    it.wait_for(CardOpened)
+    it.wait_for(AudioDeviceOpened)
     since = time.monotonic()
     it.wait_beats(60)
     assert level_dbfs(room.heard(since=since)) == -90
@@ -224,7 +224,7 @@ def test_the_microphone_goes_out_only_in_a_conversation(room: Room, door: Callab
     it = door()
     room.say(speech_tone(600, 2.0, RATE), loop=True)
     it.sound.set(Audio(card=True, hear="a", loop=Tone.RINGBACK))
-    it.wait_for(CardOpened)
+    it.wait_for(AudioDeviceOpened)
     it.wait_beats(100)
     assert not np.concatenate(it.bridge.told).any(), "not one sample of the microphone before the conversation"
     it.sound.set(Audio(card=True, hear="a", speak="a"))
@@ -302,36 +302,36 @@ def test_without_a_card_calls_and_tones_go_on_and_nothing_flows(no_card: None, d
     it = door()
     it.bridge.says = np.ones(PERIOD, np.int16)
     it.sound.set(Audio(card=True, hear="a", speak="a"))
-    assert "no sound card 'system'" in it.wait_for(CardLost).reason
+    assert "no sound card 'system'" in it.wait_for(AudioDeviceLost).reason
     since, before = time.monotonic(), it.sound.beats
     it.sound.play(Tone.STILL_RINGING)
     it.wait_for(TonePlayed)
     it.wait_beats(300)
     rate = (it.sound.beats - before) / (time.monotonic() - since)
     assert rate == pytest.approx(1000 / PERIOD_MS, rel=0.05)
-    assert len(it.told(CardLost)) == 1, "once per outage, however often it is tried again"
+    assert len(it.told(AudioDeviceLost)) == 1, "once per outage, however often it is tried again"
     assert not it.told(AudioFlowed)
     assert not np.concatenate(it.bridge.told).any()
     it.sound.set(Audio())
     wait_until(lambda: not it.sound._silent.running, 3, "the silent clock stops")
-    assert not it.told(CardClosed), "what was not open is not closed"
+    assert not it.told(AudioDeviceClosed), "what was not open is not closed"
     it.sound.set(Audio(card=True))
-    it.wait_for(CardLost, 2)
+    it.wait_for(AudioDeviceLost, 2)
 
 
 def test_a_card_that_comes_late_is_taken_up(no_card: None, door: Callable[..., Door], tmp_path: Path,
                                             monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     it = door()
     it.sound.set(Audio(card=True, loop=Tone.RINGBACK))
-    it.wait_for(CardLost)
+    it.wait_for(AudioDeviceLost)
     late = Jackd(tmp_path)
     monkeypatch.setenv("JACK_DEFAULT_SERVER", late.name)
     try:
-        it.wait_for(CardOpened)
+        it.wait_for(AudioDeviceOpened)
         it.wait_beats(50)
-        assert len(it.told(CardLost)) == 1
+        assert len(it.told(AudioDeviceLost)) == 1
         it.sound.set(Audio())
-        it.wait_for(CardClosed)
+        it.wait_for(AudioDeviceClosed)
     finally:
         it.sound.close()
         late.stop()
@@ -340,7 +340,7 @@ def test_a_card_that_comes_late_is_taken_up(no_card: None, door: Callable[..., D
 def test_a_wrong_name_tells_the_right_ones(room: Room, door: Callable[..., Door]) -> None:
     it = door(card_in="USB Audio")
     it.sound.set(Audio(card=True))
-    reason = it.wait_for(CardLost).reason
+    reason = it.wait_for(AudioDeviceLost).reason
     assert "'USB Audio'" in reason
     assert "there are: " in reason
     assert "'system'" in reason
@@ -351,19 +351,19 @@ def test_a_wrong_name_tells_the_right_ones(room: Room, door: Callable[..., Door]
 def test_a_card_is_found_by_part_of_its_name_or_by_default(room: Room, door: Callable[..., Door], name: str) -> None:
     it = door(card_in=name, card_out=name)
     it.sound.set(Audio(card=True))
-    assert it.wait_for(CardOpened).card == "system"
+    assert it.wait_for(AudioDeviceOpened).card == "system"
 
 
 def test_an_error_in_the_callback_costs_the_card_but_not_the_clock(room: Room, door: Callable[..., Door]) -> None:
     it = door()
     it.sound.set(Audio(card=True))
-    it.wait_for(CardOpened)
+    it.wait_for(AudioDeviceOpened)
     it.bridge.trouble = RuntimeError("boom")
-    assert it.wait_for(CardLost).reason == "audio failed in the card's callback: RuntimeError: boom"
+    assert it.wait_for(AudioDeviceLost).reason == "audio failed in the card's callback: RuntimeError: boom"
     it.wait_beats(50)
-    it.wait_for(CardOpened, 2)
+    it.wait_for(AudioDeviceOpened, 2)
     it.wait_beats(50)
-    assert len(it.told(CardLost)) == 1
+    assert len(it.told(AudioDeviceLost)) == 1
 
 
 def test_the_silent_clock_keeps_time_on_one_thread_for_ever() -> None:
@@ -374,7 +374,7 @@ def test_the_silent_clock_keeps_time_on_one_thread_for_ever() -> None:
         beats.append(time.monotonic())
         time.sleep(0.004)  # what a beat costs, or oversleeps, must not add up
 
-    clock = SilentClock(10, lambda: begun.append(threading.get_ident()), beat)
+    clock = NullClock(10, lambda: begun.append(threading.get_ident()), beat)
     for turn in (1, 2):
         beats.clear()
         clock.start()
@@ -393,7 +393,7 @@ def test_the_silent_clock_has_stopped_when_it_says_so() -> None:
         time.sleep(0.05)
         log.append("out")
 
-    clock = SilentClock(10, lambda: None, beat)
+    clock = NullClock(10, lambda: None, beat)
     clock.start()
     wait_until(lambda: log[-1:] == ["in"], 5, "a beat has begun")
     assert not clock.stop(0.001)
@@ -434,7 +434,7 @@ def test_the_room_does_not_come_back_as_echo(room: Room, door: Callable[..., Doo
     it.bridge.says = (rng.standard_normal(4 * RATE) * speech_tone(2, 4.0, RATE) * 12000).astype(np.int16)
     room.echo(delay_ms=20, gain_db=-6)
     it.sound.set(Audio(card=True, hear="a", speak="a"))
-    it.wait_for(CardOpened)
+    it.wait_for(AudioDeviceOpened)
     since = time.monotonic()
     it.wait_beats(500, 10)
     assert time.monotonic() - since > 4

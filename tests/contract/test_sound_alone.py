@@ -20,7 +20,7 @@ import pytest
 from sound_rigs import PERIOD, PERIOD_MS, RATE, Door, FakeBridge
 
 from intercom.core.commands import Audio, Tone
-from intercom.core.events import CardClosed, CardOpened
+from intercom.core.events import AudioDeviceClosed, AudioDeviceOpened
 from lab.jackd import Jackd
 from lab.processes import Process, start, wait_until
 from lab.room import Room
@@ -65,14 +65,14 @@ def assert_beating(engine: Process, count: int = 100) -> None:
 
 def test_a_card_that_dies_is_told_and_the_clock_goes_on(engine: Callable[..., Process], mortal: Jackd) -> None:
     it = engine(mortal, "sound")
-    it.await_line("CardOpened")
+    it.await_line("AudioDeviceOpened")
     mark = it.mark()
     os.kill(mortal.process.pid, signal.SIGKILL)
-    it.await_line("CardLost.*'system' is gone", 3, mark)
+    it.await_line("AudioDeviceLost.*'system' is gone", 3, mark)
     assert_beating(it)
     it.await_line(r"blocked [1-9]", 5)  # PortAudio's JACK side does not let go: only a new process gets a card
     assert not any("TonePlayed" in line for line in it.lines())
-    assert sum("CardLost" in line for line in it.lines()) == 1
+    assert sum("AudioDeviceLost" in line for line in it.lines()) == 1
     since = time.monotonic()
     it.stop()
     assert time.monotonic() - since < 3.5, "it leaves in time, whatever the driver does"
@@ -80,32 +80,32 @@ def test_a_card_that_dies_is_told_and_the_clock_goes_on(engine: Callable[..., Pr
 
 def test_a_card_that_hangs_is_told_and_taken_up_again(engine: Callable[..., Process], mortal: Jackd) -> None:
     it = engine(mortal, "sound")
-    it.await_line("CardOpened")
+    it.await_line("AudioDeviceOpened")
     mark = it.mark()
     os.kill(mortal.process.pid, signal.SIGSTOP)
-    it.await_line("CardLost.*has stopped", 4, mark)
+    it.await_line("AudioDeviceLost.*has stopped", 4, mark)
     assert_beating(it)
     os.kill(mortal.process.pid, signal.SIGCONT)
-    it.await_line("CardOpened", 8, mark)
+    it.await_line("AudioDeviceOpened", 8, mark)
     assert_beating(it)
-    assert sum("CardLost" in line for line in it.lines()) == 1
+    assert sum("AudioDeviceLost" in line for line in it.lines()) == 1
 
 
 def test_a_card_that_hangs_while_it_is_opened_is_told(engine: Callable[..., Process], mortal: Jackd) -> None:
     os.kill(mortal.process.pid, signal.SIGSTOP)
     it = engine(mortal, "sound")
-    it.await_line("CardLost", 8)
+    it.await_line("AudioDeviceLost", 8)
     assert_beating(it)
     os.kill(mortal.process.pid, signal.SIGCONT)
-    it.await_line("CardOpened", 30)
+    it.await_line("AudioDeviceOpened", 30)
 
 
 def test_the_drivers_chatter_stays_out_of_the_journal(engine: Callable[..., Process], shared_jackd: Jackd) -> None:
     it = engine(shared_jackd, "sound")
-    it.await_line("CardOpened")
+    it.await_line("AudioDeviceOpened")
     assert_beating(it, 20)
     it.await_line("stderr works", 2)
-    ours = ("CardOpened", "beats ", "stderr works")
+    ours = ("AudioDeviceOpened", "beats ", "stderr works")
     assert [line for line in it.lines() if not line.startswith(ours)] == []
     assert "stderr works" in it.lines()
 
@@ -116,7 +116,7 @@ def test_the_real_bridge_speaks_and_hears(
     pytest.importorskip("pjsua2")
     room.say(speech_tone(600, 2.0, RATE), loop=True)
     it = engine(shared_jackd, "bridge", str(tmp_path / "microphone.wav"))
-    it.await_line("CardOpened")
+    it.await_line("AudioDeviceOpened")
     since = time.monotonic()
     it.await_line("recorded", 10)
     heard = room.heard(since=since + 0.2)[: 2 * RATE]
@@ -149,7 +149,7 @@ def run_sound() -> None:
         for _, event in door.events[told:]:
             told += 1
             print(event, flush=True)
-            if isinstance(event, CardOpened):
+            if isinstance(event, AudioDeviceOpened):
                 print("stderr works", file=sys.stderr, flush=True)
         print(f"beats {door.sound.beats}", flush=True)
         if door.sound.blocked_s > 1:
@@ -201,8 +201,8 @@ def run_bridge(wav: str, bridge_period_ms: int = PERIOD_MS) -> None:
         bridge.put(period)
         bridge.get()
     door.sound.set(Audio(card=True, hear="a", speak="a"))
-    wait_until(lambda: door.told(CardOpened), 5, "the card opens")
-    print("CardOpened", flush=True)
+    wait_until(lambda: door.told(AudioDeviceOpened), 5, "the card opens")
+    print("AudioDeviceOpened", flush=True)
     until = door.sound.beats + 300
     while door.sound.beats < until:
         endpoint.libHandleEvents(10)
@@ -210,7 +210,7 @@ def run_bridge(wav: str, bridge_period_ms: int = PERIOD_MS) -> None:
     generator.stopTransmit(devices.getPlaybackDevMedia())
     del recorder  # its file is finished by the bridge's clock, in the periods after the card is closed
     door.sound.set(Audio())
-    wait_until(lambda: door.told(CardClosed) and not door.sound._silent.running, 5, "flushed")
+    wait_until(lambda: door.told(AudioDeviceClosed) and not door.sound._silent.running, 5, "flushed")
     print("recorded", flush=True)
     print(f"put and get take {np.median(costs):.1f} us", flush=True)
     door.sound.close()

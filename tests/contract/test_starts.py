@@ -12,10 +12,10 @@ import pytest
 from loops import on_a_loop
 from test_engine_keeper import SETTINGS, gone, keeping
 
-from intercom.adapters.engine_process import PAUSES_S, VoiceEngine
+from intercom.adapters.engine_process import PAUSES_S, EngineSupervisor
 from intercom.adapters.storage import crash_counter
-from intercom.adapters.storage.crash_counter import YOUNG_S, Starts
-from intercom.core.events import EngineBeat, EngineLost, EngineStarted, Event
+from intercom.adapters.storage.crash_counter import YOUNG_S, CrashCounter
+from intercom.core.events import EngineHeartbeat, EngineLost, EngineStarted, Event
 
 RESTS = (0.0, 1.0, 5.0)
 
@@ -37,7 +37,7 @@ def test_each_early_death_is_counted_by_the_next_start(tmp_path: Path, clock: Cl
     """The count survives because it lies beside the socket; a rest is no part of a life."""
     counts = []
     for _ in range(4):
-        counts.append(Starts(tmp_path / "starts").begin(RESTS))
+        counts.append(CrashCounter(tmp_path / "starts").begin(RESTS))
         clock.now += RESTS[min(counts[-1], 2)] + YOUNG_S - 1
 
     assert counts == [0, 1, 2, 3]
@@ -45,17 +45,17 @@ def test_each_early_death_is_counted_by_the_next_start(tmp_path: Path, clock: Cl
 
 def test_a_daemon_that_lived_is_not_counted(tmp_path: Path, clock: Clock) -> None:
     """Killed after a month: the next one rings at once."""
-    Starts(tmp_path / "starts").begin(RESTS)
-    Starts(tmp_path / "starts").begin(RESTS)
+    CrashCounter(tmp_path / "starts").begin(RESTS)
+    CrashCounter(tmp_path / "starts").begin(RESTS)
     clock.now += YOUNG_S + RESTS[1] + 1
 
-    assert Starts(tmp_path / "starts").begin(RESTS) == 0
+    assert CrashCounter(tmp_path / "starts").begin(RESTS) == 0
 
 
 def test_an_orderly_end_is_no_death(tmp_path: Path, clock: Clock) -> None:
     """Who changes the configuration and restarts, five times in a minute, waits for nothing."""
     for _ in range(5):
-        note = Starts(tmp_path / "starts")
+        note = CrashCounter(tmp_path / "starts")
         assert note.begin(RESTS) == 0
         note.end()
 
@@ -65,21 +65,21 @@ def test_a_note_that_cannot_be_read_counts_for_nothing(tmp_path: Path, clock: Cl
     """Power cuts leave such files."""
     (tmp_path / "starts").write_text(text)
 
-    assert Starts(tmp_path / "starts").begin(RESTS) == 0
-    assert Starts(tmp_path / "starts").begin(RESTS) == 1
+    assert CrashCounter(tmp_path / "starts").begin(RESTS) == 0
+    assert CrashCounter(tmp_path / "starts").begin(RESTS) == 1
 
 
 def test_a_note_of_another_boot_counts_for_nothing(tmp_path: Path, clock: Clock) -> None:
     """The clock began anew: that start lies in the future."""
-    Starts(tmp_path / "starts").begin(RESTS)
+    CrashCounter(tmp_path / "starts").begin(RESTS)
     clock.now = 3.0
 
-    assert Starts(tmp_path / "starts").begin(RESTS) == 0
+    assert CrashCounter(tmp_path / "starts").begin(RESTS) == 0
 
 
 def test_a_place_that_cannot_be_written_is_no_reason_not_to_start(tmp_path: Path) -> None:
     """A door that rings is worth more than a count."""
-    note = Starts(tmp_path / "no such folder" / "starts")
+    note = CrashCounter(tmp_path / "no such folder" / "starts")
 
     assert note.begin(RESTS) == 0
     note.end()
@@ -109,14 +109,14 @@ async def test_a_daemon_that_follows_dead_ones_rests_before_its_first_engine_and
     """The keeper beats in the engine's stead: the watchdog must not end a daemon that waits on purpose."""
     told: asyncio.Queue[tuple[float, Event]] = asyncio.Queue()
     began = time.monotonic()
-    engine = VoiceEngine(SETTINGS, lambda event, _: told.put_nowait((time.monotonic() - began, event)), young=3)
+    engine = EngineSupervisor(SETTINGS, lambda event, _: told.put_nowait((time.monotonic() - began, event)), young=3)
     running = asyncio.create_task(engine.run())
     beats = 0
-    event: Event = EngineBeat()
+    event: Event = EngineHeartbeat()
     at = 0.0
     while not isinstance(event, EngineStarted):
         at, event = await told.get()
-        beats += isinstance(event, EngineBeat)
+        beats += isinstance(event, EngineHeartbeat)
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running

@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 from sip_peers import Peer, Request, account, contact_uri, running
 
-from intercom.core.commands import HangUp, PlaceCall, Probe, Register, UseServer
+from intercom.core.commands import HangUp, PlaceCall, Probe, Register, SelectServer
 from intercom.core.events import (
     CallAnswered,
     CallArrived,
     CallEnded,
-    LineAnswered,
     LineUp,
-    StrangersRefused,
+    ServerResponded,
+    UnknownSourcesDropped,
 )
 from intercom.engine.sip.native import CAUSES, Refused
-from intercom.engine.sip.rejections import HOUR_S, Strangers
+from intercom.engine.sip.rejections import HOUR_S, UnknownSources
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
 
@@ -97,13 +97,13 @@ def test_whatever_a_stranger_sends_gets_no_answer_and_one_record(server: Peer) -
         for method in METHODS:
             plug.sendto(knock(method, door, method), door)
         plug.sendto(b"INVITE rubbish" + b"x" * 50, door)
-        told = engine.wait(StrangersRefused)
+        told = engine.wait(UnknownSourcesDropped)
         engine.send(Probe("house"))
-        engine.wait(LineAnswered)  # the engine has been round
+        engine.wait(ServerResponded)  # the engine has been round
 
         assert heard(plug) == []
         assert engine.told(CallArrived) == []
-        assert (told.source, len(engine.told(StrangersRefused))) == (STRANGER, 1)
+        assert (told.source, len(engine.told(UnknownSourcesDropped))) == (STRANGER, 1)
         assert "rubbish" not in "".join(engine.stderr)
 
 
@@ -120,7 +120,7 @@ def test_a_strangers_tcp_connection_is_closed_before_it_says_a_word() -> None:
             plug.settimeout(5)
 
             assert plug.recv(100) == b""
-        assert engine.wait(StrangersRefused).source == STRANGER
+        assert engine.wait(UnknownSourcesDropped).source == STRANGER
 
 
 def test_a_server_that_nobody_registers_with_may_call_at_once(server: Peer) -> None:
@@ -136,14 +136,14 @@ def test_a_server_that_nobody_registers_with_may_call_at_once(server: Peer) -> N
         plug.sendto(knock("INVITE", door, "x"), door)
 
         assert engine.wait(CallArrived).trusted
-        assert engine.wait(StrangersRefused).request == "INVITE"
-        assert engine.told(LineAnswered) == []
+        assert engine.wait(UnknownSourcesDropped).request == "INVITE"
+        assert engine.told(ServerResponded) == []
 
 
 def test_every_server_that_the_name_leads_to_may_call(server: Peer) -> None:
     """A cluster registers the door with one of its servers, and any of them may ring it."""
     with contextlib.closing(Peer("127.0.0.2", **ALL)) as other, running(account(server)) as engine:
-        engine.send(UseServer("house", server.address, (other.address,)), Register("house"))
+        engine.send(SelectServer("house", server.address, (other.address,)), Register("house"))
         engine.wait(LineUp)
         registered = server.wait("REGISTER")
         other.call(registered.source, door=contact_uri(registered.header("Contact")))
@@ -161,7 +161,7 @@ def test_the_far_end_of_a_direct_call_may_end_it_and_nothing_else(server: Peer) 
         engine.wait(CallAnswered)
         invite = phone.wait("INVITE")
         phone.socket.sendto(knock("INVITE", invite.source, "own"), invite.source)
-        assert engine.wait(StrangersRefused).source == phone.ip
+        assert engine.wait(UnknownSourcesDropped).source == phone.ip
         phone.socket.sendto(in_dialog("BYE", invite), invite.source)
 
         assert engine.wait(CallEnded).leg == "a"
@@ -197,9 +197,9 @@ def test_who_forges_an_invite_or_keys_in_a_call_is_refused(server: Peer, known: 
             in_dialog("REFER", invite, extra=refer),
         ):
             other.socket.sendto(packet, invite.source)
-        engine.wait(StrangersRefused)
+        engine.wait(UnknownSourcesDropped)
         engine.send(Probe("house"))
-        engine.wait(LineAnswered)
+        engine.wait(ServerResponded)
 
         assert [event.leg for event in engine.told(CallEnded) if isinstance(event, CallEnded)] == ["before"] * known
         assert len(server.got("INVITE")) == 1
@@ -217,7 +217,7 @@ def test_a_refer_never_makes_the_door_dial(server: Peer) -> None:
         server.socket.sendto(in_dialog("REFER", invite, extra=refer), invite.source)
         server.socket.sendto(knock("REFER", invite.source, "out", extra=refer), invite.source)
         engine.send(Probe("house"))
-        engine.wait(LineAnswered)
+        engine.wait(ServerResponded)
         server.wait("OPTIONS")
 
         assert len(server.got("INVITE")) == 1
@@ -227,14 +227,14 @@ def test_a_refer_never_makes_the_door_dial(server: Peer) -> None:
 def test_knocks_are_told_at_once_and_then_once_an_hour() -> None:
     """A scan is one line in the journal, not a thousand; and nothing is lost from the sum."""
     counts = [0] * CAUSES
-    strangers = Strangers(lambda: Refused(tuple(counts), "192.0.2.66", "INVITE"))
+    strangers = UnknownSources(lambda: Refused(tuple(counts), "192.0.2.66", "INVITE"))
 
     assert strangers.news(0.0) is None
     counts[0] = 3
-    assert strangers.news(1.0) == StrangersRefused(3, "192.0.2.66", "INVITE", "3 from strangers")
+    assert strangers.news(1.0) == UnknownSourcesDropped(3, "192.0.2.66", "INVITE", "3 from strangers")
     counts[0], counts[2] = 1000, 7
     assert strangers.news(2.0) is None
-    told = StrangersRefused(1004, "192.0.2.66", "INVITE", "997 from strangers, 7 answers to nothing")
+    told = UnknownSourcesDropped(1004, "192.0.2.66", "INVITE", "997 from strangers, 7 answers to nothing")
     assert strangers.news(1.0 + HOUR_S) == told
     assert strangers.news(2.0 + 3 * HOUR_S) is None
 

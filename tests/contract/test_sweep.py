@@ -12,7 +12,7 @@ from sound_rigs import RATE, Door, FakeBridge
 
 from intercom.core.acoustics import BANDS_HZ, Acoustics, verdict
 from intercom.core.commands import Audio, Tone
-from intercom.core.events import CardOpened, LevelsMeasured, SweepHeard, TonePlayed, TrialKind
+from intercom.core.events import AudioDeviceOpened, LoudnessMeasured, SoundCheckKind, SweepHeard, TonePlayed
 from intercom.engine.audio import wav
 from intercom.engine.audio.sweep import Sweep
 from lab.jackd import Jackd
@@ -21,7 +21,7 @@ from lab.room import Room
 from lab.tones import find_tone, level_dbfs, speech_tone
 
 needs_jackd = pytest.mark.skipif(not shutil.which("jackd"), reason="no jackd: no virtual card")
-TEST = Audio(card=True, trial=TrialKind.TEST)
+TEST = Audio(card=True, trial=SoundCheckKind.TEST)
 
 
 def through(filter_it: Callable[[np.ndarray], np.ndarray]) -> Acoustics:
@@ -113,7 +113,7 @@ def test_a_visit_silences_the_sweep_at_once(room: Room, door: Door) -> None:
     """The visitor hears a chime, not the rest of a chirp."""
     door.sound.sweep()
     door.sound.set(TEST)
-    door.wait_for(CardOpened)
+    door.wait_for(AudioDeviceOpened)
     door.wait_beats(120)
     door.sound.set(Audio(card=True))
     door.wait_beats(2)
@@ -140,23 +140,23 @@ def test_the_meter_tells_both_levels_until_it_is_switched_off(room: Room, door: 
     """Ten times a second, and in step with what the room gave."""
     room.echo(gain_db=None)
     room.noise(-30)
-    door.sound.set(Audio(card=True, trial=TrialKind.LEVELS))
-    door.wait_for(LevelsMeasured, 5)
-    quiet = door.told(LevelsMeasured)[3]
+    door.sound.set(Audio(card=True, trial=SoundCheckKind.LEVELS))
+    door.wait_for(LoudnessMeasured, 5)
+    quiet = door.told(LoudnessMeasured)[3]
     door.sound.set(Audio())
     wait_until(lambda: door.sound._card is None, 3, "the card is closed")
-    after = len(door.told(LevelsMeasured))
+    after = len(door.told(LoudnessMeasured))
 
     assert quiet.microphone_db == pytest.approx(-30, abs=1)
     assert quiet.loudspeaker_db == -120
-    assert len(door.told(LevelsMeasured)) == after
+    assert len(door.told(LoudnessMeasured)) == after
 
 
 @needs_jackd
 def test_an_operator_s_sound_is_played_and_cut_short_by_a_visit(room: Room, door: Door, tmp_path: Path) -> None:
     """A file or a tone; a visit's own chime comes through whole."""
     wav.write(tmp_path / "long.wav", (speech_tone(800, 5.0, RATE) * 20000).astype(np.int16), RATE)
-    play = Audio(card=True, trial=TrialKind.PLAY)
+    play = Audio(card=True, trial=SoundCheckKind.PLAY)
     door.sound.play_sound("tone chime")
     door.sound.set(play)
     assert door.wait_for(TonePlayed).tone == "tone chime"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from intercom.engine.audio.dtmf_detector import ToneKeys
+from intercom.engine.audio.dtmf_detector import DtmfDetector
 from lab.tones import babble
 from lab.touch_tones import ALL, DBM0, RATE, keyed, silence, tone
 
@@ -27,7 +27,7 @@ def as_samples(sound: Wave) -> Samples:
 def heard(sound: Wave, sent: Wave | None = None, period_ms: int = 10) -> str:
     """What is heard of keys in a sound, while the door sends another one."""
     size = RATE * period_ms // 1000
-    keys, theirs = ToneKeys(RATE), as_samples(sound)
+    keys, theirs = DtmfDetector(RATE), as_samples(sound)
     ours = np.zeros_like(theirs)
     if sent is not None:
         ours[: min(len(sent), len(ours))] = as_samples(sent)[: len(ours)]
@@ -144,7 +144,7 @@ def test_a_key_that_sounds_in_the_room_does_not_hinder_the_next_one() -> None:
 
 def test_it_costs_little() -> None:
     """Of a core, on this machine: printed, never asserted."""
-    sound, keys = as_samples(spoken("en-gb", 50)), ToneKeys(RATE)
+    sound, keys = as_samples(spoken("en-gb", 50)), DtmfDetector(RATE)
     began = time.process_time()
     for at in range(0, len(sound) - 159, 160):
         keys.take(sound[at : at + 160], sound[at : at + 160])

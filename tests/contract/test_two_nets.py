@@ -23,9 +23,9 @@ from intercom.core.events import (
     ButtonPressed,
     ConditionBegan,
     ConditionEnded,
-    EngineBeat,
+    EngineHeartbeat,
     Event,
-    ReleaseAsked,
+    ReleaseRequested,
 )
 
 
@@ -111,7 +111,7 @@ def test_an_order_that_fails_ends_the_door_whoever_asked_for_it(caplog: pytest.L
         house.tell(*ONLINE)
         await house.record(Kind.LINE_UP)
         house.strike.trouble = OSError("relay gone")
-        house.daemon.take(ReleaseAsked("front", "uid 0", released=True, hold=False), 1e9)
+        house.daemon.take(ReleaseRequested("front", "uid 0", released=True, hold=False), 1e9)
         told = len(house.journal.of(Kind.PRESS_ACCEPTED))
         house.daemon.take(ButtonPressed("front", "panel"), 1e9)
 
@@ -234,7 +234,7 @@ async def test_the_watchdog_is_fed_by_beats_only_while_the_core_takes_them() -> 
         raise OSError("journal")
 
     house.daemon._carry_out = fails  # type: ignore[assignment, method-assign]
-    house.tell(EngineBeat())
+    house.tell(EngineHeartbeat())
 
     assert "journal" in await running
     assert house.notify.diary.count("WATCHDOG=1") == fed

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sip_peers import Engine, Peer, account, running
 
 from intercom.core.commands import HangUp, Register
-from intercom.core.events import CallArrived, CallEnded, CallTurnedAway, LineUp, TextArrived
+from intercom.core.events import CallArrived, CallEnded, CallRejected, LineUp, MessageReceived
 
 pytest.importorskip("pjsua2", reason="the engine needs PJSIP: ./setup.sh builds it")
 
@@ -170,8 +170,8 @@ def test_a_texter_and_a_refused_caller_are_named_by_the_same_rule(caller: Caller
     """Their wrong codes, and the line in the journal, are held against the right one."""
     sender = f'"sip:201@x" <sip:{TRUE}@{caller.server.ip}>;tag=1'
     caller.send(sender, "MESSAGE", body="open 1111")
-    texted = caller.engine.wait(TextArrived)
+    texted = caller.engine.wait(MessageReceived)
     caller.send(sender, body="v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=message 9 TCP/MSRP *\r\n")
-    refused = caller.engine.wait(CallTurnedAway)
+    refused = caller.engine.wait(CallRejected)
 
     assert (texted.sender, refused.caller) == (TRUE, TRUE)

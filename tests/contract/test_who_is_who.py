@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from sip_peers import Engine, Peer, Request, account, contact_uri, running
 
-from intercom.core.commands import HangUp, PlaceCall, Probe, Register, UseServer
+from intercom.core.commands import HangUp, PlaceCall, Probe, Register, SelectServer
 from intercom.core.events import (
     CallAnswered,
     CallArrived,
     CallEnded,
-    CallTurnedAway,
-    LineAnswered,
+    CallRejected,
     LineLost,
     LineUp,
-    StrangersRefused,
-    TextArrived,
+    MessageReceived,
+    ServerResponded,
+    UnknownSourcesDropped,
 )
 from lab.attackers import listening_port
 
@@ -100,7 +100,7 @@ class Answers:
 def round_once(engine: Engine) -> None:
     """Await that the engine has read what came before."""
     engine.send(Probe("house"))
-    engine.wait(LineAnswered)
+    engine.wait(ServerResponded)
 
 
 # ---- answers ----
@@ -115,7 +115,7 @@ def test_an_answer_counts_from_whatever_address_and_only_with_a_branch_of_ours(p
         register = asked.wait("REGISTER")
         wrong = re.sub(rb"branch=z9hG4bK\w", b"branch=z9hG4bKx", asked._answer(register, 200))
         other.socket.sendto(wrong, register.source)
-        assert engine.wait(StrangersRefused).causes == "1 answers to nothing"
+        assert engine.wait(UnknownSourcesDropped).causes == "1 answers to nothing"
         assert engine.told(LineUp) == []
         other.socket.sendto(other._answer(register, 200), register.source)
         engine.wait(LineUp)
@@ -183,7 +183,7 @@ def test_who_knows_the_registered_contact_may_call_and_text_from_any_address(pee
         assert engine.wait(CallArrived).trusted
         text = request("MESSAGE", node, contact, more="Content-Type: text/plain\r\n", body="status")
         node.socket.sendto(text, door)
-        assert engine.wait(TextArrived).trusted
+        assert engine.wait(MessageReceived).trusted
 
     assert len(re.findall(r";rinstance=([0-9a-f]{32})(?:;|$)", contact)) == 1
 
@@ -203,8 +203,8 @@ def test_who_does_not_know_it_may_not_even_from_the_servers_address(
         more = f"X-Contact: <{contact}>\r\n" if how == "in a header" else ""
         server.socket.sendto(request(method, server, uri, to=to, more=more), door)
 
-        assert engine.wait(StrangersRefused).causes == "1 calls or texts without the account's Contact"
-        assert engine.told(CallArrived, TextArrived, CallTurnedAway) == []
+        assert engine.wait(UnknownSourcesDropped).causes == "1 calls or texts without the account's Contact"
+        assert engine.told(CallArrived, MessageReceived, CallRejected) == []
 
 
 def test_the_contact_of_a_call_is_not_the_one_that_only_the_server_knows(peer: Callable[..., Peer]) -> None:
@@ -267,7 +267,7 @@ def test_an_account_counts_only_what_came_over_its_own_kind_of_transport(peer: C
         engine.wait(LineUp)
         with contextlib.closing(Peer(server.ip)) as forger:
             forger.socket.sendto(request("INVITE", forger, contact), door)
-            told = engine.wait(StrangersRefused)
+            told = engine.wait(UnknownSourcesDropped)
         server.send(request("INVITE", spare, contact, via=f"SIP/2.0/TCP {server.address};branch=z9hG4bKtcp;rport"))
 
         assert told.causes == "1 not on the account's own transport or connection"
@@ -289,7 +289,7 @@ def test_who_may_connect_does_not_take_all_descriptors() -> None:
             closing.enter_context(contextlib.closing(socket.create_connection(to, 5, source_address=(server.ip, 0))))
             for _ in range(200)
         ]
-        told = engine.wait(StrangersRefused)
+        told = engine.wait(UnknownSourcesDropped)
         server.send(request("INVITE", server, contact, via=f"SIP/2.0/TCP {server.address};branch=z9hG4bKtcp;rport"))
         engine.wait(CallArrived)
         closed = sum(bool(select.select([link], [], [], 0)[0]) for link in links)
@@ -348,7 +348,7 @@ def test_what_would_have_its_answer_sent_elsewhere_is_dropped(peer: Callable[...
         for method in ("INVITE", "OPTIONS", "SUBSCRIBE"):
             line = "SIP/2.0/UDP " + via.format(server.address, method, "127.0.0.66")
             server.socket.sendto(request(method, server, contact, via=line), door)
-        told = engine.wait(StrangersRefused, where=lambda event: event.count >= 1)
+        told = engine.wait(UnknownSourcesDropped, where=lambda event: event.count >= 1)
         round_once(engine)
 
         assert "whose answer would have gone elsewhere" in told.causes
@@ -426,7 +426,7 @@ def test_a_session_that_is_too_short_is_no_visit(peer: Callable[..., Peer]) -> N
 
         assert answer[8:11] == "422"
         assert "\r\nMin-SE: 90\r\n" in answer
-        assert engine.told(CallArrived, CallEnded, CallTurnedAway) == []
+        assert engine.told(CallArrived, CallEnded, CallRejected) == []
 
 
 # ---- trust by address ----
@@ -438,7 +438,7 @@ def test_where_the_address_counts_its_name_and_its_networks_count_by_value(peer:
     trunk: dict[str, Any] = {"registrar_uri": "", "trust": "address", "addresses": ("127.0.0.8/30",)}
     with running(account(server, **trunk)) as engine:
         engine.send(Register("house"), Probe("house"))
-        engine.wait(LineAnswered)
+        engine.wait(ServerResponded)
         door = server.wait("OPTIONS").source
         for ip, let_in in (("127.0.0.1", True), ("127.0.0.11", True), ("127.0.0.12", False), ("127.0.0.7", False)):
             with contextlib.closing(Peer(ip)) as caller:
@@ -454,13 +454,13 @@ def test_trust_ends_where_the_name_no_longer_leads(peer: Callable[..., Peer]) ->
     """The next owner of a dynamic address is not the server."""
     server, moved = peer(), peer(OTHER)
     with running(account(None, domain="pbx.invalid", registrar_uri="", trust="address")) as engine:
-        engine.send(UseServer("house", server.address, (server.address,)), Register("house"), Probe("house"))
-        engine.wait(LineAnswered)
+        engine.send(SelectServer("house", server.address, (server.address,)), Register("house"), Probe("house"))
+        engine.wait(ServerResponded)
         door = server.wait("OPTIONS").source
-        engine.send(UseServer("house", moved.address, (moved.address,)), Probe("house"))
-        engine.wait(LineAnswered)
+        engine.send(SelectServer("house", moved.address, (moved.address,)), Probe("house"))
+        engine.wait(ServerResponded)
         server.call(door)
-        assert engine.wait(StrangersRefused).source == server.ip
+        assert engine.wait(UnknownSourcesDropped).source == server.ip
         moved.call(door)
 
         assert engine.wait(CallArrived).source == moved.address

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from intercom.__main__ import main
-from intercom.adapters.storage.visit_history import Diary
+from intercom.adapters.storage.visit_history import VisitHistory
 from intercom.adapters.systemd import journal
 
 NOW = time.time()
@@ -31,7 +31,7 @@ def visit(number: int, at: float) -> dict[str, Any]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A door's folder after its end: a diary, no daemon, and no journal either."""
     monkeypatch.setattr(journal, "SOCKET", tmp_path / "none")
-    diary = Diary(tmp_path / "visits")
+    diary = VisitHistory(tmp_path / "visits")
     for number, ago_s in enumerate((90_000.0, 7000.0, 60.0)):
         diary.keep(visit(number, NOW - ago_s))
     diary.close()

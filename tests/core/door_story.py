@@ -1,7 +1,7 @@
 """A door to tell stories with: the pure core, a clock that is moved by hand, and a diary of what it wanted."""
 
 from intercom.core.commands import CheckCode, Command, Kind, Report
-from intercom.core.door_state import BLANK, Ledger
+from intercom.core.door_state import EMPTY_LEDGER, AccessLedger
 from intercom.core.events import CodeChecked, EngineStarted, Event, LineUp, TimePassed
 from intercom.core.machine import start, step
 from intercom.core.outputs import next_deadline
@@ -26,7 +26,7 @@ RULES = Rules(
 class Story:
     """The core under one event after another."""
 
-    def __init__(self, rules: Rules = RULES, ledger: Ledger = BLANK) -> None:
+    def __init__(self, rules: Rules = RULES, ledger: AccessLedger = EMPTY_LEDGER) -> None:
         self.rules, self.now = rules, 100.0
         self.state: State
         self.state, first = start("boot", rules, ledger)

@@ -17,66 +17,66 @@ from intercom.core.commands import (
     Exit,
     KeepUntold,
     Kind,
+    NotifyOutage,
+    NotifyUnanswered,
     PlaceCall,
     Report,
-    SendDigits,
+    SendDtmf,
     SetAudio,
     SetStrike,
-    TellOutage,
-    TellUnanswered,
 )
 from intercom.core.doors import EXIT_BUTTON
 from intercom.core.events import (
+    AudioDeviceClosed,
+    AudioDeviceLost,
+    AudioDeviceOpened,
     AudioFlowed,
+    BadgeRead,
     ButtonChanged,
     ButtonPressed,
     CallAnswered,
     CallArrived,
-    CallAsked,
     CallEnded,
     CallProgressed,
     CallRedirected,
+    CallRejected,
+    CallRequested,
     CallSent,
-    CallTurnedAway,
-    CardClosed,
-    CardLost,
-    CardOpened,
-    CardRead,
     CodeChecked,
     ConditionBegan,
     ConditionEnded,
     DigitReceived,
     EarlyMediaBegan,
     EarlyMediaEnded,
-    EchoStays,
+    EchoPersisted,
     EngineLost,
     EngineStarted,
     Event,
-    HangUpAsked,
-    KeyPressed,
+    HangUpRequested,
+    KeypadDigit,
     KeysUnread,
-    LineAnswered,
     LineLost,
     LineUp,
+    MessageDelivered,
+    MessageReceived,
     NetworkChanged,
     ProfilesChanged,
     Reconfigured,
     ReferenceFound,
-    ReleaseAsked,
+    ReleaseRequested,
     SensorChanged,
+    ServerResponded,
     ServersFound,
+    SoundCheckKind,
+    SoundCheckRequested,
     SoundMeasured,
     StopRequested,
-    StrangersRefused,
     StreamMeasured,
     SweepHeard,
-    TextAnswered,
-    TextArrived,
     TimePassed,
     TonePlayed,
-    TraceWanted,
-    TrialKind,
-    TrialWanted,
+    TraceRequested,
+    UnknownSourcesDropped,
     UnlockAsked,
     UntoldFound,
     VisitRestored,
@@ -170,7 +170,7 @@ class Door:
     stopped_at: float = 0.0
     seen: Counter[str] = field(default_factory=Counter)
     untold: Untold = field(default_factory=Untold)
-    posted: list[TellOutage | TellUnanswered] = field(default_factory=list)
+    posted: list[NotifyOutage | NotifyUnanswered] = field(default_factory=list)
     taken: set[object] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -211,7 +211,7 @@ class Door:
             lambda: ButtonChanged(button, c.random() < 0.5),
             lambda: EngineLost("x") if c.random() < 0.5 else EngineStarted("e"),
             lambda: LineLost(account, c.choice((401, 403, 408, 503)), "x", silent=c.random() < 0.5),
-            lambda: LineAnswered(account, 5.0),
+            lambda: ServerResponded(account, 5.0),
             lambda: ServersFound(account, c.choice((("192.0.2.1:5060",), ("192.0.2.1:5060", "192.0.2.2:5060")))),
             lambda: NetworkChanged("x"),
             lambda: CallSent(leg),
@@ -219,37 +219,38 @@ class Door:
             lambda: CallRedirected(leg, 302, tuple(c.sample((*USERS, PEER), 2))),
             lambda: DigitReceived(leg, c.choice("0123#*1A"), c.choice(("RFC 4733", "SIP INFO", "in-band"))),
             lambda: DigitReceived(leg, "1", "RFC 4733"),
-            lambda: KeyPressed(c.choice(NAMES), c.choice("0123#*")),
-            lambda: CardRead("keypad", "123"),
-            lambda: TextArrived(account, "201", "x", trusted=True, text=c.choice(("status", "open 12", "open 1", "x"))),
+            lambda: KeypadDigit(c.choice(NAMES), c.choice("0123#*")),
+            lambda: BadgeRead("keypad", "123"),
+            lambda: MessageReceived(account, "201", "x", trusted=True, text=c.choice(("status", "open 12", "open 1"))),
             lambda: CodeChecked(checks[0] if checks else 99, c.choice(("family", "once", "h", "")), c.random() < 0.1),
             lambda: SensorChanged(c.choice(sorted(rules.sensors)), c.random() < 0.5),
-            lambda: ReleaseAsked(door, "uid 0", c.random() < 0.6, c.random() < 0.3),
+            lambda: ReleaseRequested(door, "uid 0", c.random() < 0.6, c.random() < 0.3),
             lambda: ProfilesChanged(("day",) if c.random() < 0.5 else (), c.random() < 0.8),
             lambda: TonePlayed(c.choice(("listening", "closing", "busy", "unanswered", "unreachable"))),
             lambda: TonePlayed("listening"),
-            lambda: c.choice((CardOpened("USB"), CardClosed(), CardLost("x"))),
-            lambda: TrialWanted(c.choice(list(TrialKind)), "uid 0", "chime"),
+            lambda: c.choice((AudioDeviceOpened("USB"), AudioDeviceClosed(), AudioDeviceLost("x"))),
+            lambda: SoundCheckRequested(c.choice(list(SoundCheckKind)), "uid 0", "chime"),
             lambda: SweepHeard(HEARD),
-            lambda: HangUpAsked("uid 0"),
-            lambda: CallAsked(c.choice(("777", "office", "112", PEER)), "uid 0"),
-            lambda: TraceWanted("uid 0", c.choice((0.0, 5.0))),
+            lambda: HangUpRequested("uid 0"),
+            lambda: CallRequested(c.choice(("777", "office", "112", PEER)), "uid 0"),
+            lambda: TraceRequested("uid 0", c.choice((0.0, 5.0))),
             lambda: StopRequested("x") if c.random() < 0.2 else TimePassed(),
-            lambda: EchoStays(leg, 3.0),
+            lambda: EchoPersisted(leg, 3.0),
             lambda: EarlyMediaEnded(leg),
             lambda: KeysUnread(leg, "SIP INFO"),
             lambda: UnlockAsked(c.choice(("", "201")), "uid 0"),
             lambda: AudioFlowed(leg, c.choice(("in", "out"))),
             lambda: StreamMeasured(leg, "opus", False, 9, 0, 0, 0, c.choice((0.0, 9.0)), 0.0, 0.0, 0.0, "", "x:1"),
             lambda: SoundMeasured(leg, c.random() < 0.5, c.random() < 0.5, None),
-            lambda: CallTurnedAway(account, "201", "x", 488, "x"),
+            lambda: CallRejected(account, "201", "x", 488, "x"),
             lambda: c.choice((ConditionBegan("disk", "full"), ConditionEnded("disk"))),
-            lambda: StrangersRefused(3, "192.0.2.66", "INVITE"),
+            lambda: UnknownSourcesDropped(3, "192.0.2.66", "INVITE"),
             lambda: ReferenceFound(HEARD),
             lambda: (
-                TextAnswered(order.account, order.target, c.choice((200, 480)), order.number) if order else TimePassed()
+                MessageDelivered(order.account, order.target, c.choice((200, 480)), order.number)
+                if order else TimePassed()
             ),
-            lambda: TextAnswered(account, "201", c.choice((200, 404))),
+            lambda: MessageDelivered(account, "201", c.choice((200, 404))),
         ))()  # fmt: skip
 
     def live(self, events: int) -> None:
@@ -328,20 +329,20 @@ class Door:
                 assert order.account == DIRECT or order.account in self.rules.accounts
             case AnswerCall(leg):
                 assert leg in self.incoming, "a call that we placed is answered"
-            case SendDigits(leg, digits):
+            case SendDtmf(leg, digits):
                 (mine,) = (one for one in before.visit.legs if one.name == leg) if before.visit else ()
                 assert leg not in self.incoming
                 assert not mine.wanted and self.rules.keys[mine.target] == digits, "a secret goes to somebody else"
             case SetStrike(_, released=True):
-                assert isinstance(event, CodeChecked | ReleaseAsked | TimePassed | SensorChanged), event
-            case TellOutage() | TellUnanswered():
+                assert isinstance(event, CodeChecked | ReleaseRequested | TimePassed | SensorChanged), event
+            case NotifyOutage() | NotifyUnanswered():
                 self.posted.append(order)
                 assert order.account == (DIRECT if order.target in self.rules.direct else order.account)
-                told = order.presses if isinstance(order, TellOutage) else (order.press,)
+                told = order.presses if isinstance(order, NotifyOutage) else (order.press,)
                 for press in told:
                     assert press.button != OPERATOR and press not in self.taken, ("told twice", press)
             case KeepUntold(untold):
-                if isinstance(event, TextAnswered) and event.code < 300 and before.posting:
+                if isinstance(event, MessageDelivered) and event.code < 300 and before.posting:
                     self.taken.update(before.posting.presses)
                 self.untold = untold
             case Report(Kind.PRESS_ACCEPTED, fields):

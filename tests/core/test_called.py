@@ -11,27 +11,27 @@ from intercom.core.commands import (
     AnswerCall,
     Audio,
     HangUp,
-    KeepPending,
     Kind,
     Lamp,
     PlaceCall,
     PlayTone,
     Report,
-    SendDigits,
+    SaveVisit,
+    SendDtmf,
     SetAudio,
     SetLamp,
     SetStatus,
     Tone,
 )
 from intercom.core.events import (
+    AudioDeviceOpened,
     ButtonPressed,
     CallAnswered,
     CallArrived,
     CallEnded,
     CallProgressed,
     CallRedirected,
-    CallTurnedAway,
-    CardOpened,
+    CallRejected,
     EarlyMediaBegan,
     EngineLost,
     NetworkChanged,
@@ -52,7 +52,7 @@ def test_an_allowed_call_is_announced_before_anything_else() -> None:
     story = Story().online()
 
     assert story.tell(CALLED) == [
-        KeepPending(Pending("boot-1", "", "201", story.now, 0, (), called_back=True)),
+        SaveVisit(Pending("boot-1", "", "201", story.now, 0, (), called_back=True)),
         PlayTone(Tone.LISTENING),
         SetAudio(Audio(card=True)),
         SetLamp(Lamp.CALLING),
@@ -83,7 +83,7 @@ def test_a_card_that_was_silent_during_the_announcement_repeats_it() -> None:
     story = Story().online()
     story.tell(CALLED, TonePlayed("listening"), CallAnswered("in-1"))
     story.diary.clear()
-    story.tell(CardOpened("USB"))
+    story.tell(AudioDeviceOpened("USB"))
 
     assert story.wanted(PlayTone) == [PlayTone(Tone.LISTENING)]
 
@@ -93,7 +93,7 @@ def test_a_card_that_opens_in_a_visit_from_the_button_announces_nobody() -> None
     story = Story().online()
     story.tell(ButtonPressed("front", "panel"), CallAnswered("boot-1.1"))
     story.diary.clear()
-    story.tell(CardOpened("USB"))
+    story.tell(AudioDeviceOpened("USB"))
 
     assert story.wanted(PlayTone) == []
 
@@ -216,7 +216,7 @@ def test_an_announcement_that_nothing_plays_lets_the_caller_go() -> None:
 def test_a_call_that_was_turned_away_is_told_whatever_goes_on() -> None:
     """It offered what cannot be taken; the visit under way is another matter."""
     story, why = Story(), "the sound would not be encrypted"
-    story.tell(CallTurnedAway("home", "201", SOURCE, 488, why))
+    story.tell(CallRejected("home", "201", SOURCE, 488, why))
 
     told = story.records(Kind.CALL_REFUSED)
     assert [(one["caller"], one["visit"], one["reason"]) for one in told] == [("201", "", why)]
@@ -246,7 +246,7 @@ def test_a_caller_with_the_name_of_a_contact_does_not_get_its_keys() -> None:
     story.tell(replace(CALLED, caller="office"), TonePlayed("listening"), CallAnswered("in-1"))
 
     assert story.state.phase is Phase.TALKING
-    assert story.wanted(SendDigits) == []
+    assert story.wanted(SendDtmf) == []
 
 
 def test_callers_who_hang_up_are_no_targets_that_never_ring() -> None:

@@ -40,7 +40,7 @@ def test_a_code_of_ones_own_joins_the_salt_of_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Then one run compares all of them."""
-    mill = code_hash.Mill(b"s" * 16, work=10)
+    mill = code_hash.ScryptParams(b"s" * 16, work=10)
     path = written(tmp_path, BASE + f'[codes.a]\nsecret = "{code_hash.hashed("4711", mill)}"\n')
     piped(monkeypatch, "5711\n")
 
@@ -63,7 +63,7 @@ def test_a_code_that_would_not_work_is_refused(
     keyed: str, status: int, complaint: str,
 ) -> None:  # fmt: skip
     """Before it is written anywhere, and without telling the other one."""
-    made = code_hash.hashed("4711", code_hash.Mill(b"s" * 16, work=10))
+    made = code_hash.hashed("4711", code_hash.ScryptParams(b"s" * 16, work=10))
     path = written(tmp_path, BASE + f'[codes.a]\nsecret = "{made}"\n[codes.b]\nsecret = "9911"\n')
     piped(monkeypatch, keyed)
 
@@ -105,6 +105,6 @@ def test_unlock_says_whose_codes_are_heard_again(daemon: Canned, capsys: pytest.
 
 def test_a_secret_that_is_a_hash_does_not_show_either() -> None:
     """Short codes can be tried out from it."""
-    made = str(code_hash.hashed("4711", code_hash.Mill(b"s" * 16, work=10)))
+    made = str(code_hash.hashed("4711", code_hash.ScryptParams(b"s" * 16, work=10)))
 
     assert made not in repr(Secret(made))

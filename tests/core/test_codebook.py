@@ -7,20 +7,20 @@ from datetime import datetime
 
 import pytest
 
-from intercom.adapters.code_checker import CodeBook
+from intercom.adapters.code_checker import CodeChecker
 from intercom.config.model import Code, Secret
 from intercom.core.commands import CheckCode
 from intercom.core.events import CodeChecked, Event
 from intercom.security import code_hash
 
-MILL = code_hash.Mill(b"0123456789abcdef", work=10)
+MILL = code_hash.ScryptParams(b"0123456789abcdef", work=10)
 
 
 def code(key: str, secret: str, expires: datetime | None = None) -> Code:
     return Code(key, Secret(secret), ("front",), expires=expires)
 
 
-def hashed(key: str, secret: str, mill: code_hash.Mill = MILL) -> Code:
+def hashed(key: str, secret: str, mill: code_hash.ScryptParams = MILL) -> Code:
     return code(key, str(code_hash.hashed(secret, mill)))
 
 
@@ -29,7 +29,7 @@ CODES = [
     hashed("hash", "5711"),
     hashed("long", "123456"),
     hashed("card", "card 0012345"),
-    hashed("salted", "8888", code_hash.Mill(b"another salt here"[:16], work=10)),
+    hashed("salted", "8888", code_hash.ScryptParams(b"another salt here"[:16], work=10)),
 ]
 
 
@@ -50,7 +50,7 @@ CODES = [
 )
 def test_an_entry_is_the_code_that_it_is(entry: str, found: str) -> None:
     """And a card's number keyed by hand is none."""
-    book = CodeBook(CODES, lambda _: None, clock_known=lambda: True)
+    book = CodeChecker(CODES, lambda _: None, clock_known=lambda: True)
 
     assert book.find(entry) == found
     book.close()
@@ -60,7 +60,7 @@ def test_one_run_serves_all_codes_of_a_salt(monkeypatch: pytest.MonkeyPatch) -> 
     """Twenty codes are as quick as one."""
     runs: list[bytes] = []
     scrypt = code_hash.hashlib.scrypt
-    book = CodeBook(
+    book = CodeChecker(
         [hashed(f"c{place}", f"{place:04}") for place in range(20)], lambda _: None, clock_known=lambda: True
     )
     monkeypatch.setattr(code_hash.hashlib, "scrypt", lambda *a, **k: runs.append(k["salt"]) or scrypt(*a, **k))
@@ -73,7 +73,7 @@ def test_one_run_serves_all_codes_of_a_salt(monkeypatch: pytest.MonkeyPatch) -> 
 def test_hashing_is_another_thread_s_work() -> None:
     """The loop that the strike and the watchdog hang on goes on meanwhile."""
     posted: queue.Queue[tuple[Event, int]] = queue.Queue()
-    book = CodeBook(CODES, lambda event: posted.put((event, threading.get_ident())), clock_known=lambda: True)
+    book = CodeChecker(CODES, lambda event: posted.put((event, threading.get_ident())), clock_known=lambda: True)
     book.check(CheckCode(7, "5711"))
     event, thread = posted.get(timeout=10)
     book.close()
@@ -96,7 +96,7 @@ def test_a_code_ends_with_its_last_minute_or_while_the_clock_is_not_set(
     """A Pi without a battery wakes up in the past, where every code still counts."""
     posted: list[Event] = []
     codes = [code("guest", "4711", datetime.fromisoformat("2026-07-01 00:00")), code("family", "4712")]
-    book = CodeBook(codes, posted.append, clock_known=lambda: clock_known, now=now.timestamp)
+    book = CodeChecker(codes, posted.append, clock_known=lambda: clock_known, now=now.timestamp)
     book.check(CheckCode(1, "4711"))
     book.check(CheckCode(2, "4712"))
     book.check(CheckCode(3, "4713"))
@@ -122,7 +122,7 @@ def test_a_code_that_has_ended_does_not_come_back_with_the_hour(
     for moment in (before, *after):
         now = datetime.fromisoformat(f"{moment}+00:00").timestamp
         codes = [code("guest", "4711", datetime.fromisoformat(ends))]
-        book = CodeBook(codes, posted.append, clock_known=lambda: True, now=now)
+        book = CodeChecker(codes, posted.append, clock_known=lambda: True, now=now)
         book.check(CheckCode(1, "4711"))
         book.close()
 
@@ -134,7 +134,7 @@ def test_a_comparison_that_fails_is_a_wrong_code(
 ) -> None:
     """An entry without an answer would wait for ever; and the complaint tells no digits."""
     posted: list[Event] = []
-    book = CodeBook([code("plain", "4711")], posted.append, clock_known=lambda: True)
+    book = CodeChecker([code("plain", "4711")], posted.append, clock_known=lambda: True)
     monkeypatch.setattr(book, "find", lambda _: 1 / 0)
     book.check(CheckCode(1, "4711"))
     book.close()
@@ -157,10 +157,10 @@ def test_a_hash_is_read_as_it_was_written_and_nothing_else_is() -> None:
 
 def test_digits_show_in_no_order_and_no_event() -> None:
     """asyncio prints what a callback was given when it fails."""
-    from intercom.core.door_state import Keying
-    from intercom.core.events import CardRead, DigitReceived, KeyPressed
+    from intercom.core.door_state import CodeEntry
+    from intercom.core.events import BadgeRead, DigitReceived, KeypadDigit
 
-    told = [CheckCode(1, "4711"), DigitReceived("a", "4711", "x"), KeyPressed("a", "4711"), CardRead("a", "4711"),
-            Keying("a", "b", digits="4711", waiting="4711")]  # fmt: skip
+    told = [CheckCode(1, "4711"), DigitReceived("a", "4711", "x"), KeypadDigit("a", "4711"), BadgeRead("a", "4711"),
+            CodeEntry("a", "b", digits="4711", waiting="4711")]  # fmt: skip
 
     assert "4711" not in repr(told)

@@ -16,12 +16,12 @@ from intercom.adapters.systemd.records import TABLE, sentence
 from intercom.core import acoustics, door_state
 from intercom.core.commands import Kind, Lamp, Report, SetLamp, SetStatus
 from intercom.core.events import (
+    AudioDeviceLost,
+    AudioDeviceOpened,
     ButtonChanged,
     ButtonPressed,
     CallEnded,
     CallProgressed,
-    CardLost,
-    CardOpened,
     ConditionBegan,
     ConditionEnded,
     EngineLost,
@@ -61,7 +61,7 @@ def rings(story: Story) -> None:
 
 STORIES: dict[str, tuple[Callable[[Story], None], Callable[[Story], None]]] = {
     "line home": (told(LineLost("home", 503, "x")), told(LineUp("home", 1.0, 300))),
-    "sound card": (told(CardLost("unplugged")), told(CardOpened("USB"))),
+    "sound card": (told(AudioDeviceLost("unplugged")), told(AudioDeviceOpened("USB"))),
     "voice engine": (told(EngineLost("ended by SIGKILL")), told(EngineStarted("test"))),
     "button front": (held_down, told(ButtonChanged("front", pressed=False), ButtonChanged("front", pressed=False))),
     "target 201": (never_rings, rings),

@@ -42,7 +42,7 @@ def test_cards_are_read_whole_and_may_begin_alike(tmp_path: Path) -> None:
 
 def test_many_codes_are_compared_in_a_time_that_grows_with_their_number(tmp_path: Path) -> None:
     """Five hundred hashed codes: what was a matter of minutes would hold up a start, a reload and the watchdog."""
-    made = str(code_hash.hashed("471147", code_hash.Mill(b"s" * 16, work=10)))
+    made = str(code_hash.hashed("471147", code_hash.ScryptParams(b"s" * 16, work=10)))
     secrets = [made[:-6] + f"{number:04}QQ" for number in range(500)]
     codes = {f"c{number}": {"secret": secret} for number, secret in enumerate(secrets)}
     document = tomllib.loads(BASE) | {"codes": codes}
@@ -59,7 +59,7 @@ def test_a_hash_that_could_never_be_compared_is_refused(work: int, block: int) -
     text = f"$scrypt$ln={work},r={block},keys=6${'A' * 22}${'A' * 43}"
     known = code_hash.parse(text)
     try:
-        code_hash.Mill(b"s" * 16, work, block).grind("471147")
+        code_hash.ScryptParams(b"s" * 16, work, block).grind("471147")
     except ValueError:
         assert known is None
     else:
@@ -163,7 +163,7 @@ def test_a_short_code_is_warned_of(tmp_path: Path) -> None:
 
 def test_a_code_in_the_open_is_warned_of_and_a_hashed_one_is_not(tmp_path: Path) -> None:
     """Whoever copies the file, or looks over a shoulder, has it."""
-    mill = code_hash.Mill(b"s" * 16, work=10)
+    mill = code_hash.ScryptParams(b"s" * 16, work=10)
     codes = '[codes.a]\nsecret = "471147"\n[codes.b]\nsecret = "' + str(code_hash.hashed("571147", mill)) + '"\n'
     (told,) = loaded(tmp_path, BASE + codes).warnings
 
@@ -172,7 +172,7 @@ def test_a_code_in_the_open_is_warned_of_and_a_hashed_one_is_not(tmp_path: Path)
 
 def test_hashes_are_refused_when_two_are_one_and_warned_of_when_they_make_trouble(tmp_path: Path) -> None:
     """Nobody can see whether a hashed code begins like a longer one, and many salts make every code slow."""
-    mills = [code_hash.Mill(bytes([number]) * 16, work=10) for number in range(3)]
+    mills = [code_hash.ScryptParams(bytes([number]) * 16, work=10) for number in range(3)]
     made = [
         str(code_hash.hashed(code, mill)) for code, mill in zip(("471100", "5711000", "671100"), mills, strict=True)
     ]

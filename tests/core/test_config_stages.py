@@ -7,7 +7,7 @@ import pytest
 from config_files import BASE, loaded, problems
 
 from intercom.config import validators
-from intercom.config.model import Button, Config, StageConfig, is_direct
+from intercom.config.model import Button, Config, StageConfig, is_direct_ip
 
 OFFICE = '[profiles.office]\ndays = "mon-fri"\n'
 TWO = '[{ targets = ["201", "202"], ring_s = 15 }, { targets = ["203", "201"] }]'
@@ -151,7 +151,7 @@ def test_a_fallback_that_is_never_called_is_warned_of(tmp_path: Path) -> None:
 @pytest.mark.parametrize("servers", [(), ("pbx.example", "192.0.2.1", "[2001:db8::1]:5060")])
 def test_a_whole_address_with_an_ip_address_is_direct(target: str, servers: tuple[str, ...]) -> None:
     """Two phones and no server make a door station."""
-    assert is_direct(target, servers)
+    assert is_direct_ip(target, servers)
 
 
 @pytest.mark.parametrize(
@@ -173,13 +173,13 @@ def test_a_whole_address_with_an_ip_address_is_direct(target: str, servers: tupl
 )
 def test_what_needs_a_server_or_is_one_is_not_direct(target: str, server: str) -> None:
     """The server wants to know who calls; a name may be its own, and what is no target is nothing."""
-    assert not is_direct(target, ["198.51.100.1", server])
+    assert not is_direct_ip(target, ["198.51.100.1", server])
 
 
 @pytest.mark.parametrize(("port", "its"), [(":5070", ""), ("", ":5070"), (":5060", ":5061"), (":5070", ":5060")])
 def test_another_port_of_a_server_s_machine_is_direct(port: str, its: str) -> None:
     """A phone may run beside the exchange."""
-    assert is_direct(f"sip:201@192.0.2.7{port}", [f"192.0.2.7{its}"])
+    assert is_direct_ip(f"sip:201@192.0.2.7{port}", [f"192.0.2.7{its}"])
 
 
 def test_a_door_that_calls_only_ip_addresses_needs_no_account(tmp_path: Path) -> None:

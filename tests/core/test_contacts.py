@@ -9,7 +9,7 @@ from config_files import BASE, loaded, problems
 from door_story import RULES, Story
 
 from intercom.config import core_rules, validators
-from intercom.core.commands import AskToConfirm, PlaceCall, SendDigits
+from intercom.core.commands import PlaceCall, RequestConfirmation, SendDtmf
 from intercom.core.events import ButtonPressed, CallAnswered, CallProgressed
 from intercom.core.snapshot import Stage
 from intercom.engine.sip.dtmf_sender import KEY_S, PAUSE_S, Keys
@@ -32,7 +32,7 @@ def test_a_contact_is_called_by_its_number_and_told_by_its_name() -> None:
     story.tell(CallProgressed(legs[1].leg, 180), CallAnswered(legs[1].leg))
 
     assert [leg.target for leg in legs] == ["202", "400"]
-    assert story.wanted(SendDigits) == [SendDigits(legs[1].leg, "w1w201")]
+    assert story.wanted(SendDtmf) == [SendDtmf(legs[1].leg, "w1w201")]
     assert "w1w201" not in repr(story.diary)
     assert "'office'" in repr(story.diary)
 
@@ -45,7 +45,7 @@ def test_only_the_contact_itself_gets_its_keys_and_only_once_it_has_answered() -
     assert isinstance(first, PlaceCall)
     story.tell(CallAnswered(first.leg))
 
-    assert story.wanted(SendDigits) == []
+    assert story.wanted(SendDtmf) == []
 
 
 def test_an_attendant_gets_its_keys_before_a_person_has_confirmed() -> None:
@@ -56,8 +56,8 @@ def test_an_attendant_gets_its_keys_before_a_person_has_confirmed() -> None:
     assert isinstance(leg, PlaceCall)
     story.tell(CallAnswered(leg.leg))
 
-    assert story.wanted(SendDigits) == [SendDigits(leg.leg, "w1w201")]
-    assert story.wanted(AskToConfirm) == [AskToConfirm(leg.leg)]
+    assert story.wanted(SendDtmf) == [SendDtmf(leg.leg, "w1w201")]
+    assert story.wanted(RequestConfirmation) == [RequestConfirmation(leg.leg)]
 
 
 def test_the_configuration_hands_contacts_on(tmp_path: Path) -> None:

@@ -10,18 +10,18 @@ from intercom.core.commands import HangUp, Kind, PlaceCall, Probe, Register
 from intercom.core.events import (
     ButtonPressed,
     CallAnswered,
-    CallAsked,
     CallEnded,
     CallProgressed,
+    CallRequested,
     DigitReceived,
     EngineStarted,
     Event,
-    LineAnswered,
     LineLost,
     LineUp,
     Reconfigured,
-    ReleaseAsked,
+    ReleaseRequested,
     SensorChanged,
+    ServerResponded,
     TimePassed,
     VisitRestored,
 )
@@ -55,7 +55,7 @@ class House(Story):
             for order in commands:
                 if isinstance(order, Probe | Register) and order.account in self.alive:
                     asked = isinstance(order, Probe)
-                    answer = LineAnswered(order.account, 1.0) if asked else LineUp(order.account, 1.0, 300)
+                    answer = ServerResponded(order.account, 1.0) if asked else LineUp(order.account, 1.0, 300)
                     self.state, more = step(self.state, answer, now=self.now, rules=self.rules)
                     self.diary += more
         self.now = until
@@ -188,8 +188,8 @@ DOOR = replace(
     held_s={"front": 60.0},
 )
 SHUT, OPENS = SensorChanged("contact front", active=False), SensorChanged("contact front", active=True)
-HOLD, PULSE = ReleaseAsked("front", "uid 0", hold=True), ReleaseAsked("front", "uid 0")
-END = ReleaseAsked("front", "uid 0", released=False)
+HOLD, PULSE = ReleaseRequested("front", "uid 0", hold=True), ReleaseRequested("front", "uid 0")
+END = ReleaseRequested("front", "uid 0", released=False)
 LEFT_OPEN = "door front left open"
 
 
@@ -312,7 +312,7 @@ def test_whom_only_an_operator_calls_is_no_trouble() -> None:
     """The configuration names nobody of that number."""
     story = Story(replace(RULES, accounts=("home",), probe_s=1e6)).online()
     for _ in range(5):
-        story.tell(CallAsked("777", "uid 0"))
+        story.tell(CallRequested("777", "uid 0"))
         story.tell(CallEnded(f"boot-{story.state.visits}.1", 480, "x"))
         story.wait(86400.0)
 

@@ -12,7 +12,7 @@ import pytest
 
 from intercom.__main__ import COMMANDS
 from intercom.core.rules import Rules
-from intercom.core.transitions import NEXT, PHASES, Phase, PhaseRow, Signal
+from intercom.core.transitions import NEXT, PHASES, Phase, PhaseOutputs, Signal
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 PACKAGE = FIRMWARE / "intercom"
@@ -33,7 +33,7 @@ class Names:
         return name
 
 
-def lasts(row: PhaseRow) -> str:
+def lasts(row: PhaseOutputs) -> str:
     if row.lasts is None:
         return "until something happens"
     name = cast("str", row.lasts(cast("Any", Names())))
@@ -41,7 +41,7 @@ def lasts(row: PhaseRow) -> str:
     return f"`{name}`: {default:g} s"
 
 
-def sound(row: PhaseRow) -> str:
+def sound(row: PhaseOutputs) -> str:
     if not row.card:
         return "none: the card is closed"
     if row.talk:

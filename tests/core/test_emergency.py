@@ -10,7 +10,7 @@ from door_story import RULES, Story
 
 from intercom.config import core_rules
 from intercom.core.commands import Kind, PlaceCall
-from intercom.core.events import ButtonPressed, CallAsked, VisitRestored
+from intercom.core.events import ButtonPressed, CallRequested, VisitRestored
 from intercom.core.snapshot import Pending, Stage
 
 WRONG = ["112", "911", "999", "110", "000", "0112", "+112", "tel:911", "sip:112@pbx.example", "%31%31%32", "9911"]
@@ -80,7 +80,7 @@ def test_the_core_rings_none_whoever_asks() -> None:
 def test_an_operator_is_refused_at_once(target: str) -> None:
     """Instead of waiting for a line that would not help; the answer says why."""
     story = Story(replace(RULES, may_dial=lambda number: number != "112", dial={"help": "112"})).online()
-    story.tell(CallAsked(target, "uid 0"))
+    story.tell(CallRequested(target, "uid 0"))
 
     assert [told["got"] for told in story.records(Kind.PRESS_ANSWERED)] == [
         "the configuration does not let the door call this number"

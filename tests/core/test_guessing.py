@@ -18,22 +18,22 @@ from hypothesis import strategies as st
 
 from intercom.core import guessing, sources
 from intercom.core.codes import CARD
-from intercom.core.commands import CheckCode, KeepLedger, Kind, SetStrike
-from intercom.core.door_state import Ledger, Tries
+from intercom.core.commands import CheckCode, Kind, SaveLedger, SetStrike
+from intercom.core.door_state import AccessLedger, FailedAttempts
 from intercom.core.events import (
+    BadgeRead,
     ButtonPressed,
     CallAnswered,
     CallArrived,
-    CardRead,
     CodeChecked,
     DigitReceived,
     EngineLost,
     EngineStarted,
-    HangUpAsked,
-    KeyPressed,
+    HangUpRequested,
+    KeypadDigit,
     LineUp,
+    MessageReceived,
     StopRequested,
-    TextArrived,
     TimePassed,
     TonePlayed,
     UnlockAsked,
@@ -47,7 +47,7 @@ README = Path(__file__).parents[2] / "README.md"
 YEAR_S = 365 * 86400.0
 PHONES = 10
 CARDS_OF_A_FACILITY = 1 << 16
-TEXTER = TextArrived("home", "201", "127.0.0.1", trusted=True, text="open 000000")
+TEXTER = MessageReceived("home", "201", "127.0.0.1", trusted=True, text="open 000000")
 
 
 def rules(codes: int = 1, keys: int = 6, **more: object) -> Rules:
@@ -61,7 +61,7 @@ def rules(codes: int = 1, keys: int = 6, **more: object) -> Rules:
 class Guesser(Story):
     """Somebody who knows no code. What he keys is compared, and is wrong."""
 
-    def __init__(self, rules: Rules, ledger: Ledger = Ledger()) -> None:  # noqa: B008  (it is frozen)
+    def __init__(self, rules: Rules, ledger: AccessLedger = AccessLedger()) -> None:  # noqa: B008  (it is frozen)
         super().__init__(rules, ledger)
         self.answers = False
         self.compared = 0
@@ -74,8 +74,8 @@ class Guesser(Story):
                 self.compared += 1
                 self.state, after = step(self.state, CodeChecked(order.check, ""), now=self.now, rules=self.rules)
                 commands = [*commands, *after]
-        self.diary += [order for order in commands if not isinstance(order, KeepLedger)]
-        self.kept = next((order.ledger for order in reversed(commands) if isinstance(order, KeepLedger)), None)
+        self.diary += [order for order in commands if not isinstance(order, SaveLedger)]
+        self.kept = next((order.ledger for order in reversed(commands) if isinstance(order, SaveLedger)), None)
         return commands
 
     def rest(self, seconds: float) -> None:
@@ -101,13 +101,13 @@ class Way:
 def at_keypad(keys: int) -> Callable[[Guesser], None]:
     def guess(door: Guesser) -> None:
         ends = "#" * (len(door.rules.code_lengths) > 1)
-        door.tell(*(KeyPressed("front", key) for key in f"{next(door.numbers):0{keys}}"[-keys:] + ends), after=0.0)
+        door.tell(*(KeypadDigit("front", key) for key in f"{next(door.numbers):0{keys}}"[-keys:] + ends), after=0.0)
 
     return guess
 
 
 def by_card(door: Guesser) -> None:
-    door.tell(CardRead("front", str(next(door.numbers))), after=0.0)
+    door.tell(BadgeRead("front", str(next(door.numbers))), after=0.0)
 
 
 def by_text(keys: int) -> Callable[[Guesser], None]:
@@ -229,7 +229,7 @@ def test_no_strategy_finds_more_than_the_purse_holds(
         for _ in range(number):
             way.guess(door)
             if rights and way.what is not What.CARDS:
-                door.tell(CardRead("front", "7"), after=0.0)
+                door.tell(BadgeRead("front", "7"), after=0.0)
         door.rest(wait)
         if restarts:
             door = again(door)
@@ -242,7 +242,7 @@ def test_no_strategy_finds_more_than_the_purse_holds(
 
 def again(door: Guesser) -> Guesser:
     """Have another daemon that finds what this one has written."""
-    later = Guesser(door.rules, Ledger(door.state.uses, door.state.tries))
+    later = Guesser(door.rules, AccessLedger(door.state.uses, door.state.tries))
     later.now, later.compared, later.numbers, later.diary = door.now, door.compared, door.numbers, [*door.diary]
     return later
 
@@ -341,11 +341,11 @@ def test_at_a_keypad_under_attack_the_family_waits_an_hour_at_the_most(days: flo
     door = Home()
     attack_the_keypad(door, days * 86400)
     at_keypad(6)(door)
-    keyed = [KeyPressed("front", key) for key in "471147"]
+    keyed = [KeypadDigit("front", key) for key in "471147"]
 
     assert door.locked_until("keypad front", What.CODES) - door.now <= 3600
-    assert door.released(*(KeyPressed("front", key) for key in "47114711"))
-    assert door.released(CardRead("front", "77"))
+    assert door.released(*(KeypadDigit("front", key) for key in "47114711"))
+    assert door.released(BadgeRead("front", "77"))
     assert door.released(replace(TEXTER, text="open 471147"))
     assert not door.released(*keyed) or days < 0.02
     door.rest(3600.0)
@@ -361,7 +361,7 @@ def test_a_passer_by_cannot_keep_a_keypad_deaf() -> None:
         assert door.locked_until("keypad front", What.CODES) - door.now <= 1800
         door.rest(86400.0)
         door.diary.clear()
-    assert door.released(*(KeyPressed("front", key) for key in "471147"))
+    assert door.released(*(KeypadDigit("front", key) for key in "471147"))
 
 
 @pytest.mark.parametrize("name", WAYS)
@@ -408,7 +408,7 @@ def test_what_was_keyed_wrong_is_forgotten_at_last() -> None:
             door.rest(max(0.0, due - door.now))
 
     assert door.state.tries == ()
-    assert door.kept == Ledger()
+    assert door.kept == AccessLedger()
 
 
 SPELLINGS = [
@@ -429,8 +429,11 @@ def test_a_phone_is_one_source_however_it_is_spelt(spelling: str) -> None:
 def test_a_lock_out_goes_on_under_the_source_s_one_name(spelling: str) -> None:
     """An older intercom wrote it down as the phone was spelt."""
     house = replace(rules(), dial={"office": "201"}, servers={"home": "pbx:5060", "spare": "pbx"})
-    left = (Tries(spelling, What.CODES, locked_until=900.0), Tries("202@home", What.CODES, locked_until=90.0))
-    story = Guesser(house, Ledger((), left))
+    left = (
+        FailedAttempts(spelling, What.CODES, locked_until=900.0),
+        FailedAttempts("202@home", What.CODES, locked_until=90.0),
+    )
+    story = Guesser(house, AccessLedger((), left))
 
     name = spelling if spelling.startswith("keypad ") else "201@home"
     assert story.state.tries == (replace(left[0], name=name), left[1])
@@ -454,7 +457,7 @@ def test_names_that_a_stranger_makes_up_share_one_account_and_touch_no_other() -
         stranger = f"0900{number}"
         door.tell(CallArrived(f"in-{number}", "home", stranger, "192.0.2.1", trusted=True))
         door.tell(TonePlayed("listening"), CallAnswered(f"in-{number}"))
-        door.tell(*(DigitReceived(f"in-{number}", key, "RFC 4733") for key in "000000"), HangUpAsked("x"))
+        door.tell(*(DigitReceived(f"in-{number}", key, "RFC 4733") for key in "000000"), HangUpRequested("x"))
         door.wait(10)
 
     assert {one.name for one in door.state.tries} == {"other callers@home"}
@@ -471,7 +474,7 @@ def test_a_slip_that_is_put_right_in_the_same_call_costs_nothing_for_long() -> N
         leg = f"in-{number}"
         story.tell(CallArrived(leg, "home", "201", "192.0.2.1", trusted=True))
         story.tell(TonePlayed("listening"), CallAnswered(leg))
-        story.tell(*(DigitReceived(leg, key, "RFC 4733") for key in "99991234"), HangUpAsked("x"))
+        story.tell(*(DigitReceived(leg, key, "RFC 4733") for key in "99991234"), HangUpRequested("x"))
         story.wait(86400.0 / 4)
     opened = len(story.records(Kind.DOOR_RELEASED))
 
@@ -518,27 +521,27 @@ def test_an_operator_has_a_source_heard_again_and_it_is_told_who() -> None:
     assert door.state.tries == ()
     assert conditions(door.state) == {}
     assert door.records(Kind.LOCK_LIFTED) == [{"source": "keypad front", "by": "anna"}]
-    assert door.released(*(KeyPressed("front", key) for key in "471147"))
+    assert door.released(*(KeypadDigit("front", key) for key in "471147"))
 
 
 def test_unfinished_entries_cost_nothing_and_lock_nobody_out() -> None:
     """Single keys, each left alone or ended too early: a child at the keypad."""
     door = Home()
     for key in "5#*1#22#333*4444#":
-        door.tell(KeyPressed("front", key))
+        door.tell(KeypadDigit("front", key))
         door.wait(6)
-    door.tell(*(KeyPressed("front", key) for key in "12#34*5#"))
+    door.tell(*(KeypadDigit("front", key) for key in "12#34*5#"))
 
     assert door.state.tries == ()
     assert door.records(Kind.CODE_WRONG) == []
-    assert door.released(*(KeyPressed("front", key) for key in "471147"))
+    assert door.released(*(KeypadDigit("front", key) for key in "471147"))
 
 
 def test_a_good_card_wipes_nothing_away() -> None:
     """Who has any good card keys short codes before it, and each of them counts."""
     door = Home()
     for _ in range(5):
-        door.tell(*(KeyPressed("front", key) for key in "000000"), CardRead("front", "77"))
+        door.tell(*(KeypadDigit("front", key) for key in "000000"), BadgeRead("front", "77"))
 
     assert len(door.records(Kind.CODE_WRONG)) == 5
     assert [told["source"] for told in door.records(Kind.LOCKED_OUT)] == ["keypad front"]
@@ -550,24 +553,24 @@ def test_a_use_belongs_to_the_secret_and_counts_when_something_opened() -> None:
     new = replace(RULES, codes={"guest": CodeRule(("front",), uses=1, mark="new")}, code_lengths=frozenset({4}))
     renamed = replace(RULES, codes={"visitor": CodeRule(("front",), uses=1, mark="old")}, code_lengths=frozenset({4}))
 
-    def keyed(rules: Rules, name: str, ledger: Ledger) -> Story:
+    def keyed(rules: Rules, name: str, ledger: AccessLedger) -> Story:
         story = Story(rules, ledger)
         story.answers = False
-        story.tell(*(KeyPressed("yard", key) for key in "9876"), CodeChecked(1, name))
+        story.tell(*(KeypadDigit("yard", key) for key in "9876"), CodeChecked(1, name))
         return story
 
-    used = keyed(old, "guest", Ledger()).state.uses
+    used = keyed(old, "guest", AccessLedger()).state.uses
     assert used == (("old", 1),)
-    assert keyed(old, "guest", Ledger(used)).wanted(SetStrike)[2:] == []
-    assert keyed(new, "guest", Ledger(used)).wanted(SetStrike)[2:] == [SetStrike("front", released=True)]
-    assert keyed(renamed, "visitor", Ledger(used)).wanted(SetStrike)[2:] == []
-    assert keyed(old, "guest", Ledger((("guest", 1),))).state.uses == (("old", 1),)
+    assert keyed(old, "guest", AccessLedger(used)).wanted(SetStrike)[2:] == []
+    assert keyed(new, "guest", AccessLedger(used)).wanted(SetStrike)[2:] == [SetStrike("front", released=True)]
+    assert keyed(renamed, "visitor", AccessLedger(used)).wanted(SetStrike)[2:] == []
+    assert keyed(old, "guest", AccessLedger((("guest", 1),))).state.uses == (("old", 1),)
 
 
 def test_a_code_that_comes_as_the_door_stops_is_not_used_up() -> None:
     """Nothing opened."""
     story = Story(replace(RULES, codes={"family": CodeRule(("front",), uses=1)})).online()
     story.answers = False
-    story.tell(*(KeyPressed("yard", key) for key in "12"), StopRequested("SIGTERM"), CodeChecked(1, "family"))
+    story.tell(*(KeypadDigit("yard", key) for key in "12"), StopRequested("SIGTERM"), CodeChecked(1, "family"))
 
     assert story.state.uses == ()

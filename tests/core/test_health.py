@@ -6,11 +6,11 @@ from door_story import Story
 
 from intercom.core.commands import Kind, Report, SetStatus
 from intercom.core.events import (
+    AudioDeviceClosed,
+    AudioDeviceLost,
+    AudioDeviceOpened,
     ButtonPressed,
-    CardClosed,
-    CardLost,
-    CardOpened,
-    EngineBeat,
+    EngineHeartbeat,
     EngineLost,
     EngineStarted,
     Event,
@@ -42,7 +42,13 @@ def news(story: Story) -> list[tuple[str, dict[str, object]]]:
             "403 Forbidden",
         ),
         (EngineLost("silent for 4 s"), EngineLost("ended by SIGSEGV"), EngineStarted("test"), "voice engine", None),
-        (CardLost("unplugged"), CardLost("not found"), CardOpened("USB"), "sound card", "unplugged"),
+        (
+            AudioDeviceLost("unplugged"),
+            AudioDeviceLost("not found"),
+            AudioDeviceOpened("USB"),
+            "sound card",
+            "unplugged",
+        ),
     ],
 )
 def test_a_condition_is_told_once_when_it_begins_and_once_when_it_ends(
@@ -69,8 +75,8 @@ def test_a_condition_that_returns_is_told_again() -> None:
     """Once each time: a line that flaps is to be seen flapping."""
     story = Story().online()
     for _ in range(3):
-        story.tell(CardLost("unplugged"), after=10)
-        story.tell(CardOpened("USB"), after=0.5)
+        story.tell(AudioDeviceLost("unplugged"), after=10)
+        story.tell(AudioDeviceOpened("USB"), after=0.5)
 
     assert [(kind, fields.get("lasted_s")) for kind, fields in news(story)] == [
         ("condition-began", None),
@@ -81,7 +87,7 @@ def test_a_condition_that_returns_is_told_again() -> None:
 def test_conditions_lie_over_each_other() -> None:
     """One that ends says nothing about the others."""
     story = Story().online()
-    story.tell(CardLost("unplugged"), LineLost("home", 503, "x"), CardOpened("USB"))
+    story.tell(AudioDeviceLost("unplugged"), LineLost("home", 503, "x"), AudioDeviceOpened("USB"))
 
     assert conditions(story.state) == {"line home": "503 x"}
     assert [fields["condition"] for _, fields in news(story)] == ["sound card", "line home", "sound card"]
@@ -90,7 +96,7 @@ def test_conditions_lie_over_each_other() -> None:
 def test_a_trouble_in_a_visit_is_not_the_visit() -> None:
     """The condition's records carry no visit: it was there before, or stays after."""
     story = Story().online()
-    story.tell(ButtonPressed("front", "panel"), CardLost("unplugged"))
+    story.tell(ButtonPressed("front", "panel"), AudioDeviceLost("unplugged"))
 
     assert news(story) == [("condition-began", {"condition": "sound card", "detail": "unplugged"})]
 
@@ -98,7 +104,7 @@ def test_a_trouble_in_a_visit_is_not_the_visit() -> None:
 def test_the_card_is_told_when_it_opens_and_closes() -> None:
     """The journal answers when the microphone was open."""
     story = Story().online()
-    story.tell(ButtonPressed("front", "panel"), CardOpened("USB"), CardClosed())
+    story.tell(ButtonPressed("front", "panel"), AudioDeviceOpened("USB"), AudioDeviceClosed())
 
     told = {"visit": "boot-1", "card": "USB", "reason": "visit boot-1"}
     assert story.records(Kind.CARD_OPENED) == [told]
@@ -109,7 +115,9 @@ def test_the_status_says_what_is_wrong() -> None:
     """One line answers whether it would ring now."""
     story = Story()
     starting = status(story.state)
-    story.tell(EngineStarted("test"), LineUp("home", 1.0, 300), LineLost("spare", 403, "Forbidden"), CardLost("gone"))
+    story.tell(
+        EngineStarted("test"), LineUp("home", 1.0, 300), LineLost("spare", 403, "Forbidden"), AudioDeviceLost("gone")
+    )
     degraded = status(story.state)
     story.tell(EngineLost("ended by SIGSEGV"))
     engineless = status(story.state)
@@ -127,7 +135,7 @@ def test_a_beat_is_no_news_at_all() -> None:
     story = Story().online()
     before = story.state
 
-    assert (story.tell(EngineBeat()), story.state) == ([], before)
+    assert (story.tell(EngineHeartbeat()), story.state) == ([], before)
 
 
 def test_an_engine_that_ends_because_it_should_is_no_condition() -> None:

@@ -8,10 +8,10 @@ from door_story import RULES, Story
 
 from intercom.core.commands import HangUp, Kind, Report
 from intercom.core.events import (
+    AudioDeviceOpened,
     ButtonChanged,
     CallAnswered,
     CallEnded,
-    CardOpened,
     EngineStarted,
     KeysUnread,
     LineUp,
@@ -19,7 +19,7 @@ from intercom.core.events import (
     StreamMeasured,
 )
 from intercom.core.rules import Rules
-from intercom.engine.sip.rtp_activity import Flow, Stillness
+from intercom.engine.sip.rtp_activity import Flow, RtpActivity
 
 STREAM = StreamMeasured("", "pcmu", False, 100, 100, 0, 0, 0.0, 40.0, 1.0, 0.0, "192.0.2.7:4000", "192.0.2.7:4000")
 
@@ -30,7 +30,7 @@ def talking(rules: Rules = RULES) -> tuple[Story, str]:
     story.tell(EngineStarted("PJSIP"), LineUp("home", 1.0, 300), ButtonChanged("front", True))
     story.wait(0.1)
     leg = story.state.visit.legs[0].name if story.state.visit else ""
-    story.tell(CallAnswered(leg), CardOpened("card"))
+    story.tell(CallAnswered(leg), AudioDeviceOpened("card"))
     return story, leg
 
 
@@ -64,7 +64,7 @@ def test_packets_that_hold_silence_are_a_muted_phone() -> None:
 
 def test_a_counter_that_stands_is_still_and_silence_on_hold_is_meant() -> None:
     """From the last packet on; a hold begins anew."""
-    stillness = Stillness()
+    stillness = RtpActivity()
     assert stillness.since(10, now=100.0, held=False) == 0
     assert stillness.since(10, now=102.0, held=False) == 2
     assert stillness.since(10, now=104.0, held=True) == 0

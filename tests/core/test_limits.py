@@ -12,7 +12,7 @@ from config_files import BASE, loaded, problems
 from intercom import limits
 from intercom.engine.sip import settings
 from intercom.security import code_hash
-from intercom.security.code_hash import Mill
+from intercom.security.code_hash import ScryptParams
 
 PJSIP = Path(limits.__file__).parents[1] / "pjsip"
 SITE = dict(re.findall(r"#define (PJ\w+) +(\d+)$", (PJSIP / "config_site.h").read_text(), re.MULTILINE))
@@ -106,7 +106,7 @@ def test_what_is_keyed_must_not_begin_alike_and_cards_are_whole(tmp_path: Path, 
 
 def test_equal_hashes_are_told_among_many(tmp_path: Path) -> None:
     """The same hash twice is the same code twice."""
-    known = str(code_hash.hashed("123456", Mill(b"x" * 16, 10, 1)))
+    known = str(code_hash.hashed("123456", ScryptParams(b"x" * 16, 10, 1)))
     told = problems(tmp_path, f'{BASE}{codes(5)}[codes.x]\nsecret = "{known}"\n[codes.y]\nsecret = "{known}"\n')
 
     assert [line for line in told if "[codes.y]" in line and "[codes.x]" in line]

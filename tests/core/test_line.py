@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from door_story import RULES, Story
 
-from intercom.core.commands import Kind, Lamp, PlaceCall, Register, Report, SetLamp, SetStatus, UseServer
+from intercom.core.commands import Kind, Lamp, PlaceCall, Register, Report, SelectServer, SetLamp, SetStatus
 from intercom.core.events import (
     ButtonPressed,
     EngineLost,
@@ -160,6 +160,6 @@ def test_every_server_that_a_name_leads_to_is_heard() -> None:
     story = Story(replace(RULES, named=frozenset({"home"})))
     story.tell(EngineStarted("test"))
 
-    assert UseServer("home", one, (two,)) in story.tell(ServersFound("home", (one, two)))
+    assert SelectServer("home", one, (two,)) in story.tell(ServersFound("home", (one, two)))
     assert story.tell(ServersFound("home", (two, one))) == []
-    assert story.tell(ServersFound("home", (one, three))) == [UseServer("home", one, (three,))]
+    assert story.tell(ServersFound("home", (one, three))) == [SelectServer("home", one, (three,))]

@@ -7,7 +7,7 @@ from door_story import RULES, Story
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intercom.core.commands import Register, UseServer
+from intercom.core.commands import Register, SelectServer
 from intercom.core.events import ButtonPressed, EngineStarted, LineLost, LineUp, NetworkChanged, ServersFound
 from intercom.core.outputs import next_deadline
 
@@ -84,7 +84,7 @@ def test_a_server_that_rests_is_passed_over_for_another_one() -> None:
     story.tell(LineUp("home", 1.0, 300))
     story.diary.clear()
     assert waits(story, 503, 1, 300.0) == [1.0]  # at the other one
-    used = [order.server for order in story.wanted(UseServer)]
+    used = [order.server for order in story.wanted(SelectServer)]
     story.tell(LineLost("home", 503, "no"))
 
     assert used == []  # ordered with the failure, before the diary was cleared

@@ -8,16 +8,16 @@ import pytest
 from door_story import RULES, Story
 from test_door import keyed
 
-from intercom.core.commands import Audio, CheckCode, KeepLedger, Kind, Lamp, PlayTone, SetStrike, Tone
-from intercom.core.door_state import Ledger
+from intercom.core.commands import Audio, CheckCode, Kind, Lamp, PlayTone, SaveLedger, SetStrike, Tone
+from intercom.core.door_state import AccessLedger
 from intercom.core.events import (
+    BadgeRead,
     ButtonPressed,
     CallAnswered,
     CallEnded,
-    CardRead,
     CodeChecked,
     DigitReceived,
-    KeyPressed,
+    KeypadDigit,
     LineUp,
     ProfilesChanged,
 )
@@ -34,8 +34,8 @@ def call(story: Story, keys: str) -> None:
     story.tell(CallEnded(leg, 200, "OK"))
 
 
-def at_keypad(keys: str) -> Iterator[KeyPressed]:
-    return (KeyPressed("yard", key) for key in keys)
+def at_keypad(keys: str) -> Iterator[KeypadDigit]:
+    return (KeypadDigit("yard", key) for key in keys)
 
 
 def lock_outs(story: Story) -> list[tuple[object, object]]:
@@ -90,7 +90,7 @@ def test_a_lock_out_survives_the_daemon() -> None:
     """The next one begins with what this one wrote down."""
     story = Story().online()
     story.tell(*at_keypad("0000" * 5))
-    kept = [order for order in story.diary if isinstance(order, KeepLedger)][-1].ledger
+    kept = [order for order in story.diary if isinstance(order, SaveLedger)][-1].ledger
     later = Story(ledger=kept).online()
     later.tell(*at_keypad("1234"))
 
@@ -237,10 +237,10 @@ def test_a_card_is_whole_at_once_and_its_number_is_no_code() -> None:
     """Lost cards are found by people who read the number on them."""
     story = Story(replace(RULES, codes={**RULES.codes, "card": CodeRule(("front",))})).online()
     story.answers = False
-    story.tell(CardRead("yard", "1234"))
+    story.tell(BadgeRead("yard", "1234"))
     (order,) = story.wanted(CheckCode)
     assert isinstance(order, CheckCode)
-    story.tell(CodeChecked(order.check, ""), CardRead("yard", "7777"), CodeChecked(2, "card"))
+    story.tell(CodeChecked(order.check, ""), BadgeRead("yard", "7777"), CodeChecked(2, "card"))
 
     assert order.entry == "card 1234"
     assert len(story.records(Kind.CODE_WRONG)) == 1
@@ -275,12 +275,12 @@ def test_a_code_ends() -> None:
 def test_a_code_is_used_up_across_restarts() -> None:
     """Counted before the strike moves, so that no crash gives one away."""
     rules = replace(RULES, codes={"family": CodeRule(("front",), uses=2)})
-    story = Story(rules, Ledger((("family", 1), ("gone", 7))))
+    story = Story(rules, AccessLedger((("family", 1), ("gone", 7))))
     story.tell(*at_keypad("123"))
     commands = story.tell(*at_keypad("4"))
     story.tell(*at_keypad("1234"))
 
-    assert commands[0] == KeepLedger(Ledger((("family", 2), ("gone", 7))))
+    assert commands[0] == SaveLedger(AccessLedger((("family", 2), ("gone", 7))))
     assert len(story.records(Kind.DOOR_RELEASED)) == 1
     assert [told["reason"] for told in story.records(Kind.CODE_WRONG)] == ["used up"]
 

@@ -13,10 +13,10 @@ from intercom.core.events import (
     CallEnded,
     CallProgressed,
     Event,
-    LineAnswered,
     LineLost,
     LineUp,
     NetworkChanged,
+    ServerResponded,
 )
 from intercom.core.transitions import Phase
 
@@ -35,7 +35,7 @@ def test_a_failure_is_the_phones_when_the_server_lives() -> None:
     story = Story(ALONE).online()
     asked = story.tell(FRONT, FAILED)
     waiting = story.state.phase
-    story.tell(LineAnswered("home", 1.0))
+    story.tell(ServerResponded("home", 1.0))
 
     assert Probe("home") in asked
     assert waiting is Phase.WAITING
@@ -110,7 +110,9 @@ def test_patience_is_one_for_the_whole_visit() -> None:
     assert story.records(Kind.VISIT_ENDED)[0]["total_ms"] < 1000 * (RULES.patience_s + 2)  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("answers", [*permutations((LineAnswered("home", 1.0), LineLost("home", 401, "Unauthorized")))])
+@pytest.mark.parametrize(
+    "answers", [*permutations((ServerResponded("home", 1.0), LineLost("home", 401, "Unauthorized")))]
+)
 def test_a_call_that_is_refused_for_its_password_has_the_line_register_anew(answers: tuple[Event, ...]) -> None:
     """Somebody has changed it on the server: that is told now, not at the next renewal."""
     story = Story(ALONE).online()

@@ -9,22 +9,22 @@ from pathlib import Path
 import pytest
 from door_story import RULES, Story
 
-from intercom.core.commands import Kind, PlayTone, TellOutage, TellUnanswered
+from intercom.core.commands import Kind, NotifyOutage, NotifyUnanswered, PlayTone
 from intercom.core.events import (
     ButtonPressed,
     CallAnswered,
     CallArrived,
-    CallAsked,
     CallEnded,
     CallProgressed,
+    CallRequested,
     DigitReceived,
     EngineLost,
     EngineStarted,
     Event,
-    HangUpAsked,
-    LineAnswered,
+    HangUpRequested,
     LineLost,
     LineUp,
+    ServerResponded,
     StopRequested,
 )
 from intercom.core.snapshot import Stage
@@ -48,7 +48,7 @@ FRONT, RINGS = ButtonPressed("front", "panel"), CallProgressed("boot-1.1", 180)
 RINGING = (FRONT, RINGS)
 CRASH = (EngineLost("x"), EngineStarted("e"), LineUp("home", 1.0, 300))
 TALKING = (*RINGING, CallAnswered("boot-1.1"))
-LIVES = LineAnswered("home", 1.0)
+LIVES = ServerResponded("home", 1.0)
 CALLED = CallArrived("in-1", "home", "201", "192.0.2.1:5060", trusted=True)
 Told = Callable[[Story], None]
 
@@ -60,7 +60,7 @@ def ends(code: int, leg: int = 1) -> CallEnded:
 HISTORIES: dict[str, tuple[object, list[tuple[Event, ...]]]] = {
     "somebody talked, and one of the two hung up or the time was over": (
         DOOR,
-        [(*TALKING, ends(200)), (*TALKING, HangUpAsked("uid 0")), TALKING, (FRONT, CallAnswered("boot-1.1"))],
+        [(*TALKING, ends(200)), (*TALKING, HangUpRequested("uid 0")), TALKING, (FRONT, CallAnswered("boot-1.1"))],
     ),
     "somebody talked, was cut off, and did not answer when called back": (
         DOOR,
@@ -135,9 +135,9 @@ HISTORIES: dict[str, tuple[object, list[tuple[Event, ...]]]] = {
     ),
     "an operator called, and nobody answered": (
         DOOR,
-        [(CallAsked("777", "uid 0"), RINGS), (CallAsked("777", "uid 0"), RINGS, ends(480))],
+        [(CallRequested("777", "uid 0"), RINGS), (CallRequested("777", "uid 0"), RINGS, ends(480))],
     ),
-    "an operator called, and nobody could be reached": (DOOR, [(CallAsked("777", "uid 0"), ends(480))]),
+    "an operator called, and nobody could be reached": (DOOR, [(CallRequested("777", "uid 0"), ends(480))]),
     "the house called, and hung up too early": (DOOR, [(CALLED, CallEnded("in-1", 487, "x"))]),
 }
 """What the page says -> how that may come about, each with the time that passes afterwards."""
@@ -161,8 +161,8 @@ def test_the_outcome_is_what_the_visit_has_been_through(history: str, outcome: s
 
         first = story.records(Kind.VISIT_ENDED)[0]
         of_it = {"front", "an operator", ""}
-        told_now: list[object] = [*story.wanted(TellUnanswered)]
-        kept = [press for press in story.state.untold.missed if press.button in of_it] + story.wanted(TellOutage)
+        told_now: list[object] = [*story.wanted(NotifyUnanswered)]
+        kept = [press for press in story.state.untold.missed if press.button in of_it] + story.wanted(NotifyOutage)
         told_now += story.state.untold.unanswered
         assert first["outcome"] == outcome, events
         assert (bool(told_now), bool(kept)) == (told == "text_unanswered_to", told == "text_missed_to"), events

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from intercom.core.commands import CheckCode, Command, Exit, Kind, Report, SetAudio, SetStrike
 from intercom.core.events import (
+    AudioDeviceClosed,
+    AudioDeviceLost,
+    AudioDeviceOpened,
     AudioFlowed,
     ButtonChanged,
     ButtonPressed,
@@ -18,14 +21,11 @@ from intercom.core.events import (
     CallEnded,
     CallProgressed,
     CallSent,
-    CardClosed,
-    CardLost,
-    CardOpened,
     CodeChecked,
     DigitReceived,
     EarlyMediaBegan,
     EarlyMediaEnded,
-    EngineBeat,
+    EngineHeartbeat,
     EngineLost,
     EngineStarted,
     Event,
@@ -34,7 +34,7 @@ from intercom.core.events import (
     StopRequested,
     TimePassed,
     TonePlayed,
-    TraceWanted,
+    TraceRequested,
 )
 from intercom.core.machine import start, step
 from intercom.core.outputs import audio, levels, next_deadline
@@ -70,9 +70,9 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(DigitReceived, legs, digits, st.just("RFC 4733")),
     st.builds(AudioFlowed, legs, st.sampled_from(["in", "out"])),
     st.builds(TonePlayed, tones),
-    st.builds(CardLost, reasons),
-    st.builds(TraceWanted, st.just("uid 0"), st.sampled_from([0.0, 20.0])),
-    st.sampled_from([TimePassed(), EngineBeat(), CardClosed(), CardOpened("USB")]),
+    st.builds(AudioDeviceLost, reasons),
+    st.builds(TraceRequested, st.just("uid 0"), st.sampled_from([0.0, 20.0])),
+    st.sampled_from([TimePassed(), EngineHeartbeat(), AudioDeviceClosed(), AudioDeviceOpened("USB")]),
 )
 # Rarely: most of what is worth seeing happens before it.
 ENDS = st.lists(st.just(StopRequested("SIGTERM")), max_size=1)

@@ -14,9 +14,9 @@ from intercom.core.commands import Kind, PlaceCall, Report
 from intercom.core.events import (
     ButtonPressed,
     CallAnswered,
-    CallAsked,
     CallEnded,
     CallProgressed,
+    CallRequested,
 )
 from intercom.core.snapshot import Stage
 
@@ -45,7 +45,7 @@ def played(account: str, button: str, target: str) -> tuple[list[object], list[o
         callers={account: frozenset(), "spare": frozenset()},
     )
     story = Story(rules).online()
-    story.tell(CallAsked("777", "uid 0"), ButtonPressed(button, "panel"))
+    story.tell(CallRequested("777", "uid 0"), ButtonPressed(button, "panel"))
     for leg in (1, 2):
         story.tell(CallProgressed(f"boot-2.{leg}", 100), CallEnded(f"boot-2.{leg}", 503, "x"))
     story.tell(CallProgressed("boot-2.3", 180), CallAnswered("boot-2.3"))

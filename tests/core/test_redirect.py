@@ -8,7 +8,7 @@ from door_story import RULES, Story
 
 from intercom.config.model import Account
 from intercom.config.redirect_policy import policy
-from intercom.core.commands import Kind, PlaceCall, SendDigits
+from intercom.core.commands import Kind, PlaceCall, SendDtmf
 from intercom.core.events import (
     ButtonPressed,
     CallAnswered,
@@ -148,7 +148,7 @@ def test_an_address_that_a_server_names_is_no_contact_of_ours() -> None:
     story.tell(FRONT, CallRedirected("boot-1.1", 302, ("sip:office@pbx",)), CallAnswered("boot-1.2"))
 
     assert placed(story) == ["500", "office"]
-    assert story.wanted(SendDigits) == []
+    assert story.wanted(SendDtmf) == []
 
 
 def test_a_loop_is_seen_through_the_name_of_a_contact() -> None:

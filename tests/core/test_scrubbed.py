@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercom.core.events import SipSeen
+from intercom.core.events import SipMessageTraced
 from intercom.engine.sip.log import Log
 from intercom.engine.sip.trace import MOST, Trace, scrubbed
 
@@ -132,7 +132,7 @@ def test_a_password_is_left_out_wherever_it_stands(password: str) -> None:
 
 def test_messages_are_found_in_the_log_of_pjsip() -> None:
     """Its own words around it (pjsua_core.c), other entries, and a message too long for its log."""
-    heard: list[SipSeen] = []
+    heard: list[SipMessageTraced] = []
     trace = Trace(["hidden"], "127.0.0.9", 5070, heard.append)
     text = "OPTIONS sip:hidden@127.0.0.20 SIP/2.0\r\nCSeq: 1 OPTIONS\r\n\r\n"
     told = "{} 52 bytes Request msg OPTIONS/cseq=1 (tdta0x55) {} {}:\n"
@@ -150,7 +150,7 @@ def test_messages_are_found_in_the_log_of_pjsip() -> None:
 
 def test_a_flood_is_told_of_and_not_passed_on() -> None:
     """Whoever floods the door while somebody traces holds up nothing."""
-    heard: list[SipSeen] = []
+    heard: list[SipMessageTraced] = []
     trace = Trace([], "127.0.0.9", 5070, heard.append)
     entry = (
         "pjsua_core.c  .RX 1 bytes Request msg X/cseq=1 (rdata0x5) from UDP 127.0.0.20:5060:\nX a SIP/2.0\n--end msg--"

@@ -7,7 +7,14 @@ import pytest
 from door_story import RULES, Story
 
 from intercom.core.commands import Kind, Lamp, SetAudio, SetStrike, Tone
-from intercom.core.events import ButtonPressed, CallAnswered, KeyPressed, ReleaseAsked, SensorChanged, StopRequested
+from intercom.core.events import (
+    ButtonPressed,
+    CallAnswered,
+    KeypadDigit,
+    ReleaseRequested,
+    SensorChanged,
+    StopRequested,
+)
 from intercom.core.outputs import audio, conditions, lamp
 from intercom.core.rules import Rules, Sensor, SensorKind
 
@@ -90,11 +97,11 @@ def test_a_door_that_was_released_is_not_forced(by: str) -> None:
     """Not even by who pushes in the moment in which it locks."""
     story = door()
     if by == "code":
-        story.tell(*(KeyPressed("yard", key) for key in "1234"))
+        story.tell(*(KeypadDigit("yard", key) for key in "1234"))
     elif by == "exit":
         change(story, "exit front", True, False)
     else:
-        story.tell(ReleaseAsked("front", "uid 0"))
+        story.tell(ReleaseRequested("front", "uid 0"))
     story.wait(RULES.pulse_s["front"] + 0.5)
     change(story, "contact front", True, False)
 
@@ -191,7 +198,7 @@ def test_a_housing_that_is_opened_is_told_at_once() -> None:
 def test_nothing_is_released_after_a_stop() -> None:
     """Neither by an operator nor by a code: the strike's pin is given back."""
     story = door()
-    story.tell(StopRequested("SIGTERM"), ReleaseAsked("front", "uid 0"))
+    story.tell(StopRequested("SIGTERM"), ReleaseRequested("front", "uid 0"))
 
     assert story.wanted(SetStrike) == []
 
@@ -208,9 +215,9 @@ def test_whoever_wants_out_need_not_wait_for_another_configuration() -> None:
 def test_an_operator_releases_and_locks() -> None:
     """By name, for a pulse or for longer; a door that is not there is nobody's."""
     story = door()
-    story.tell(ReleaseAsked("front", "uid 0", hold=True), ReleaseAsked("nowhere", "uid 0"))
+    story.tell(ReleaseRequested("front", "uid 0", hold=True), ReleaseRequested("nowhere", "uid 0"))
     story.wait(100)
-    story.tell(ReleaseAsked("front", "uid 0", released=False), ReleaseAsked("front", "uid 0", released=False))
+    story.tell(ReleaseRequested("front", "uid 0", released=False), ReleaseRequested("front", "uid 0", released=False))
 
     assert story.wanted(SetStrike) == [SetStrike("front", released=True), SetStrike("front", released=False)]
     assert [told["by"] for told in story.records(Kind.DOOR_RELEASED)] == ["uid 0"]

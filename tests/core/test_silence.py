@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 from door_story import RULES, Story
 
-from intercom.core.commands import Kind, Knock, Probe, Register, UseServer
+from intercom.core.commands import Kind, Knock, Probe, Register, SelectServer
 from intercom.core.events import (
     EngineLost,
     EngineStarted,
-    LineAnswered,
     LineLost,
     LineUp,
     NetworkChanged,
+    ServerResponded,
     ServersFound,
     StopRequested,
 )
@@ -26,7 +26,7 @@ ONE, TWO = "192.0.2.1:5060", "192.0.2.2:5060"
 SILENT = LineLost("home", 408, "Request Timeout", silent=True)
 REFUSED = LineLost("home", 503, "Service Unavailable")
 UP = LineUp("home", 1.0, 300)
-BACK = LineAnswered("home", 1.0, ONE)
+BACK = ServerResponded("home", 1.0, ONE)
 NEWS = Register("home", anew=True)
 
 
@@ -131,8 +131,8 @@ def test_all_servers_of_a_name_are_knocked_at_and_the_first_to_answer_is_used() 
     story.tell(EngineStarted("test"), ServersFound("home", (ONE, TWO)), UP, SILENT)
     story.wait(2)
     story.diary.clear()
-    story.tell(LineAnswered("home", 1.0, TWO if story.state.lines[0].server == 0 else ONE))
-    used = story.wanted(UseServer)
+    story.tell(ServerResponded("home", 1.0, TWO if story.state.lines[0].server == 0 else ONE))
+    used = story.wanted(SelectServer)
     story.tell(UP)
 
     assert len(used) == 1
@@ -145,7 +145,7 @@ def test_a_server_that_the_name_leads_to_no_more_does_not_count() -> None:
     story = Story(NAMED)
     story.tell(EngineStarted("test"), ServersFound("home", (ONE,)), UP, SILENT)
 
-    assert story.tell(LineAnswered("home", 1.0, TWO)) == []
+    assert story.tell(ServerResponded("home", 1.0, TWO)) == []
 
 
 def test_nothing_is_told_of_each_knock() -> None:
@@ -194,7 +194,7 @@ def test_an_answer_that_had_to_be_asked_for_twice_is_a_reason_to_register() -> N
     for took_ms in (2.0, 505.0):
         story.wait(RULES.probe_s)
         usual = story.wanted(Register)
-        story.tell(LineAnswered("home", took_ms, ONE))
+        story.tell(ServerResponded("home", took_ms, ONE))
 
     assert usual == []
     assert story.wanted(Register) == [Register("home")]
@@ -206,7 +206,7 @@ def test_a_server_far_away_is_always_late_and_that_means_nothing() -> None:
     story = Story(ALONE).online()
     for _ in range(5):
         story.wait(RULES.probe_s)
-        story.tell(LineAnswered("home", 700.0, ONE))
+        story.tell(ServerResponded("home", 700.0, ONE))
 
     assert story.wanted(Register) == []
 

@@ -10,8 +10,8 @@ from intercom.core.events import (
     CallEnded,
     CallProgressed,
     EngineStarted,
-    LineAnswered,
     LineUp,
+    ServerResponded,
     TimePassed,
 )
 from intercom.core.machine import start, step
@@ -39,7 +39,7 @@ class Story:
         self.orders += commands
         for order in commands:  # its server is well
             if isinstance(order, Probe):
-                self.take(LineAnswered(order.account, 5.0))
+                self.take(ServerResponded(order.account, 5.0))
             elif isinstance(order, Register) and self.now > 100.0:
                 self.take(LineUp(order.account, 1.0, 300))
 

@@ -29,7 +29,7 @@ NOT_BEFORE_IT_IS_HEARD = {"numpy", "pyaudio", "pywebrtc_audio", "samplerate"}
 DOOR = """
 from intercom.process import spawn_engine as early
 from intercom.__main__ import main
-early.begin_first = lambda: None
+early.prespawn = lambda: None
 main(["run", "--config", "/nowhere"])
 """
 TELL = "\nimport sys\nprint(*(name for name, module in sys.modules.items() if module is not None))"
@@ -74,7 +74,7 @@ def test_the_pin_factories_are_those_that_gpiozero_describes() -> None:
     described = importlib.metadata.entry_points(group="gpiozero_pin_factories")
 
     assert {(one.name, one.value) for one in described} == set(import_trim.PIN_FACTORIES)
-    with import_trim.known_pin_factories():
+    with import_trim.fixed_pin_factories():
         import importlib_metadata
 
         assert {one.name for one in importlib_metadata.entry_points(group="gpiozero_pin_factories")} == {

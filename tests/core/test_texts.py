@@ -7,7 +7,16 @@ from dataclasses import replace
 import pytest
 from door_story import RULES, Story
 
-from intercom.core.commands import CheckCode, Command, KeepUntold, Kind, SendText, SetStrike, TellOutage, TellUnanswered
+from intercom.core.commands import (
+    CheckCode,
+    Command,
+    KeepUntold,
+    Kind,
+    NotifyOutage,
+    NotifyUnanswered,
+    SendMessage,
+    SetStrike,
+)
 from intercom.core.events import (
     ButtonPressed,
     CallAnswered,
@@ -19,8 +28,8 @@ from intercom.core.events import (
     Event,
     LineLost,
     LineUp,
-    TextAnswered,
-    TextArrived,
+    MessageDelivered,
+    MessageReceived,
     UntoldFound,
 )
 from intercom.core.machine import step
@@ -54,8 +63,8 @@ class Taken(Story):
     def answer(self, commands: list[Command]) -> None:
         """Answer the texts among them."""
         for order in commands:
-            if isinstance(order, TellOutage | TellUnanswered):
-                self.tell(TextAnswered(order.account, order.target, self.code, order.number), after=0.0)
+            if isinstance(order, NotifyOutage | NotifyUnanswered):
+                self.tell(MessageDelivered(order.account, order.target, self.code, order.number), after=0.0)
 
     def pass_on(self, seconds: float) -> None:
         """Let time pass, and answer what is sent meanwhile."""
@@ -66,12 +75,12 @@ class Taken(Story):
             self.answer(self.diary[seen:])
         self.now = until
 
-    def texts(self) -> list[TellOutage]:
+    def texts(self) -> list[NotifyOutage]:
         """What was told of outages."""
-        return [order for order in self.diary if isinstance(order, TellOutage)]
+        return [order for order in self.diary if isinstance(order, NotifyOutage)]
 
 
-FROM_201 = TextArrived("home", "201", "192.0.2.1:5060", trusted=True, text="Status")
+FROM_201 = MessageReceived("home", "201", "192.0.2.1:5060", trusted=True, text="Status")
 
 
 @pytest.mark.parametrize(("code", "why"), [(486, "busy"), (603, "declined"), (404, "not found")])
@@ -83,9 +92,9 @@ def test_a_visit_that_nobody_took_is_told(code: int, why: str) -> None:
     story.tell(CallEnded("boot-1.1", code, ""))
 
     press = Press("Front door", pressed, why)
-    assert story.wanted(TellUnanswered) == [TellUnanswered("home", "200", "Front door", press, 1)]
+    assert story.wanted(NotifyUnanswered) == [NotifyUnanswered("home", "200", "Front door", press, 1)]
     assert story.records(Kind.TEXT_SENT) == []
-    story.tell(TextAnswered("home", "200", 200, 1))
+    story.tell(MessageDelivered("home", "200", 200, 1))
     assert story.records(Kind.TEXT_SENT)[0]["target"] == "200"
     assert story.state.untold == NOTHING
 
@@ -96,7 +105,7 @@ def test_ringing_out_is_told_once() -> None:
     story.tell(FRONT, CallProgressed("boot-1.1", 180), FRONT)
     story.wait(60)
 
-    told = [order.press.outcome for order in story.wanted(TellUnanswered) if isinstance(order, TellUnanswered)]
+    told = [order.press.outcome for order in story.wanted(NotifyUnanswered) if isinstance(order, NotifyUnanswered)]
     assert told == ["no answer"]
 
 
@@ -105,7 +114,7 @@ def test_a_visit_that_was_talked_is_not_told() -> None:
     story = Story(TOLD).online()
     story.tell(FRONT, CallAnswered("boot-1.1"), CallEnded("boot-1.1", 200, ""))
 
-    assert story.wanted(TellUnanswered) == []
+    assert story.wanted(NotifyUnanswered) == []
 
 
 def test_without_a_line_it_is_left_to_the_end_of_the_outage() -> None:
@@ -114,7 +123,7 @@ def test_without_a_line_it_is_left_to_the_end_of_the_outage() -> None:
     story.tell(LineLost("home", 408, "gone"), LineLost("spare", 408, "gone"), FRONT)
     story.wait(100)
 
-    assert story.wanted(TellUnanswered) == []
+    assert story.wanted(NotifyUnanswered) == []
     assert len(story.state.untold.missed) == 1
 
 
@@ -122,7 +131,7 @@ def test_who_may_text_the_door_is_told_how_it_is() -> None:
     """In the words of the status."""
     story = Story(TOLD).online()
 
-    assert story.tell(FROM_201)[0] == SendText("home", "201", "idle; home registered, spare registered")
+    assert story.tell(FROM_201)[0] == SendMessage("home", "201", "idle; home registered, spare registered")
     assert story.records(Kind.TEXT_ARRIVED)[0]["request"] == "status"
 
 
@@ -130,9 +139,9 @@ def test_anything_else_is_answered_with_what_is_understood() -> None:
     """Silence would look like a broken door."""
     story = Story(TOLD).online()
     story.tell(replace(FROM_201, text="please let me in, the code is 4711"))
-    (answer,) = story.wanted(SendText)
+    (answer,) = story.wanted(SendMessage)
 
-    assert isinstance(answer, SendText)
+    assert isinstance(answer, SendMessage)
     assert "status" in answer.text
     assert "4711" not in repr(story.diary)
 
@@ -141,7 +150,7 @@ OPEN = replace(FROM_201, text="open 1234")
 
 
 def answers(story: Story) -> list[str]:
-    return [order.text for order in story.wanted(SendText) if isinstance(order, SendText)]
+    return [order.text for order in story.wanted(SendMessage) if isinstance(order, SendMessage)]
 
 
 def checks(story: Story) -> list[CheckCode]:
@@ -206,8 +215,10 @@ def test_a_second_code_before_the_first_one_is_compared_is_refused() -> None:
     asked, first = step(story.state, OPEN, now=story.now, rules=TOLD)
     _, second = step(asked, OPEN, now=story.now, rules=TOLD)
 
-    assert [order for order in first if isinstance(order, CheckCode | SendText)] == [CheckCode(1, "1234")]
-    assert [order for order in second if isinstance(order, CheckCode | SendText)] == [SendText("home", "201", "no")]
+    assert [order for order in first if isinstance(order, CheckCode | SendMessage)] == [CheckCode(1, "1234")]
+    assert [order for order in second if isinstance(order, CheckCode | SendMessage)] == [
+        SendMessage("home", "201", "no")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -221,12 +232,12 @@ def test_a_second_code_before_the_first_one_is_compared_is_refused() -> None:
         replace(FROM_201, trusted=False, text="open 1234"),
     ],
 )
-def test_nobody_else_gets_an_answer(stranger: TextArrived) -> None:
+def test_nobody_else_gets_an_answer(stranger: MessageReceived) -> None:
     """Neither a user who is not named, nor one who only says that he is; and it is told."""
     story = Story(TOLD).online()
     story.tell(stranger)
 
-    assert story.wanted(SendText) == []
+    assert story.wanted(SendMessage) == []
     assert story.wanted(CheckCode) == []
     assert len(story.records(Kind.TEXT_REFUSED)) == 1
 
@@ -236,13 +247,13 @@ def test_a_door_that_is_not_told_so_answers_no_texts() -> None:
     story = Story().online()
     story.tell(FROM_201)
 
-    assert story.wanted(SendText) == []
+    assert story.wanted(SendMessage) == []
 
 
 def test_a_text_that_nobody_took_is_told() -> None:
     """Else everybody believes that somebody knows."""
     story = Story(TOLD).online()
-    story.tell(TextAnswered("home", "200", 200), TextAnswered("home", "200", 404))
+    story.tell(MessageDelivered("home", "200", 200), MessageDelivered("home", "200", 404))
 
     assert [record["code"] for record in story.records(Kind.TEXT_FAILED)] == [404]
 
@@ -263,9 +274,9 @@ def test_the_text_says_where_and_when(monkeypatch: pytest.MonkeyPatch, outcome: 
     monkeypatch.setattr(time, "time", lambda: 3600.0)
 
     press = Press("Front door", 100.0, outcome)
-    assert unanswered_text(TellUnanswered("home", "200", "Front door", press), 20.0) == text
+    assert unanswered_text(NotifyUnanswered("home", "200", "Front door", press), 20.0) == text
     monkeypatch.setattr(time, "time", lambda: 90000.0)
-    assert " 1970-01-01 00:02, " in unanswered_text(TellUnanswered("home", "200", "Front door", press), 20.0)
+    assert " 1970-01-01 00:02, " in unanswered_text(NotifyUnanswered("home", "200", "Front door", press), 20.0)
 
 
 OUTAGE = replace(
@@ -324,11 +335,11 @@ def test_a_text_without_an_answer_is_sent_again() -> None:
     story.tell(LineLost("home", 408, "x"), FRONT)
     story.wait(10)
     story.tell(BACK, EngineLost("x"), EngineStarted("e"), BACK)
-    twice = len(story.wanted(TellOutage))
+    twice = len(story.wanted(NotifyOutage))
     story.wait(200)
 
     assert twice == 2
-    assert len(story.wanted(TellOutage)) == 3
+    assert len(story.wanted(NotifyOutage)) == 3
     assert len(story.state.untold.missed) == 1
 
 
@@ -337,7 +348,7 @@ def test_the_answer_to_another_text_takes_nothing_away() -> None:
     story = Story(OUTAGE).online()
     story.tell(LineLost("home", 408, "x"), FRONT)
     story.wait(10)
-    story.tell(BACK, TextAnswered("home", "200", 200), TextAnswered("home", "200", 200, 999))
+    story.tell(BACK, MessageDelivered("home", "200", 200), MessageDelivered("home", "200", 200, 999))
 
     assert len(story.state.untold.missed) == 1
 
@@ -360,11 +371,11 @@ def test_a_visit_that_nobody_took_is_told_when_a_line_is_back() -> None:
     story = Taken(replace(OUTAGE, text_unanswered_to="200")).online()
     story.tell(FRONT, CallProgressed("boot-1.1", 180), LineLost("home", 503, "x"), CallEnded("boot-1.1", 503, "x"))
     story.pass_on(100)
-    before = story.wanted(TellUnanswered)
+    before = story.wanted(NotifyUnanswered)
     story.tell(BACK)
 
     assert before == []
-    assert len(story.wanted(TellUnanswered)) == 1
+    assert len(story.wanted(NotifyUnanswered)) == 1
     assert story.texts() == []
 
 
@@ -381,7 +392,7 @@ def test_a_door_without_an_account_texts_by_the_way_it_calls() -> None:
     story.tell(FRONT, CallEnded("boot-2.1", 408, "x"))
     story.pass_on(100)
 
-    assert [order.account for order in story.wanted(TellUnanswered)] == ["no account"]  # type: ignore[attr-defined]
+    assert [order.account for order in story.wanted(NotifyUnanswered)] == ["no account"]  # type: ignore[attr-defined]
     assert [order.account for order in story.texts()] == ["no account"]
 
 
@@ -389,7 +400,7 @@ def test_an_outage_of_days_is_told_with_its_days(monkeypatch: pytest.MonkeyPatch
     """22:28 of which day? And what an earlier boot left has its hour by the clock on the wall."""
     monkeypatch.setenv("TZ", "UTC")
     day, old = 86400.0, Press("flat", -5.0, epoch_s=1000.0)
-    told = TellOutage("home", "200", (Press("front", 1000.0), Press("front", 3 * day + 30)), 0, 900.0, 3 * day + 90)
+    told = NotifyOutage("home", "200", (Press("front", 1000.0), Press("front", 3 * day + 30)), 0, 900.0, 3 * day + 90)
 
     assert outage_text(told, 0.0) == (
         "unreachable 1970-01-01 00:15-00:01, 2 rings: front 1970-01-01 00:16, front 00:00"

@@ -14,11 +14,11 @@ from intercom.core.events import (
     Event,
     StopRequested,
     TonePlayed,
-    TraceWanted,
+    TraceRequested,
 )
 from intercom.core.outputs import next_deadline
 
-ASKED = TraceWanted("uid 1000", 300.0)
+ASKED = TraceRequested("uid 1000", 300.0)
 VISIT = (ButtonPressed("flat", "panel"), CallAnswered("boot-1.1"), CallEnded("boot-1.1", 200, "OK"))
 
 
@@ -46,7 +46,7 @@ def test_it_lasts_until_the_visit_is_over() -> None:
 
 @pytest.mark.parametrize(
     ("end", "outcome"),
-    [(TraceWanted("uid 0", 0.0), "ended by uid 0"), (StopRequested("SIGTERM"), "the intercom stops")],
+    [(TraceRequested("uid 0", 0.0), "ended by uid 0"), (StopRequested("SIGTERM"), "the intercom stops")],
 )
 def test_it_can_be_ended(end: Event, outcome: str) -> None:
     """And a daemon that stops shows nothing any more."""
@@ -61,7 +61,7 @@ def test_it_always_has_an_end() -> None:
     """Also when nobody comes to the door, and who is second does not lengthen it."""
     story = traced()
     story.wait(200)
-    story.tell(TraceWanted("uid 1001", 3600.0))
+    story.tell(TraceRequested("uid 1001", 3600.0))
     due = next_deadline(story.state)
     story.wait(101)
 

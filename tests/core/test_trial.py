@@ -5,18 +5,18 @@ from typing import Any
 from door_story import Story
 
 from intercom.core.acoustics import Acoustics
-from intercom.core.commands import KeepReference, Kind, PlayFile, Sweep
+from intercom.core.commands import Kind, PlayFile, SaveReference, Sweep
 from intercom.core.events import (
+    AudioDeviceLost,
     ButtonPressed,
-    CardLost,
     EngineLost,
     EngineStarted,
     ReferenceFound,
+    SoundCheckKind,
+    SoundCheckRequested,
     StopRequested,
     SweepHeard,
     TonePlayed,
-    TrialKind,
-    TrialWanted,
 )
 from intercom.core.outputs import audio, conditions
 from intercom.core.sound_check import METER_S
@@ -24,8 +24,14 @@ from intercom.core.transitions import Phase
 
 GOOD = Acoustics((-12.0,) * 5, (-60.0,) * 5, (-70.0,) * 5, 25.0)
 DULL = Acoustics((-12.0, -12.0, -22.0, -22.0, -22.0), (-60.0,) * 5, (-70.0,) * 5, 25.0)
-TEST, REFERENCE = TrialWanted(TrialKind.TEST, "daily"), TrialWanted(TrialKind.REFERENCE, "uid 0")
-LEVELS, PLAY = TrialWanted(TrialKind.LEVELS, "uid 0"), TrialWanted(TrialKind.PLAY, "uid 0", "tone chime")
+TEST, REFERENCE = (
+    SoundCheckRequested(SoundCheckKind.TEST, "daily"),
+    SoundCheckRequested(SoundCheckKind.REFERENCE, "uid 0"),
+)
+LEVELS, PLAY = (
+    SoundCheckRequested(SoundCheckKind.LEVELS, "uid 0"),
+    SoundCheckRequested(SoundCheckKind.PLAY, "uid 0", "tone chime"),
+)
 
 
 def ends(story: Story) -> list[Any]:
@@ -72,11 +78,11 @@ def test_a_reference_is_kept_only_when_something_was_heard() -> None:
     """A dead microphone must not become the measure of all things."""
     story = Story().online()
     story.tell(REFERENCE, SweepHeard(Acoustics((-90.0,) * 5, (-60.0,) * 5, (-50.0,) * 5, 0.0)))
-    kept = story.wanted(KeepReference)
+    kept = story.wanted(SaveReference)
     story.tell(REFERENCE, SweepHeard(DULL))
 
     assert kept == []
-    assert story.wanted(KeepReference) == [KeepReference(DULL)]
+    assert story.wanted(SaveReference) == [SaveReference(DULL)]
     assert conditions(story.state) == {}
 
 
@@ -119,7 +125,7 @@ def test_the_meter_runs_as_long_as_it_is_read_and_not_for_ever() -> None:
 def test_a_lost_card_ends_a_trial_with_its_reason() -> None:
     """The self test at the start finds a missing card before the first visitor does."""
     story = Story().online()
-    story.tell(TEST, CardLost("no sound card 'Device'"))
+    story.tell(TEST, AudioDeviceLost("no sound card 'Device'"))
 
     assert ends(story) == [("self test", "no sound card 'Device'")]
     assert conditions(story.state) == {"sound card": "no sound card 'Device'"}

@@ -81,7 +81,7 @@ def test_a_value_is_what_the_standard_makes(do: Callable[[Any], object]) -> None
 
 
 def test_one_without_fields_is_a_value_too() -> None:
-    """`EngineBeat` had none for long."""
+    """`EngineHeartbeat` had none for long."""
     ours, standard = BOTH[1]
 
     assert (repr(ours()), ours() == ours(), ours() == standard()) == (repr(standard()), True, False)

@@ -9,12 +9,12 @@ from door_story import RULES, Story
 from intercom.core.commands import (
     Audio,
     HangUp,
-    KeepPending,
     Kind,
     Lamp,
     PlaceCall,
     PlayTone,
     Report,
+    SaveVisit,
     SetAudio,
     SetLamp,
     SetStatus,
@@ -48,7 +48,7 @@ def test_a_press_places_the_call_first_and_chimes_next() -> None:
     story = Story().online()
 
     assert story.tell(FRONT) == [
-        KeepPending(Pending("boot-1", "front", "panel", story.now, 1, (Stage(("201",), 30.0),))),
+        SaveVisit(Pending("boot-1", "front", "panel", story.now, 1, (Stage(("201",), 30.0),))),
         PlaceCall("boot-1.1", "home", "201", "front"),
         PlayTone(Tone.CHIME),
         SetAudio(Audio(card=True)),
@@ -91,7 +91,7 @@ def test_another_button_before_the_answer_begins_a_visit_of_its_own() -> None:
     story.tell(FRONT, CallProgressed("boot-1.1", 180))
     orders = story.tell(FLAT)
 
-    levels = KeepPending | Report | SetStatus | SetLamp | SetAudio
+    levels = SaveVisit | Report | SetStatus | SetLamp | SetAudio
     assert [order for order in orders if not isinstance(order, levels)] == [
         HangUp("boot-1.1"),
         PlaceCall("boot-2.1", "home", "202", "flat"),

@@ -32,12 +32,12 @@ from intercom.core.events import (
     EngineLost,
     EngineStarted,
     Event,
-    LineAnswered,
     LineUp,
+    ServerResponded,
+    SoundCheckKind,
+    SoundCheckRequested,
     StopRequested,
     TonePlayed,
-    TrialKind,
-    TrialWanted,
 )
 from intercom.core.legs import names
 from intercom.core.outputs import audio, lamp
@@ -47,7 +47,7 @@ FRONT, FLAT = ButtonPressed("front", "panel"), ButtonPressed("flat", "panel")
 ANSWERED = (FRONT, CallProgressed("boot-1.1", 180), CallAnswered("boot-1.1"))
 ALONE = replace(RULES, accounts=("home",))
 """One account only: nothing is tried another way."""
-SERVER_LIVES = LineAnswered("home", 1.0)
+SERVER_LIVES = ServerResponded("home", 1.0)
 """What a failure of the server's own is told after."""
 CALLED = CallArrived("in-1", "home", "201", "192.0.2.1:5060", trusted=True)
 
@@ -209,7 +209,7 @@ STAGES: dict[Phase, tuple[Event, ...]] = {
     Phase.TALKING: ANSWERED,
     Phase.WARNED: ANSWERED,
     Phase.CLOSING: (*ANSWERED, CallEnded("boot-1.1", 200, "OK")),
-    Phase.TESTING: (TrialWanted(TrialKind.TEST, "daily"),),
+    Phase.TESTING: (SoundCheckRequested(SoundCheckKind.TEST, "daily"),),
 }
 
 

@@ -8,19 +8,19 @@ import walked_visits
 from walked_visits import FORBIDDEN, RULES, checking
 from walking import Walk, many
 
-from intercom.core.commands import AnswerCall, HangUp, Kind, PlaceCall, SendDigits, SetStrike
+from intercom.core.commands import AnswerCall, HangUp, Kind, PlaceCall, SendDtmf, SetStrike
 from intercom.core.events import (
+    AudioDeviceOpened,
     ButtonPressed,
     CallAnswered,
     CallArrived,
-    CallAsked,
     CallProgressed,
-    CardOpened,
+    CallRequested,
     CodeChecked,
     DigitReceived,
+    SoundCheckKind,
+    SoundCheckRequested,
     TonePlayed,
-    TrialKind,
-    TrialWanted,
     VisitRestored,
 )
 from intercom.core.outputs import next_deadline, refuses, released, reminds
@@ -88,15 +88,15 @@ def test_a_press_ends_a_trial_in_the_same_step(walk: Walk) -> None:
 
 def test_every_trial_has_its_end_told_once(walk: Walk) -> None:
     """Who asked for one waits for its end; also when it was refused, or cut short by whatever."""
-    for way in chain(walk.moved, walk.on(TrialWanted)):
+    for way in chain(walk.moved, walk.on(SoundCheckRequested)):
         told = way.told(Kind.TRIAL_ENDED)
         refused = [fields for fields in told if fields["outcome"].startswith("refused")]
         began, ended = len(way.told(Kind.TRIAL_BEGAN)), len(told) - len(refused)
         was, is_now = way.before.trial is not None, way.after.trial is not None
 
         assert was + began == is_now + ended, way
-        if isinstance(way.event, TrialWanted):
-            meters = way.before.trial is not None and way.before.trial.kind is way.event.kind is TrialKind.LEVELS
+        if isinstance(way.event, SoundCheckRequested):
+            meters = way.before.trial is not None and way.before.trial.kind is way.event.kind is SoundCheckKind.LEVELS
             taken = began or way.after.due != way.before.due or meters
             assert len(refused) == (0 if taken else 1), way
         else:
@@ -109,7 +109,7 @@ def test_every_opening_of_the_card_is_told_with_its_reason(walk: Walk) -> None:
         told = [fields["reason"] for fields in way.told(Kind.CARD_OPENED)]
         if way.after.card_open and way.after.card_for != way.before.card_for:
             assert told == [way.after.card_for]
-        elif not (isinstance(way.event, CardOpened) and way.before.card_open):
+        elif not (isinstance(way.event, AudioDeviceOpened) and way.before.card_open):
             assert told == []
         if way.after.card_open:
             assert way.after.card_for
@@ -161,7 +161,7 @@ def test_keys_go_only_to_whom_the_configuration_gives_them(walk: Walk) -> None:
     sent = 0
     for way in walk.moved:
         for order in way.commands:
-            if isinstance(order, SendDigits):
+            if isinstance(order, SendDtmf):
                 sent += 1
                 assert way.before.visit is not None
                 (leg,) = (leg for leg in way.before.visit.legs if leg.name == order.leg)
@@ -234,9 +234,9 @@ def test_every_phase_but_idle_has_a_deadline(walk: Walk) -> None:
 
 def test_every_press_is_accepted_or_told_what_it_got_instead(walk: Walk) -> None:
     """Promise one, first half: exactly one of the two, at once."""
-    for way in chain(walk.moved, walk.on(ButtonPressed, CallAsked)):
+    for way in chain(walk.moved, walk.on(ButtonPressed, CallRequested)):
         told = len(way.told(Kind.PRESS_ACCEPTED)) + len(way.told(Kind.PRESS_ANSWERED))
-        assert told == (1 if isinstance(way.event, ButtonPressed | CallAsked) else 0)
+        assert told == (1 if isinstance(way.event, ButtonPressed | CallRequested) else 0)
 
 
 def test_every_visit_ends_with_exactly_one_outcome(walk: Walk) -> None:
@@ -294,8 +294,8 @@ def test_an_operator_s_call_is_no_visitor_s(walk: Walk) -> None:
         if mine and not isinstance(way.event, VisitRestored):
             assert way.after.untold.unanswered in ((), way.before.untold.unanswered), way
             assert len(way.after.untold.missed) <= len(way.before.untold.missed), way
-    for way in walk.on(CallAsked):
-        if isinstance(way.event, CallAsked) and way.event.target == FORBIDDEN:
+    for way in walk.on(CallRequested):
+        if isinstance(way.event, CallRequested) and way.event.target == FORBIDDEN:
             assert way.after == way.before
             assert way.told(Kind.PRESS_ANSWERED)
     assert ended > 0

@@ -10,20 +10,20 @@ import pytest
 from walking import Walk, Way, walk_on
 
 from intercom.core.codes import CARD
-from intercom.core.commands import CheckCode, KeepLedger, KeepPending, Kind
-from intercom.core.door_state import Keying, Ledger
+from intercom.core.commands import CheckCode, Kind, SaveLedger, SaveVisit
+from intercom.core.door_state import AccessLedger, CodeEntry
 from intercom.core.events import (
+    BadgeRead,
     ButtonPressed,
     CallAnswered,
     CallEnded,
-    CardRead,
     CodeChecked,
     DigitReceived,
     EngineStarted,
     Event,
-    KeyPressed,
+    KeypadDigit,
     LineUp,
-    ReleaseAsked,
+    ReleaseRequested,
     SensorChanged,
     StopRequested,
     TonePlayed,
@@ -79,8 +79,8 @@ def keying_events(state: State) -> list[Event]:
         always += [DigitReceived(TALKER, key, "RFC 4733") for key in "1#*"]
         always += [DigitReceived("stranger", "1", "RFC 4733"), CallEnded(TALKER, 200, "OK")]
     else:
-        always += [KeyPressed("door", key) for key in "1#*"]
-        always += [CardRead("door", "7")]
+        always += [KeypadDigit("door", key) for key in "1#*"]
+        always += [BadgeRead("door", "7")]
     for keying in state.keying:
         if keying.check is not None:
             always += [CodeChecked(keying.check, code) for code in ("family", "once", "")]
@@ -94,9 +94,9 @@ def sensor_events(state: State) -> list[Event]:
         return []
     return [
         *(SensorChanged(name, active) for name in SENSORS.sensors for active in (True, False)),
-        ReleaseAsked("front", "uid 0", hold=True),
-        ReleaseAsked("front", "uid 0", released=False),
-        ReleaseAsked("nowhere", "uid 0"),
+        ReleaseRequested("front", "uid 0", hold=True),
+        ReleaseRequested("front", "uid 0", released=False),
+        ReleaseRequested("nowhere", "uid 0"),
         StopRequested("SIGTERM"),
     ]
 
@@ -116,7 +116,7 @@ def kind(state: State, now: float) -> State | None:
         """What is over is over, however long ago."""
         return round(max(instant - now, 0.0), 3)
 
-    def keying(one: Keying) -> Keying:
+    def keying(one: CodeEntry) -> CodeEntry:
         return replace(one, check=one.check and 1, until=left(one.until), waiting=one.waiting,
                        refused_until=None if one.refused_until is None else 0.0)  # fmt: skip
 
@@ -183,8 +183,8 @@ def released(way: Way) -> bool:
 
 def kept_first(way: Way) -> bool:
     """Whether the ledger is written down before the world is touched."""
-    orders = [order for order in way.commands if not isinstance(order, KeepPending)]
-    return orders[0] == KeepLedger(Ledger(way.after.uses, way.after.tries))
+    orders = [order for order in way.commands if not isinstance(order, SaveVisit)]
+    return orders[0] == SaveLedger(AccessLedger(way.after.uses, way.after.tries))
 
 
 def test_the_walks_reach_something(keyed: Walk, sensed: Walk) -> None:
@@ -216,7 +216,7 @@ def test_a_comparison_begins_only_with_a_key_from_who_may(keyed: Walk) -> None:
         for order in way.commands:
             if not isinstance(order, CheckCode):
                 continue
-            assert isinstance(way.event, DigitReceived | KeyPressed | CardRead | CodeChecked)
+            assert isinstance(way.event, DigitReceived | KeypadDigit | BadgeRead | CodeChecked)
             (keying,) = (one for one in way.after.keying if one.check == order.check)
             what = What.CARDS if order.entry.startswith(CARD) else What.CODES
             accounts = [tries for tries in way.after.tries if (tries.name, tries.what) == (keying.source, what)]
@@ -294,7 +294,7 @@ def test_only_the_exit_button_or_an_operator_releases_without_a_code(sensed: Wal
     """And the exit button only when it is pressed: a level that is there from the start is no press."""
     for way in sensed.moved:
         if released(way):
-            if isinstance(way.event, ReleaseAsked):
+            if isinstance(way.event, ReleaseRequested):
                 assert way.event.released
                 continue
             (before,) = (wire for wire in way.before.sensors if wire.name == "exit front")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from intercom.core import acoustics, commands, events, snapshot
 from intercom.core.commands import Audio, PlayTone, SetAudio, Tone
-from intercom.core.events import CallArrived, CallEnded, EngineBeat, LineUp
+from intercom.core.events import CallArrived, CallEnded, EngineHeartbeat, LineUp
 from intercom.errors import WireError
 from intercom.ipc import protocol
 from intercom.ipc.protocol import LONGEST, EngineSettings, Lines, decode, encode
@@ -92,7 +92,7 @@ def test_a_line_reads_like_what_it_says() -> None:
 def test_a_line_is_dated_now_unless_told_otherwise() -> None:
     """The instant is when it happened, on the clock that both processes share."""
     before = time.monotonic()
-    at, _ = decode(encode(EngineBeat()))
+    at, _ = decode(encode(EngineHeartbeat()))
 
     assert before <= at <= time.monotonic()
 
@@ -119,18 +119,18 @@ RUBBISH = [
     b"null",
     b"[]",
     b"\xff\xfe",
-    b'[1, "EngineBeat"]',
-    b'[1, "EngineBeat", {}, 4]',
-    b'[1, "EngineBeat", {}',
-    b'[1, "EngineBeat", {"x": 1}]',
-    b'[1, "EngineBeat", []]',
-    b'[1, "EngineBeat", null]',
-    b'[1, "EngineBeat", "text"]',
-    b'["soon", "EngineBeat", {}]',
-    b'[null, "EngineBeat", {}]',
-    b"[1" + b"0" * 400 + b', "EngineBeat", {}]',
+    b'[1, "EngineHeartbeat"]',
+    b'[1, "EngineHeartbeat", {}, 4]',
+    b'[1, "EngineHeartbeat", {}',
+    b'[1, "EngineHeartbeat", {"x": 1}]',
+    b'[1, "EngineHeartbeat", []]',
+    b'[1, "EngineHeartbeat", null]',
+    b'[1, "EngineHeartbeat", "text"]',
+    b'["soon", "EngineHeartbeat", {}]',
+    b'[null, "EngineHeartbeat", {}]',
+    b"[1" + b"0" * 400 + b', "EngineHeartbeat", {}]',
     b'[1, "Visit", {}]',
-    b'[1, ["EngineBeat"], {}]',
+    b'[1, ["EngineHeartbeat"], {}]',
     b'[1, "CallSent", {}]',
     b'[1, "CallSent", {"leg": 5}]',
     b'[1, "CallEnded", {"leg": "a", "code": true, "reason": ""}]',
@@ -156,7 +156,7 @@ def test_what_encode_would_not_write_is_refused_in_one_way(line: bytes) -> None:
 def test_an_instant_that_is_none_is_refused(instant: float) -> None:
     """A deadline computed from it would never come, or never go."""
     with pytest.raises(WireError):
-        decode(encode(EngineBeat(), instant))
+        decode(encode(EngineHeartbeat(), instant))
 
 
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))

@@ -11,44 +11,44 @@ from typing import Any
 from walking import Walk, kept, left, walk_on
 
 from intercom.core.acoustics import Acoustics
-from intercom.core.door_state import Door, Keying
+from intercom.core.door_state import CodeEntry, Door
 from intercom.core.events import (
+    AudioDeviceClosed,
+    AudioDeviceLost,
+    AudioDeviceOpened,
     AudioFlowed,
     ButtonPressed,
     CallAnswered,
     CallArrived,
-    CallAsked,
     CallEnded,
     CallProgressed,
     CallRedirected,
+    CallRejected,
+    CallRequested,
     CallSent,
-    CallTurnedAway,
-    CardClosed,
-    CardLost,
-    CardOpened,
     CodeChecked,
     DigitReceived,
     EarlyMediaBegan,
-    EchoStays,
+    EchoPersisted,
     EngineLost,
     EngineStarted,
     Event,
-    HangUpAsked,
-    LineAnswered,
+    HangUpRequested,
     LineLost,
     LineUp,
+    MessageDelivered,
+    MessageReceived,
     NetworkChanged,
     Reconfigured,
+    ServerResponded,
+    SoundCheckKind,
+    SoundCheckRequested,
     SoundMeasured,
     StopRequested,
-    StrangersRefused,
     StreamMeasured,
     SweepHeard,
-    TextAnswered,
-    TextArrived,
     TonePlayed,
-    TrialKind,
-    TrialWanted,
+    UnknownSourcesDropped,
     VisitRestored,
 )
 from intercom.core.legs import names
@@ -151,7 +151,7 @@ def events(state: State, scene: Scene) -> list[Event]:
         # A comparison is over in a moment, and hardly meets the visit: only what may come before its answer and matter.
         over = any(keying.over for keying in state.keying)
         talker = "" if state.visit is None or over else state.visit.talker
-        meanwhile = [CallEnded(talker, 200, "OK"), EngineLost("crash"), HangUpAsked("uid 0")] if talker else []
+        meanwhile = [CallEnded(talker, 200, "OK"), EngineLost("crash"), HangUpRequested("uid 0")] if talker else []
         answers = [CodeChecked(keying.check or 0, code) for keying in checking(state) for code in ("family", "")]
         return [*answers, *meanwhile, StopRequested("SIGTERM")]
     legs = ["stranger"]
@@ -159,12 +159,12 @@ def events(state: State, scene: Scene) -> list[Event]:
         legs += names(state.visit)
     always: list[Event] = [
         *(ButtonPressed(button, "panel") for button in scene.rules.buttons),
-        HangUpAsked("uid 0"),
-        CallAsked("201", "uid 0"),
-        CallAsked(FORBIDDEN, "uid 0"),
+        HangUpRequested("uid 0"),
+        CallRequested("201", "uid 0"),
+        CallRequested(FORBIDDEN, "uid 0"),
         StopRequested("SIGTERM"),
-        TrialWanted(TrialKind.TEST, "daily"),
-        TrialWanted(TrialKind.LEVELS, "uid 0"),
+        SoundCheckRequested(SoundCheckKind.TEST, "daily"),
+        SoundCheckRequested(SoundCheckKind.LEVELS, "uid 0"),
         Reconfigured("uid 0", "calls"),
     ]
     if scene.crashes:
@@ -177,23 +177,23 @@ def events(state: State, scene: Scene) -> list[Event]:
         EngineLost("crash"),
         LineUp("home", 1.0, 300),
         LineLost("home", 403, "Forbidden"),
-        CardOpened("card"),
-        CardLost("gone"),
-        CardClosed(),
+        AudioDeviceOpened("card"),
+        AudioDeviceLost("gone"),
+        AudioDeviceClosed(),
         CallArrived("in", "home", "201", "127.0.0.20:5060", trusted=True),
         CallArrived("in", "home", "201", "127.0.0.66:5060", trusted=False),
         CallArrived("in", "home", "666", "127.0.0.20:5060", trusted=True),
-        CallTurnedAway("home", "666", "127.0.0.20:5060", 488, "not encrypted"),
-        StrangersRefused(3, "192.0.2.66", "INVITE"),
-        TextArrived("home", "201", "127.0.0.20:5060", trusted=True, text="status"),
-        TextAnswered("home", "201", 404),
+        CallRejected("home", "666", "127.0.0.20:5060", 488, "not encrypted"),
+        UnknownSourcesDropped(3, "192.0.2.66", "INVITE"),
+        MessageReceived("home", "201", "127.0.0.20:5060", trusted=True, text="status"),
+        MessageDelivered("home", "201", 404),
         SweepHeard(SILENT),
         TonePlayed("listening"),
         TonePlayed("closing"),
         TonePlayed("busy"),
     ]
     if scene.lines:
-        always += [LineLost("home", 408, "x", silent=True), LineAnswered("home", 1.0), NetworkChanged("eth0")]
+        always += [LineLost("home", 408, "x", silent=True), ServerResponded("home", 1.0), NetworkChanged("eth0")]
     for leg in legs:
         always += [CallSent(leg), CallProgressed(leg, 100), CallProgressed(leg, 180), EarlyMediaBegan(leg)]
         always += [
@@ -207,10 +207,10 @@ def events(state: State, scene: Scene) -> list[Event]:
         always += [DigitReceived(leg, key, "RFC 4733") for key in "1#"]
     talker = (state.visit and state.visit.talker) or "stranger"
     always += [StreamMeasured(talker, "opus", False, 100, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, "", "192.0.2.7:4000")]
-    return [*always, SoundMeasured(talker, True, False, None), EchoStays(talker, 3.0)]
+    return [*always, SoundMeasured(talker, True, False, None), EchoPersisted(talker, 3.0)]
 
 
-def checking(state: State) -> list[Keying]:
+def checking(state: State) -> list[CodeEntry]:
     """Entries that are being compared. Keys that come meanwhile only wait (test_walk_doors.py)."""
     return [keying for keying in state.keying if keying.check is not None]
 
@@ -236,7 +236,7 @@ _VISIT = kept(
     "patient_until",
 )
 _LEG = kept(Leg, "name", "target", "wanted", "method", "keyed_at", "silent_until")
-_KEYING = kept(Keying, "name", "visit", "source", "check", "until", "slips")
+_KEYING = kept(CodeEntry, "name", "visit", "source", "check", "until", "slips")
 _LINE = kept(
     Line, "tried_at", "refused", "resting",
     "since", "failed", "fault", "took_ms", "round_trip_ms", "retry_at", "probe_at", "probe_until", "silent_since",
@@ -288,7 +288,7 @@ def _visit(visit: Visit, now: float) -> Hashable:
     )
 
 
-ASKED = frozenset({ButtonPressed, CallAsked, CallAnswered, CallArrived, TrialWanted, VisitRestored})
+ASKED = frozenset({ButtonPressed, CallRequested, CallAnswered, CallArrived, SoundCheckRequested, VisitRestored})
 """What is judged even where nothing happens."""
 
 

@@ -20,11 +20,11 @@ if __name__ == "__main__" and "run" in sys.argv:
     # As the daemon itself does first of all; gpiozero is among what it reads meanwhile.
     from intercom.process import spawn_engine
 
-    spawn_engine.begin_first()
+    spawn_engine.prespawn()
 
 from intercom.process import import_trim
 
-with import_trim.known_pin_factories():  # as the daemon imports it
+with import_trim.fixed_pin_factories():  # as the daemon imports it
     from gpiozero import Device
 from gpiozero.pins.mock import MockFactory, MockPin, MockPWMPin
 

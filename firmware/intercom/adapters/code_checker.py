@@ -18,7 +18,7 @@ from intercom.local_time import first_at
 from intercom.security import code_hash
 
 
-class CodeBook:
+class CodeChecker:
     """All codes of the door."""
 
     def __init__(
@@ -33,7 +33,7 @@ class CodeBook:
         self._post, self._clock_known, self._now = post, clock_known, now
         self._expires = {code.key: code.expires for code in codes if code.expires is not None}
         self._plain: list[tuple[str, bytes]] = []
-        self._mills: dict[code_hash.Mill, list[tuple[str, code_hash.Hashed]]] = {}
+        self._mills: dict[code_hash.ScryptParams, list[tuple[str, code_hash.Hashed]]] = {}
         for code in codes:
             known = code_hash.parse(code.secret.reveal())
             if known is None:

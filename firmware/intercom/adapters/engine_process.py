@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from intercom.core.commands import EngineCommand, StopEngine
-from intercom.core.events import EngineBeat, EngineLost, EngineStarted, Event
+from intercom.core.events import EngineHeartbeat, EngineLost, EngineStarted, Event
 from intercom.errors import WireError
 from intercom.ipc import protocol
 from intercom.process import spawn_engine
@@ -30,7 +30,7 @@ PATIENCE_S = 2.0
 """How long a killed engine may take to be gone, at a reload."""
 
 
-class VoiceEngine:
+class EngineSupervisor:
     """An engine is running, or on its way."""
 
     def __init__(
@@ -87,7 +87,7 @@ class VoiceEngine:
         """
         left_s = PAUSES_S[min(young, len(PAUSES_S) - 1)]
         while left_s > 0 and not self._stopping:
-            self._post(EngineBeat(), None)
+            self._post(EngineHeartbeat(), None)
             await asyncio.sleep(min(left_s, BEAT_S))
             left_s -= BEAT_S
 
@@ -130,10 +130,10 @@ class VoiceEngine:
                 return str(error)
             except OSError:
                 return ""
-            if isinstance(event, EngineBeat | EngineStarted):
+            if isinstance(event, EngineHeartbeat | EngineStarted):
                 patience = self._silence_s
                 until = loop.time() + patience
-            if isinstance(event, EngineBeat):
+            if isinstance(event, EngineHeartbeat):
                 self.written = before + event.written
             if isinstance(event, EngineStarted):
                 self.versions = event.versions

@@ -20,7 +20,7 @@ from intercom.core.events import ButtonChanged, Event, SensorChanged
 from intercom.errors import HardwareError
 from intercom.process import import_trim
 
-with import_trim.known_pin_factories():
+with import_trim.fixed_pin_factories():
     import gpiozero
 
 BLINK_S = 0.2

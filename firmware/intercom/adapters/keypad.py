@@ -13,7 +13,7 @@ from threading import Thread
 import gpiozero
 
 from intercom.adapters.gpio import close_all, pin_number
-from intercom.core.events import CardRead, ConditionBegan, ConditionEnded, KeyPressed
+from intercom.core.events import BadgeRead, ConditionBegan, ConditionEnded, KeypadDigit
 from intercom.daemon.ports import Post
 from intercom.errors import HardwareError
 
@@ -137,7 +137,7 @@ class MatrixKeypad(_Watched):
                 break
             if len(down) == 1 and down != told:
                 told = down
-                self._post(KeyPressed(self._name, down))
+                self._post(KeypadDigit(self._name, down))
             self._tell_stuck(time.monotonic() - since > self._stuck_s, "a key is held down: stuck?")
         self._tell_stuck(False)
         if any(column.is_active for column in self._columns):
@@ -183,7 +183,7 @@ class WiegandReader(_Watched):
         self._tell_stuck(any(wire.is_active for wire in self._inputs), "a data wire is held low: stuck, or cut off?")
         told = decoded(bits) if len(bits) <= LONGEST else None
         if told is not None:
-            self._post(CardRead(self._name, told) if len(bits) > 8 else KeyPressed(self._name, told))
+            self._post(BadgeRead(self._name, told) if len(bits) > 8 else KeypadDigit(self._name, told))
 
     def _rest(self) -> None:
         """Listen to nothing for a moment: hum or a loose wire sends bits without end, and each would cost time."""

@@ -79,7 +79,7 @@ def _keypad(keypad: Keypad, post: Callable[..., None], stuck_s: float) -> Matrix
     return WiegandReader(keypad.key, keypad.data0, keypad.data1, post)
 
 
-class Wires:
+class ButtonPanel:
     """All parts at pins; they outlive daemons."""
 
     def __init__(self) -> None:
@@ -253,7 +253,7 @@ class Wires:
 class _Strike:
     """The strike of one door, or the place of one that cannot be had."""
 
-    def __init__(self, wires: Wires, name: str) -> None:
+    def __init__(self, wires: ButtonPanel, name: str) -> None:
         self._wires, self._name = wires, name
 
     def release(self) -> None:
@@ -269,7 +269,7 @@ class _Strike:
 class _Light:
     """The lamp, or the place of one."""
 
-    def __init__(self, wires: Wires) -> None:
+    def __init__(self, wires: ButtonPanel) -> None:
         self._wires = wires
 
     def show(self, lamp: Lamp) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 from intercom.adapters.monitors.host import Machine
 from intercom.adapters.monitors.network import Network
-from intercom.adapters.monitors.schedules import Profile, Profiles
-from intercom.adapters.monitors.self_test_timer import SelfTests
+from intercom.adapters.monitors.schedules import Profile, ScheduleMonitor
+from intercom.adapters.monitors.self_test_timer import SelfTestTimer
 from intercom.config import core_rules, validators
 from intercom.config.model import Config
 from intercom.core.events import ConditionBegan, ConditionEnded, Event, LineLost, NetworkChanged
@@ -36,7 +36,7 @@ def watchers(
 
     `listeners` hear every event that the door takes.
     """
-    self_tests = SelfTests(
+    self_tests = SelfTestTimer(
         post,
         folder / "tested",
         at_start=config.sound.test_at_start,
@@ -109,4 +109,4 @@ async def _profiles(config: Config, post: Post, machine: Machine) -> None:
         profile.key: Profile(profile.days, profile.start_minute, profile.end_minute, on_holidays[profile.holidays])
         for profile in config.profiles
     }
-    await Profiles(profiles, config.calendar.holidays, post, clock_known=machine.clock_known).run()
+    await ScheduleMonitor(profiles, config.calendar.holidays, post, clock_known=machine.clock_known).run()

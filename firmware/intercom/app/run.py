@@ -14,37 +14,37 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from intercom import paths
-from intercom.adapters.code_checker import CodeBook
-from intercom.adapters.engine_process import PAUSES_S, VoiceEngine
+from intercom.adapters.code_checker import CodeChecker
+from intercom.adapters.engine_process import PAUSES_S, EngineSupervisor
 from intercom.adapters.instance import instance
-from intercom.adapters.monitors.clock import WallClock
-from intercom.adapters.monitors.disk_writes import Writes
+from intercom.adapters.monitors.clock import HostClock
+from intercom.adapters.monitors.disk_writes import DiskWrites
 from intercom.adapters.monitors.host import Machine
-from intercom.adapters.storage.acoustic_reference import ReferenceFile
-from intercom.adapters.storage.crash_counter import YOUNG_S, Starts
+from intercom.adapters.storage.acoustic_reference import ReferenceStore
+from intercom.adapters.storage.crash_counter import YOUNG_S, CrashCounter
 from intercom.adapters.storage.evidence import Evidence
-from intercom.adapters.storage.ledger import LedgerFile
-from intercom.adapters.storage.sip_port import kept_port
+from intercom.adapters.storage.ledger import LedgerStore
+from intercom.adapters.storage.sip_port import persistent_sip_port
 from intercom.adapters.storage.strikes import Strike, note
-from intercom.adapters.storage.visit_history import Diary
-from intercom.adapters.storage.visit_snapshot import PendingFile, UntoldFile
+from intercom.adapters.storage.visit_history import VisitHistory
+from intercom.adapters.storage.visit_snapshot import SnapshotStore, UntoldFile
 from intercom.adapters.storage.writer import Storage
 from intercom.adapters.systemd.journal import Journal
 from intercom.adapters.systemd.notify import Notify
-from intercom.app.button_panel import Wires
+from intercom.app.button_panel import ButtonPanel
 from intercom.app.monitors import kept_up, watchers
 from intercom.app.signals import Signals
 from intercom.config import core_rules
 from intercom.control.api import Desk
 from intercom.control.house_api import HouseDesk
 from intercom.control.server import Control, refuse_second
-from intercom.control.sound_api import SoundDesk
+from intercom.control.sound_api import SoundApi
 from intercom.core.events import ConditionBegan, ConditionEnded, TimePassed, UntoldFound, VisitRestored
 from intercom.core.snapshot import NOTHING
-from intercom.daemon.reconfigure import Changing, Configured, LastConfiguration, at_start
+from intercom.daemon.reconfigure import ActiveConfig, ConfigSwitcher, LastConfiguration, at_start
 from intercom.daemon.shell import Daemon, Ports
 from intercom.errors import HardwareError, IntercomError
-from intercom.security.hardening import lock_memory_in
+from intercom.security.hardening import disable_core_dumps
 
 MANY_STARTS = 3
 RESTS_S = (0.0, 0.0, 1.0, 2.0, 5.0, 10.0, 20.0)
@@ -69,14 +69,14 @@ def run(config_path: Path, socket_path: Path) -> int:
     Raises ConfigError or HardwareError when it cannot be a door at all. Who starts it again at once is slowed down.
     """
     refuse_second(socket_path)
-    lock_memory_in()
-    signals, wires = Signals(), Wires()
+    disable_core_dumps()
+    signals, wires = Signals(), ButtonPanel()
     folder = socket_path.parent
     try:
         configured = at_start(config_path, paths.state_folder(folder))
         reason = _run(configured, wires, signals, socket_path)
     except IntercomError:
-        signals.rest(RESTS_S[min(Starts(folder / "starts").begin(RESTS_S), len(RESTS_S) - 1)])
+        signals.rest(RESTS_S[min(CrashCounter(folder / "starts").begin(RESTS_S), len(RESTS_S) - 1)])
         raise
     finally:
         wires.close()
@@ -86,7 +86,7 @@ def run(config_path: Path, socket_path: Path) -> int:
     return 1 if reason else 0
 
 
-def _run(configured: Configured, wires: Wires, signals: Signals, socket_path: Path) -> str:
+def _run(configured: ActiveConfig, wires: ButtonPanel, signals: Signals, socket_path: Path) -> str:
     """Be one door after another, as long as another configuration is wanted; return why it ended."""
     was, anew = None, False
     while True:
@@ -109,33 +109,33 @@ def _run(configured: Configured, wires: Wires, signals: Signals, socket_path: Pa
 
 
 async def _serve(
-    configured: Configured, wires: Wires, signals: Signals, socket_path: Path, *, anew: bool, strict: bool
+    configured: ActiveConfig, wires: ButtonPanel, signals: Signals, socket_path: Path, *, anew: bool, strict: bool
 ) -> str:
     loop = asyncio.get_running_loop()
     folder, config = socket_path.parent, configured.config
     state = paths.state_folder(folder)
     ledger_file = state / "codes"
-    earlier = LedgerFile(ledger_file).load()
+    earlier = LedgerStore(ledger_file).load()
     daemon = Daemon(core_rules.rules(config, random.random), os.urandom(3).hex(), loop, earlier)
     storage = Storage(daemon.post)
-    ledger = LedgerFile(ledger_file, storage=storage)
-    starts = Starts(folder / "starts", storage)
-    port = kept_port(state, config.network.bind, storage)
+    ledger = LedgerStore(ledger_file, storage=storage)
+    starts = CrashCounter(folder / "starts", storage)
+    port = persistent_sip_port(state, config.network.bind, storage)
     settings = core_rules.with_keys(core_rules.engine_settings(config, port, instance()))
     # A folder of its own: the engine may read it, and nothing else of ours.
     played = folder / "played"
     with contextlib.suppress(OSError):
         played.mkdir(mode=0o700, exist_ok=True)
     settings = replace(settings, played=str(played))
-    voice = VoiceEngine(settings, daemon.post, young=_young(starts, daemon))
-    writes = Writes(lambda: voice.written)
-    wall = WallClock(stamp=state / "clock")
+    voice = EngineSupervisor(settings, daemon.post, young=_young(starts, daemon))
+    writes = DiskWrites(lambda: voice.written)
+    wall = HostClock(stamp=state / "clock")
     machine = Machine(daemon.post, state_folder=state, wall=wall, writes=writes, storage=storage)
-    diary = Diary(state / "visits", storage=storage)
+    diary = VisitHistory(state / "visits", storage=storage)
     evidence = Evidence(state)
     daemon.watchers.append(evidence.record)
-    desk = Desk(daemon, voice, configured, machine.readings, SoundDesk(daemon, voice, played), diary, evidence)
-    changing = Changing(configured, daemon)
+    desk = Desk(daemon, voice, configured, machine.readings, SoundApi(daemon, voice, played), diary, evidence)
+    changing = ConfigSwitcher(configured, daemon)
     control = Control(socket_path, desk.answer)
     with contextlib.ExitStack() as closing:
         signals.serve(lambda number: _signalled(number, configured, daemon, desk))
@@ -149,18 +149,18 @@ async def _serve(
         _closed_with(closing, ledger)
         _closed_with(closing, diary)
         _closed_with(closing, evidence)
-        book = _closed_with(closing, CodeBook(config.codes, daemon.post, clock_known=wall.known))
+        book = _closed_with(closing, CodeChecker(config.codes, daemon.post, clock_known=wall.known))
         closing.callback(control.close)
         await control.start()
         await _open_to_the_house(closing, desk, configured.path.with_name(paths.HOUSE.name), socket_path)
-        pending = PendingFile(folder / "pending")
+        pending = SnapshotStore(folder / "pending")
         letters = UntoldFile(state / "texts")
         if (untold := letters.load()) != NOTHING:
             daemon.post(UntoldFound(untold))
         if (left := pending.load()) is not None:
             daemon.post(VisitRestored(left))
         changing.begin(anew=anew)
-        reference = ReferenceFile(state / "acoustics", storage=storage)
+        reference = ReferenceStore(state / "acoustics", storage=storage)
         if (known := reference.load()) is not None:
             daemon.post(known)
         storage.probe(state)
@@ -208,7 +208,7 @@ async def _open_to_the_house(closing: contextlib.ExitStack, desk: Desk, settings
         closing.callback(house.close)
 
 
-async def _await_files(configured: Configured, daemon: Daemon) -> None:
+async def _await_files(configured: ActiveConfig, daemon: Daemon) -> None:
     """Have the configuration taken up anew when something is there that it did without."""
     while True:
         await asyncio.sleep(PARTS_S)
@@ -216,7 +216,7 @@ async def _await_files(configured: Configured, daemon: Daemon) -> None:
             daemon.post(TimePassed())
 
 
-def _signalled(number: signal.Signals, configured: Configured, daemon: Daemon, desk: Desk) -> None:
+def _signalled(number: signal.Signals, configured: ActiveConfig, daemon: Daemon, desk: Desk) -> None:
     """Do what a signal asks for. An end is an end, even if another configuration was wanted."""
     if number is signal.SIGHUP:
         desk.reload(number.name)
@@ -225,7 +225,7 @@ def _signalled(number: signal.Signals, configured: Configured, daemon: Daemon, d
         daemon.stop(number.name)
 
 
-def _young(starts: Starts, daemon: Daemon) -> int:
+def _young(starts: CrashCounter, daemon: Daemon) -> int:
     """Count the daemons before this one that died young, and tell when they are many."""
     young = starts.begin(PAUSES_S)
     if young >= MANY_STARTS:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from intercom import __version__, sip_address
 from intercom.config import redirect_policy, validators
-from intercom.config.model import Account, Code, Config, Sounds, is_direct
+from intercom.config.model import Account, Code, Config, Sounds, is_direct_ip
 from intercom.core.commands import Tone
 from intercom.core.rules import CodeRule, Rules, Sensor, SensorKind
 from intercom.core.snapshot import Stage
@@ -203,7 +203,7 @@ def _direct(config: Config) -> frozenset[str]:
     targets = [target for button in config.buttons for target in button.targets]
     texted = (config.calls.text_missed_to, config.calls.text_unanswered_to)
     everybody = (*targets, *texted, *map(config.address, texted))
-    return frozenset(target for target in everybody if is_direct(config.address(target), servers))
+    return frozenset(target for target in everybody if is_direct_ip(config.address(target), servers))
 
 
 def _nobodys_account(config: Config) -> tuple[AccountSettings, ...]:
@@ -226,7 +226,7 @@ def _account(account: Account, name: str) -> AccountSettings:
         name=account.key,
         id_uri=f'"{shown}" <sip:{account.user}@{account.server}>',
         registrar_uri=f"sip:{account.server}{transport}" if account.register else "",
-        user=account.logs_in_as,
+        user=account.auth_user_name,
         password=account.password.reveal(),
         proxy_uri=f"sip:{account.proxy}{transport};lr" if account.proxy else "",
         transport=account.transport,

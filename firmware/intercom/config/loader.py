@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from intercom import limits, sip_address
 from intercom.config import gpio_pins, sections, validators
-from intercom.config.model import Code, Config, is_direct
-from intercom.config.secrets import Vault
+from intercom.config.model import Code, Config, is_direct_ip
+from intercom.config.secrets import SecretReader
 from intercom.config.toml_section import Problems, Section, show
 from intercom.errors import ConfigError
 from intercom.security import code_hash
@@ -71,7 +71,7 @@ def parse(
     what does not work without it is left out.
     """
     problems = Problems(str(path), lenient=lenient)
-    vault = Vault(path.parent, environ, in_service=in_service)
+    vault = SecretReader(path.parent, environ, in_service=in_service)
     try:
         config = _config(Section("", document, problems), problems, vault)
         _check(config, problems)
@@ -87,7 +87,7 @@ def parse(
     return replace(config, warnings=tuple(problems.warnings), missing=tuple(sorted(problems.missing.items())))
 
 
-def _config(top: Section, problems: Problems, vault: Vault) -> Config:
+def _config(top: Section, problems: Problems, vault: SecretReader) -> Config:
     """Read every section, and close it, so that keys nobody knows are found."""
     name = top.text("name", sections.default(Config, "name"), validators.NAME, validators.is_name)
     named = {
@@ -154,7 +154,7 @@ def _does_without(config: Config) -> bool:
     """Whether nobody whom the door calls or texts is behind an account's server."""
     calls = [target for button in config.buttons for target in button.targets]
     texts = [text for text in (config.calls.text_missed_to, config.calls.text_unanswered_to) if text]
-    return bool(calls) and all(is_direct(config.address(target), ()) for target in calls + texts)
+    return bool(calls) and all(is_direct_ip(config.address(target), ()) for target in calls + texts)
 
 
 def _check_pins(config: Config, problems: Problems) -> None:

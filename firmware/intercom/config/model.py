@@ -130,7 +130,7 @@ class Account:
     """What to log in with where that is not the user: providers' logins, 3CX's authentication IDs; empty: the user."""
 
     @property
-    def logs_in_as(self) -> str:
+    def auth_user_name(self) -> str:
         """The name that goes with the password."""
         return self.login or self.user
 
@@ -454,7 +454,7 @@ class Config:
 _USUAL_PORTS = {0, 5060, 5061}
 
 
-def is_direct(target: str, servers: Collection[str]) -> bool:
+def is_direct_ip(target: str, servers: Collection[str]) -> bool:
     """Whether a target is called straight at its IP address, past the accounts' `servers`.
 
     A host name never is: nobody can tell from it whether it leads to one of the servers.

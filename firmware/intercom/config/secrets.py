@@ -18,7 +18,7 @@ LARGEST = 4096
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
-class Vault:
+class SecretReader:
     """Fetches secrets, and warns about those that everybody on this machine can read."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str], *, in_service: bool) -> None:

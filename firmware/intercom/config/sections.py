@@ -41,7 +41,7 @@ from intercom.config.model import (
     Transport,
     Trust,
 )
-from intercom.config.secrets import Vault
+from intercom.config.secrets import SecretReader
 from intercom.config.toml_section import Section
 from intercom.errors import SoundFileError
 
@@ -51,7 +51,7 @@ EASY = 6
 """Codes with fewer digits are guessed by hand."""
 
 
-def account(key: str, section: Section, vault: Vault) -> Account:
+def account(key: str, section: Section, vault: SecretReader) -> Account:
     """Read `[accounts.KEY]`."""
     password = vault.fetch(section, "password", validators.PASSWORD, validators.is_password, needed=False)
     if password.reveal() == CHANGE_ME:
@@ -133,7 +133,7 @@ def _warn_of_trust(account: Account, section: Section) -> None:
         warn(f"{title} trust", 'nobody can call or text: without a registration only trust = "address" lets anybody in')
 
 
-def contact(key: str, section: Section, vault: Vault) -> Contact:
+def contact(key: str, section: Section, vault: SecretReader) -> Contact:
     """Read `[contacts.KEY]`."""
     return Contact(
         key=key,
@@ -264,7 +264,7 @@ def _pins(section: Section, key: str, counts: tuple[int, ...]) -> tuple[str, ...
     return ()
 
 
-def code(key: str, section: Section, vault: Vault, doors: tuple[Door, ...], profiles: tuple[str, ...]) -> Code:
+def code(key: str, section: Section, vault: SecretReader, doors: tuple[Door, ...], profiles: tuple[str, ...]) -> Code:
     """Read `[codes.KEY]`, which releases some of `doors`; `profiles` are keys."""
     secret = vault.fetch(section, "secret", validators.CODE, validators.is_secret, needed=True)
     text = secret.reveal()

@@ -10,35 +10,35 @@ from pathlib import Path
 from typing import Any
 
 from intercom import __version__
-from intercom.adapters.engine_process import VoiceEngine
+from intercom.adapters.engine_process import EngineSupervisor
 from intercom.adapters.storage.evidence import Evidence
-from intercom.adapters.storage.visit_history import Diary
+from intercom.adapters.storage.visit_history import VisitHistory
 from intercom.adapters.systemd.records import sentence
 from intercom.config import validators
 from intercom.config.diff import differing, flatten
 from intercom.control.server import Peer
-from intercom.control.sound_api import SoundDesk
-from intercom.control.trace_api import TraceDesk
+from intercom.control.sound_api import SoundApi
+from intercom.control.trace_api import TraceApi
 from intercom.core import plan
 from intercom.core.commands import Kind, Report
 from intercom.core.events import (
     ButtonPressed,
-    CallAsked,
+    CallRequested,
     ConditionBegan,
     ConditionEnded,
     Event,
-    HangUpAsked,
-    LevelsMeasured,
-    ReleaseAsked,
+    HangUpRequested,
+    LoudnessMeasured,
+    ReleaseRequested,
+    SoundCheckKind,
     TimePassed,
-    TrialKind,
     UnlockAsked,
 )
 from intercom.core.outputs import conditions, levels, line_up
 from intercom.core.rules import Rules
 from intercom.core.state import State
 from intercom.core.words import DIRECT, OPERATOR
-from intercom.daemon.reconfigure import LONGEST_TRIAL_S, Configured
+from intercom.daemon.reconfigure import LONGEST_TRIAL_S, ActiveConfig
 from intercom.daemon.shell import Daemon
 from intercom.errors import ConfigError
 
@@ -59,11 +59,11 @@ class Desk:
     def __init__(
         self,
         daemon: Daemon,
-        voice: VoiceEngine,
-        configured: Configured,
+        voice: EngineSupervisor,
+        configured: ActiveConfig,
         readings: Callable[[], Mapping[str, float | str]] = dict,
-        sound: SoundDesk | None = None,
-        diary: Diary | None = None,
+        sound: SoundApi | None = None,
+        diary: VisitHistory | None = None,
         evidence: Evidence | None = None,
     ) -> None:
         """Watch the daemon's records from now on. `readings` reads the machine's sensors (`Machine.readings`).
@@ -72,7 +72,7 @@ class Desk:
         """
         self._daemon, self._voice, self._configured, self._readings = daemon, voice, configured, readings
         self._sound = sound
-        self._trace = TraceDesk(daemon)
+        self._trace = TraceApi(daemon)
         self._began = time.monotonic()
         self._diary = diary
         self._evidence = evidence
@@ -153,7 +153,7 @@ class Desk:
             name = doors[0]
         if name not in doors:
             return {"ok": False, "error": f"no door {name!r}, there is {', '.join(doors) or 'none'}"}
-        self._daemon.take(ReleaseAsked(name, by, released, hold), time.monotonic())
+        self._daemon.take(ReleaseRequested(name, by, released, hold), time.monotonic())
         now = time.monotonic()
         return {"ok": True, "door": next(one for one in _doors(self._daemon, now) if one["door"] == name)}
 
@@ -162,14 +162,14 @@ class Desk:
             return {"ok": False, "error": f"{target!r} cannot be called; give {validators.TARGETS}"}
         told: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._pressed.append((OPERATOR, told))
-        self._daemon.post(CallAsked(target, by))
+        self._daemon.post(CallRequested(target, by))
         return {"ok": True, **await told}
 
     def _hang_up(self, by: str) -> Answer:
         visit = self._daemon.state.visit
         if visit is None or visit.outcome is not None:
             return {"ok": False, "error": "nobody is at the door"}
-        self._daemon.post(HangUpAsked(by))
+        self._daemon.post(HangUpRequested(by))
         return {"ok": True, "visit": visit.id}
 
     def _unlock(self, source: str, by: str) -> Answer:
@@ -219,7 +219,7 @@ class Desk:
 
     def _hear(self, event: Event) -> None:
         """See how loud a conversation is."""
-        if isinstance(event, LevelsMeasured) and self._daemon.state.visit is not None:
+        if isinstance(event, LoudnessMeasured) and self._daemon.state.visit is not None:
             self._levels = {"microphone_db": event.microphone_db, "loudspeaker_db": event.loudspeaker_db}
             _wake(self._listening)
 
@@ -250,7 +250,7 @@ class Desk:
                 if not waiting[1].done():
                     got = report.fields.get("got", "new")
                     waiting[1].set_result({"visit": report.fields.get("visit", ""), "got": got})
-        elif report.kind is Kind.TRIAL_ENDED and report.fields["trial"] == TrialKind.TEST:
+        elif report.kind is Kind.TRIAL_ENDED and report.fields["trial"] == SoundCheckKind.TEST:
             self._self_test = {"at": time.time(), "outcome": report.fields["outcome"], "by": report.fields["by"]}
         elif report.kind is Kind.VISIT_ENDED:
             record = {**report.fields, "at": time.time()}
@@ -313,7 +313,7 @@ def _wake(waiting: list[asyncio.Future[None]]) -> None:
 def _through(button: str, state: State, rules: Rules) -> str:
     """Return the account through which a press would ring now; empty when it would ring nobody."""
     line = line_up(state)
-    left = plan.from_callable(plan.stages(button, rules, state.profiles), rules, line)
+    left = plan.first_reachable(plan.stages(button, rules, state.profiles), rules, line)
     if not left:
         return ""
     needs_line = any(target not in rules.direct for target in plan.callable_now(left[0], rules, line))

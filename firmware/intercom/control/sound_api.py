@@ -9,8 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from intercom.core.acoustics import BANDS_HZ, Acoustics
-from intercom.core.commands import Kind, ListCards, Report, Tone
-from intercom.core.events import CardsFound, Event, LevelsMeasured, SweepHeard, TrialKind, TrialWanted
+from intercom.core.commands import Kind, ListAudioDevices, Report, Tone
+from intercom.core.events import (
+    AudioDevicesListed,
+    Event,
+    LoudnessMeasured,
+    SoundCheckKind,
+    SoundCheckRequested,
+    SweepHeard,
+)
 from intercom.daemon.ports import Voice
 from intercom.daemon.shell import Daemon
 
@@ -21,7 +28,7 @@ LARGEST = 2 << 20
 CARDS_S = 5.0
 
 
-class SoundDesk:
+class SoundApi:
     """Answers what `intercom audio` asks."""
 
     def __init__(self, daemon: Daemon, voice: Voice, folder: Path) -> None:
@@ -39,7 +46,7 @@ class SoundDesk:
         """Answer one request; what cannot be done says why in "error"."""
         match request:
             case {"do": "audio-test", "reference": bool(reference)}:
-                return await self._test(TrialKind.REFERENCE if reference else TrialKind.TEST, by)
+                return await self._test(SoundCheckKind.REFERENCE if reference else SoundCheckKind.TEST, by)
             case {"do": "audio-levels"}:
                 return await self._meter(by)
             case {"do": "audio-cards"}:
@@ -49,10 +56,10 @@ class SoundDesk:
             case {"do": "audio-play", "tone": str(tone)}:
                 if tone and tone not in list(Tone):
                     return _refused(f"no tone {tone!r}, there is {', '.join(Tone)}")
-                return await self._try(TrialKind.PLAY, by, f"tone {tone}" if tone else f"file {self._sent}")
+                return await self._try(SoundCheckKind.PLAY, by, f"tone {tone}" if tone else f"file {self._sent}")
         return _refused(f"no such request: {request.get('do')!r}")
 
-    async def _test(self, kind: TrialKind, by: str) -> Answer:
+    async def _test(self, kind: SoundCheckKind, by: str) -> Answer:
         before = self._daemon.state.reference
         answer = await self._try(kind, by)
         heard = self._heard
@@ -60,25 +67,25 @@ class SoundDesk:
             answer |= {"bands_hz": BANDS_HZ, "heard": asdict(heard), "reference": asdict(before) if before else None}
         return answer
 
-    async def _try(self, kind: TrialKind, by: str, sound: str = "") -> Answer:
+    async def _try(self, kind: SoundCheckKind, by: str, sound: str = "") -> Answer:
         """Have something tried, and wait for its end: a self test may wait for a visit to end."""
         ended: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._ends.append((kind.value, by, ended))
         self._heard = None
-        self._daemon.post(TrialWanted(kind, by, sound))
+        self._daemon.post(SoundCheckRequested(kind, by, sound))
         return await ended
 
     async def _meter(self, by: str) -> Answer:
         """Have the meter run on, and return what it shows next."""
         shown: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._levels.append(shown)
-        self._daemon.post(TrialWanted(TrialKind.LEVELS, by))
+        self._daemon.post(SoundCheckRequested(SoundCheckKind.LEVELS, by))
         return await shown
 
     async def _survey(self) -> Answer:
         found: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._cards.append(found)
-        self._voice.send(ListCards())
+        self._voice.send(ListAudioDevices())
         try:
             return await asyncio.wait_for(found, CARDS_S)
         except TimeoutError:
@@ -103,23 +110,23 @@ class SoundDesk:
             return
         kind, by, outcome = (str(report.fields[name]) for name in ("trial", "by", "outcome"))
         refused = outcome.startswith("refused: ")
-        if outcome.startswith("cut short by a visit") and kind not in (TrialKind.PLAY, TrialKind.LEVELS):
+        if outcome.startswith("cut short by a visit") and kind not in (SoundCheckKind.PLAY, SoundCheckKind.LEVELS):
             return  # it is made up for
         answer = _refused(outcome.removeprefix("refused: ")) if refused else {"ok": True, "outcome": outcome}
         for waiting in [entry for entry in self._ends if entry[:2] == (kind, by)]:
             self._ends.remove(waiting)
             _give(waiting[2], answer)
-        if kind == TrialKind.LEVELS:
+        if kind == SoundCheckKind.LEVELS:
             self._give_all(self._levels, answer if refused else _refused(outcome))
 
     def _hear(self, event: Event) -> None:
         match event:
             case SweepHeard(heard):
                 self._heard = heard
-            case LevelsMeasured(microphone_db, loudspeaker_db):
+            case LoudnessMeasured(microphone_db, loudspeaker_db):
                 shown = {"ok": True, "microphone_db": microphone_db, "loudspeaker_db": loudspeaker_db}
                 self._give_all(self._levels, shown)
-            case CardsFound(cards, in_use):
+            case AudioDevicesListed(cards, in_use):
                 self._give_all(self._cards, {"ok": True, "cards": [asdict(card) for card in cards], "in_use": in_use})
 
     @staticmethod

@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 from intercom.core.commands import Kind, Report
-from intercom.core.events import Event, SipSeen, TraceWanted
+from intercom.core.events import Event, SipMessageTraced, TraceRequested
 from intercom.daemon.shell import Daemon
 
 Answer = dict[str, Any]
@@ -23,7 +23,7 @@ GONE_S = 10.0
 """Who has not read for so long is gone, and the trace is over."""
 
 
-class TraceDesk:
+class TraceApi:
     """Answers what `intercom trace` asks."""
 
     def __init__(self, daemon: Daemon) -> None:
@@ -46,7 +46,7 @@ class TraceDesk:
             case {"do": "trace-read"}:
                 return await self._read()
             case {"do": "trace-end"}:
-                self._daemon.take(TraceWanted(by, 0.0), time.monotonic())
+                self._daemon.take(TraceRequested(by, 0.0), time.monotonic())
                 return {"ok": True}
         return _refused(f"no such request: {request.get('do')!r}")
 
@@ -55,7 +55,7 @@ class TraceDesk:
             return _refused(f"{other.by} traces already")
         self._seen.clear()
         self._outcome = ""
-        self._daemon.take(TraceWanted(by, for_s), time.monotonic())
+        self._daemon.take(TraceRequested(by, for_s), time.monotonic())
         if self._daemon.state.trace is None:
             return _refused("the intercom is stopping")
         self._expect_reader()
@@ -91,10 +91,10 @@ class TraceDesk:
 
     def _nobody_reads(self) -> None:
         if not self._over():
-            self._daemon.take(TraceWanted("nobody, who reads it no more", 0.0), time.monotonic())
+            self._daemon.take(TraceRequested("nobody, who reads it no more", 0.0), time.monotonic())
 
     def _hear(self, event: Event) -> None:
-        if isinstance(event, SipSeen) and not self._over():
+        if isinstance(event, SipMessageTraced) and not self._over():
             self._seen.append(
                 {
                     "at": event.at,

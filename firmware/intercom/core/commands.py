@@ -9,7 +9,7 @@ from dataclasses import field
 from enum import StrEnum
 
 from intercom.core.acoustics import Acoustics
-from intercom.core.door_state import Ledger
+from intercom.core.door_state import AccessLedger
 from intercom.core.fast_dataclass import dataclass
 from intercom.core.snapshot import Pending, Press, Untold
 
@@ -63,7 +63,7 @@ class Audio:
     half_duplex: bool = False
     """Whether only one side is heard at a time: in a room whose echo cannot be taken out."""
     trial: str = ""
-    """What the sound is tried for, with nobody there: a `TrialKind`."""
+    """What the sound is tried for, with nobody there: a `SoundCheckKind`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +105,14 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Ask the account's server whether it lives, with OPTIONS; `LineAnswered` follows, or nothing."""
+    """Ask the account's server whether it lives, with OPTIONS; `ServerResponded` follows, or nothing."""
 
     account: str
 
 
 @dataclass(frozen=True, slots=True)
 class Knock:
-    """See whether anything is there again, at any of these addresses; `LineAnswered` follows, or nothing."""
+    """See whether anything is there again, at any of these addresses; `ServerResponded` follows, or nothing."""
 
     account: str
     servers: tuple[str, ...]
@@ -120,7 +120,7 @@ class Knock:
 
 
 @dataclass(frozen=True, slots=True)
-class UseServer:
+class SelectServer:
     """Send everything of `account` to this address from now on, whatever its name says."""
 
     account: str
@@ -131,19 +131,19 @@ class UseServer:
 
 
 @dataclass(frozen=True, slots=True)
-class RefreshNetwork:
+class RebindTransports:
     """The machine's addresses are others now: bind anew."""
 
 
 @dataclass(frozen=True, slots=True)
-class AskToConfirm:
+class RequestConfirmation:
     """Play the leg that just answered a sign to press 1, over and over, until it is connected or gone."""
 
     leg: str
 
 
 @dataclass(frozen=True, slots=True)
-class SendDigits:
+class SendDtmf:
     """Press keys on a leg that answered, one after the other; `w` is a pause of half a second."""
 
     leg: str
@@ -151,8 +151,8 @@ class SendDigits:
 
 
 @dataclass(frozen=True, slots=True)
-class SendText:
-    """Send a MESSAGE (RFC 3428) to `target` through `account`; `TextAnswered` follows."""
+class SendMessage:
+    """Send a MESSAGE (RFC 3428) to `target` through `account`; `MessageDelivered` follows."""
 
     account: str
     target: str
@@ -162,7 +162,7 @@ class SendText:
 
 
 @dataclass(frozen=True, slots=True)
-class TellOutage:
+class NotifyOutage:
     """Tell an extension which presses reached nobody, and between which instants; the shell knows the hours."""
 
     account: str
@@ -174,11 +174,11 @@ class TellOutage:
     """Not later than the first of the presses; of an earlier boot where that is."""
     ended_at: float
     number: int = 0
-    """Comes back with the answer, as that of `SendText`."""
+    """Comes back with the answer, as that of `SendMessage`."""
 
 
 @dataclass(frozen=True, slots=True)
-class TellUnanswered:
+class NotifyUnanswered:
     """Tell an extension that somebody rang and nobody came; the shell knows the hour."""
 
     account: str
@@ -190,7 +190,7 @@ class TellUnanswered:
 
 
 @dataclass(frozen=True, slots=True)
-class KeepPending:
+class SaveVisit:
     """Note the visit where the next daemon finds it, before anything else happens to it; None when it is over."""
 
     pending: Pending | None
@@ -213,10 +213,10 @@ class CheckCode:
 
 
 @dataclass(frozen=True, slots=True)
-class KeepLedger:
+class SaveLedger:
     """Note uses of codes and lock-outs where they survive a loss of power."""
 
-    ledger: Ledger
+    ledger: AccessLedger
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +244,12 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
-class ListCards:
-    """Say which sound cards there are, and what they can do; `CardsFound` follows."""
+class ListAudioDevices:
+    """Say which sound cards there are, and what they can do; `AudioDevicesListed` follows."""
 
 
 @dataclass(frozen=True, slots=True)
-class KeepReference:
+class SaveReference:
     """Keep a measurement for later ones to be compared with."""
 
     heard: Acoustics
@@ -264,7 +264,7 @@ class SetAudio:
 
 @dataclass(frozen=True, slots=True)
 class SetTrace:
-    """Tell what is sent and received as SIP from now on (`SipSeen`), or no more."""
+    """Tell what is sent and received as SIP from now on (`SipMessageTraced`), or no more."""
 
     on: bool
 
@@ -375,12 +375,12 @@ class Exit:
 
 
 Command = (
-    PlaceCall | AnswerCall | HangUp | Register | Probe | Knock | UseServer | RefreshNetwork | AskToConfirm
-    | SendDigits | SendText | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus | KeepPending
-    | KeepUntold | KeepLedger | CheckCode | TellOutage | TellUnanswered | Report | Exit | PlayFile | Sweep
-    | ListCards | KeepReference | SetTrace
+    PlaceCall | AnswerCall | HangUp | Register | Probe | Knock | SelectServer | RebindTransports | RequestConfirmation
+    | SendDtmf | SendMessage | StopEngine | PlayTone | SetAudio | SetStrike | SetLamp | SetStatus | SaveVisit
+    | KeepUntold | SaveLedger | CheckCode | NotifyOutage | NotifyUnanswered | Report | Exit | PlayFile | Sweep
+    | ListAudioDevices | SaveReference | SetTrace
 )  # fmt: skip
 EngineCommand = (
-    PlaceCall | AnswerCall | HangUp | Register | Probe | Knock | UseServer | RefreshNetwork | AskToConfirm
-    | SendDigits | SendText | StopEngine | PlayTone | SetAudio | PlayFile | Sweep | ListCards | SetTrace
+    PlaceCall | AnswerCall | HangUp | Register | Probe | Knock | SelectServer | RebindTransports | RequestConfirmation
+    | SendDtmf | SendMessage | StopEngine | PlayTone | SetAudio | PlayFile | Sweep | ListAudioDevices | SetTrace
 )  # fmt: skip

@@ -10,7 +10,7 @@ from intercom.core.state import State, Visit
 
 
 @dataclass(slots=True)
-class Turn:
+class StepContext:
     """The only mutable thing in the core; it lives for one `step` and never leaves it."""
 
     state: State

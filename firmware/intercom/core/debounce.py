@@ -8,14 +8,14 @@ has had it without a change for `debounce_s`; it is dated to its first edge, so 
 from dataclasses import replace
 
 from intercom.core import sensors, visit
-from intercom.core.context import Turn
+from intercom.core.context import StepContext
 from intercom.core.door_state import Wire
 from intercom.core.rules import SensorKind
 
 _FIELDS = ("buttons", "sensors")
 
 
-def changed(turn: Turn, field: str, name: str, *, active: bool) -> None:
+def changed(turn: StepContext, field: str, name: str, *, active: bool) -> None:
     """An edge came on one of the `field` ("buttons", "sensors"): wait until the wire holds still."""
     # Both edges of a press may lie in the inbox before the alarm between them rings: their dates decide.
     time_passed(turn)
@@ -30,7 +30,7 @@ def changed(turn: Turn, field: str, name: str, *, active: bool) -> None:
     turn.put(field, replace(wire, level=active, since=since, settles_at=settles_at, stuck_at=stuck_at))
 
 
-def time_passed(turn: Turn) -> None:
+def time_passed(turn: StepContext) -> None:
     """Take what has held still long enough."""
     for field in _FIELDS:
         for wire in getattr(turn.state, field):
@@ -40,7 +40,7 @@ def time_passed(turn: Turn) -> None:
                 turn.put(field, replace(wire, stuck=True, stuck_at=None))
 
 
-def _settled(turn: Turn, field: str, wire: Wire) -> None:
+def _settled(turn: StepContext, field: str, wire: Wire) -> None:
     """Take a level that has held still. What can be held down is stuck when it is held for `stuck_s`."""
     news = wire.level != wire.active
     settled = replace(wire, active=wire.level, settles_at=None)
@@ -57,7 +57,7 @@ def _settled(turn: Turn, field: str, wire: Wire) -> None:
         visit.pressed(turn, wire.name, "panel", edge_at=wire.since)
 
 
-def _can_stick(turn: Turn, field: str, wire: Wire) -> bool:
+def _can_stick(turn: StepContext, field: str, wire: Wire) -> bool:
     """Whether it is wrong in itself that a wire is active for long: doors may stand open."""
     sensor = turn.rules.sensors.get(wire.name) if field == "sensors" else None
     return sensor is None or sensor.kind is SensorKind.EXIT

@@ -51,7 +51,7 @@ class Wire:
 
 
 @dataclass(frozen=True, slots=True)
-class Keying:
+class CodeEntry:
     """One source of digits: the phone that talks, or a keypad at the door."""
 
     name: str
@@ -83,7 +83,7 @@ class Keying:
 
 
 @dataclass(frozen=True, slots=True)
-class Tries:
+class FailedAttempts:
     """What a source has keyed in vain, and until when nobody listens to it for that; see guessing.py.
 
     Instants are CLOCK_MONOTONIC.
@@ -110,15 +110,15 @@ class Tries:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class AccessLedger:
     """What has to survive even a loss of power: how often codes were used, and what was keyed in vain."""
 
     uses: tuple[tuple[str, int], ...] = ()
     """Mark of a secret -> how often it has released a door; only of codes that may not do so for ever."""
-    tries: tuple[Tries, ...] = ()
+    tries: tuple[FailedAttempts, ...] = ()
 
 
-BLANK = Ledger()
+EMPTY_LEDGER = AccessLedger()
 """Of a door that is new."""
 
 
@@ -132,7 +132,7 @@ def conditions(doors: tuple[Door, ...], sensors: tuple[Wire, ...], tampers: froz
     return wrong | {f"contact {name}": f"closed through {UNOPENED} releases: stuck?" for name in doubted}
 
 
-def guesses(tries: tuple[Tries, ...]) -> dict[str, str]:
+def guesses(tries: tuple[FailedAttempts, ...]) -> dict[str, str]:
     """Return who guesses: name of the condition -> detail."""
     return {f"{one.what.value} from {one.name}": "somebody guesses" for one in tries if one.guessing_until is not None}
 

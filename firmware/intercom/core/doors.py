@@ -8,13 +8,13 @@
 from dataclasses import replace
 
 from intercom.core.commands import Kind, PlayTone, Tone
-from intercom.core.context import Turn
+from intercom.core.context import StepContext
 from intercom.core.door_state import Door
 
 EXIT_BUTTON = "exit button"
 
 
-def release(turn: Turn, name: str, *, hold: bool = False, visit: str = "", **told: str) -> bool:
+def release(turn: StepContext, name: str, *, hold: bool = False, visit: str = "", **told: str) -> bool:
     """Release a door for its pulse, or until it is locked again: then for `hold_s` at most. Return whether it is."""
     door = find(turn, name)
     # Whoever wants out while another configuration is taken up shall not wait for it.
@@ -34,7 +34,7 @@ def release(turn: Turn, name: str, *, hold: bool = False, visit: str = "", **tol
     return True
 
 
-def asked(turn: Turn, name: str, by: str, *, released: bool, hold: bool) -> None:
+def asked(turn: StepContext, name: str, by: str, *, released: bool, hold: bool) -> None:
     """Do what an operator on this machine asks for."""
     door = find(turn, name)
     if door is None:
@@ -45,27 +45,27 @@ def asked(turn: Turn, name: str, by: str, *, released: bool, hold: bool) -> None
         lock(turn, door, by=by)
 
 
-def time_passed(turn: Turn) -> None:
+def time_passed(turn: StepContext) -> None:
     """Lock what was released long enough."""
     for door in turn.state.doors:
         if door.released_until is not None and turn.now >= door.released_until:
             lock(turn, door)
 
 
-def lock_all(turn: Turn) -> None:
+def lock_all(turn: StepContext) -> None:
     """Lock every door now."""
     for door in turn.state.doors:
         if door.released_until is not None:
             lock(turn, door)
 
 
-def lock(turn: Turn, door: Door, **told: str) -> None:
+def lock(turn: StepContext, door: Door, **told: str) -> None:
     """Lock a door that is released."""
     lasted_s = round(turn.now - door.released_at, 3)
     turn.tell(Kind.DOOR_LOCKED, door=door.name, visit=door.visit, lasted_s=lasted_s, **told)
     turn.put("doors", replace(door, released_until=None, holding=False, locked_at=turn.now))
 
 
-def find(turn: Turn, name: str) -> Door | None:
+def find(turn: StepContext, name: str) -> Door | None:
     """Return the door of that name."""
     return next((door for door in turn.state.doors if door.name == name), None)

@@ -11,14 +11,14 @@ from dataclasses import replace
 from intercom.core import legs, messages, outage, plan
 from intercom.core import outcome as visit_outcome
 from intercom.core.commands import AnswerCall, HangUp, PlayTone, Tone
-from intercom.core.context import Turn
+from intercom.core.context import StepContext
 from intercom.core.line import press_waits
 from intercom.core.outputs import line_up
 from intercom.core.transitions import NEXT, OUTCOME_TONES, PHASES, Phase, Signal
 from intercom.core.words import DIRECT
 
 
-def go(turn: Turn, signal: Signal) -> None:
+def go(turn: StepContext, signal: Signal) -> None:
     """Follow the table, and do what entering the new phase asks for. A signal without a row changes nothing."""
     left = turn.state.phase
     entered = NEXT[left].get(signal)
@@ -39,7 +39,7 @@ def go(turn: Turn, signal: Signal) -> None:
         _ON_ENTER[entered](turn)
 
 
-def _count_talk(turn: Turn, left: Phase, entered: Phase) -> None:
+def _count_talk(turn: StepContext, left: Phase, entered: Phase) -> None:
     """Note that somebody talked, and for how long: a visit may hold two conversations, the second one called back."""
     began, ended = (PHASES[entered].talk, PHASES[left].talk) if left is not entered else (False, False)
     if began and not ended:
@@ -49,7 +49,7 @@ def _count_talk(turn: Turn, left: Phase, entered: Phase) -> None:
         turn.set_visit(talked_s=(turn.visit.talked_s or 0.0) + lasted, talks_since=None)
 
 
-def _enter_waiting(turn: Turn) -> None:
+def _enter_waiting(turn: StepContext) -> None:
     until = turn.visit.patient_until or turn.visit.phase_until
     turn.set_visit(phase_until=until, patient_until=until)
     press_waits(turn)
@@ -57,16 +57,16 @@ def _enter_waiting(turn: Turn) -> None:
         turn.order(PlayTone(Tone.NO_LINE))
 
 
-def _lasts(turn: Turn, phase: Phase) -> float:
+def _lasts(turn: StepContext, phase: Phase) -> float:
     """Return how long a phase may last."""
     lasts = PHASES[phase].lasts
     assert lasts is not None  # only IDLE has no end, and it has no visit
     return lasts(turn.rules)
 
 
-def _enter_dialling(turn: Turn) -> None:
+def _enter_dialling(turn: StepContext) -> None:
     line = line_up(turn.state)
-    stages = plan.from_callable(turn.visit.stages, turn.rules, line)
+    stages = plan.first_reachable(turn.visit.stages, turn.rules, line)
     first = not turn.visit.dialled
     most = turn.now + stages[0].ring_s + turn.rules.patience_s
     turn.set_visit(
@@ -82,27 +82,27 @@ def _enter_dialling(turn: Turn) -> None:
         turn.order(PlayTone(Tone.CHIME))
 
 
-def _enter_announcing(turn: Turn) -> None:
+def _enter_announcing(turn: StepContext) -> None:
     turn.order(PlayTone(Tone.LISTENING))
 
 
-def _enter_answering(turn: Turn) -> None:
+def _enter_answering(turn: StepContext) -> None:
     if turn.visit.incoming is not None:
         turn.order(AnswerCall(turn.visit.incoming.name))
 
 
-def _enter_talking(turn: Turn) -> None:
+def _enter_talking(turn: StepContext) -> None:
     talker = turn.visit.talker
     turn.order(*(HangUp(leg.name, elsewhere=True) for leg in turn.visit.legs if leg.name != talker))
     stays = tuple(replace(leg, moved=False) for leg in turn.visit.legs if leg.name == talker)
     turn.set_visit(legs=stays, early="", patient_until=None)
 
 
-def _enter_warned(turn: Turn) -> None:
+def _enter_warned(turn: StepContext) -> None:
     turn.order(PlayTone(Tone.WARNING))
 
 
-_ON_ENTER: Mapping[Phase, Callable[[Turn], None]] = {
+_ON_ENTER: Mapping[Phase, Callable[[StepContext], None]] = {
     Phase.WAITING: _enter_waiting,
     Phase.DIALLING: _enter_dialling,
     Phase.ANNOUNCING: _enter_announcing,
@@ -112,7 +112,7 @@ _ON_ENTER: Mapping[Phase, Callable[[Turn], None]] = {
 }
 
 
-def _enter_closing(turn: Turn, left: Phase, signal: Signal) -> None:
+def _enter_closing(turn: StepContext, left: Phase, signal: Signal) -> None:
     outcome = visit_outcome.outcome(turn.visit, left, signal)
     visit_outcome.tell(turn, outcome, signal)
     turn.order(*(HangUp(name) for name in legs.names(turn.visit)))

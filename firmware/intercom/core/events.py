@@ -44,7 +44,7 @@ class SensorChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyPressed:
+class KeypadDigit:
     """A key of a keypad at the door: 0-9, * or #."""
 
     keypad: str
@@ -52,7 +52,7 @@ class KeyPressed:
 
 
 @dataclass(frozen=True, slots=True)
-class CardRead:
+class BadgeRead:
     """A card was held before a reader at the door."""
 
     keypad: str
@@ -71,7 +71,7 @@ class CodeChecked:
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseAsked:
+class ReleaseRequested:
     """An operator on this machine wants a door released, or locked again."""
 
     door: str
@@ -106,14 +106,14 @@ class UnlockAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class HangUpAsked:
+class HangUpRequested:
     """An operator on this machine wants the visit to end."""
 
     by: str
 
 
 @dataclass(frozen=True, slots=True)
-class CallAsked:
+class CallRequested:
     """An operator on this machine wants somebody to be called from the door."""
 
     target: str
@@ -189,7 +189,7 @@ class EngineLost:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineBeat:
+class EngineHeartbeat:
     """The voice engine's loop went round. It feeds the watchdog and changes nothing."""
 
     written: int = 0
@@ -221,7 +221,7 @@ class LineLost:
 
 
 @dataclass(frozen=True, slots=True)
-class LineAnswered:
+class ServerResponded:
     """The account's server answered an OPTIONS, or let us connect: it lives (RFC 3261 section 11)."""
 
     account: str
@@ -231,7 +231,7 @@ class LineAnswered:
 
 
 @dataclass(frozen=True, slots=True)
-class TextAnswered:
+class MessageDelivered:
     """A MESSAGE got its final answer (RFC 3428)."""
 
     account: str
@@ -249,7 +249,7 @@ class UntoldFound:
 
 
 @dataclass(frozen=True, slots=True)
-class TextArrived:
+class MessageReceived:
     """Somebody sent the door a MESSAGE (RFC 3428)."""
 
     account: str
@@ -345,7 +345,7 @@ class CallArrived:
 
 
 @dataclass(frozen=True, slots=True)
-class CallTurnedAway:
+class CallRejected:
     """Somebody called the door, and the call was refused for what it offered, before anybody was asked."""
 
     account: str
@@ -358,7 +358,7 @@ class CallTurnedAway:
 
 
 @dataclass(frozen=True, slots=True)
-class StrangersRefused:
+class UnknownSourcesDropped:
     """Nobody whom an account knows sent SIP to the door, and got no answer. Told once an hour at most."""
 
     count: int
@@ -453,7 +453,7 @@ class SoundMeasured:
 
 
 @dataclass(frozen=True, slots=True)
-class EchoStays:
+class EchoPersisted:
     """The far end has heard itself for three seconds: this room's echo cannot be taken out."""
 
     leg: str
@@ -462,26 +462,26 @@ class EchoStays:
 
 
 @dataclass(frozen=True, slots=True)
-class CardOpened:
+class AudioDeviceOpened:
     """The sound card runs, and is the clock of all audio from here on."""
 
     card: str
 
 
 @dataclass(frozen=True, slots=True)
-class CardClosed:
+class AudioDeviceClosed:
     """The sound card is closed: no microphone is open."""
 
 
 @dataclass(frozen=True, slots=True)
-class CardLost:
+class AudioDeviceLost:
     """The sound card could not be opened, or died. A silent clock keeps calls alive meanwhile."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class TraceWanted:
+class TraceRequested:
     """An operator on this machine wants to see the SIP of the next visit, or of the one under way."""
 
     by: str
@@ -491,7 +491,7 @@ class TraceWanted:
 
 
 @dataclass(frozen=True, slots=True)
-class SipSeen:
+class SipMessageTraced:
     """A SIP message went out or came in while it is traced. It changes nothing."""
 
     at: float
@@ -506,7 +506,7 @@ class SipSeen:
     """Without anything secret; one character for each byte."""
 
 
-class TrialKind(StrEnum):
+class SoundCheckKind(StrEnum):
     """What the sound is tried for."""
 
     TEST = "self test"
@@ -517,10 +517,10 @@ class TrialKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class TrialWanted:
+class SoundCheckRequested:
     """The hour has come, or an operator asks, to try the sound."""
 
-    kind: TrialKind
+    kind: SoundCheckKind
     by: str
     """"start", "daily", or who asked over the control socket ("uid 0")."""
     sound: str = ""
@@ -535,7 +535,7 @@ class SweepHeard:
 
 
 @dataclass(frozen=True, slots=True)
-class LevelsMeasured:
+class LoudnessMeasured:
     """How loud it was in dBFS (a full-scale sine is -3). It changes nothing.
 
     In a trial it is the last tenth of a second, in a conversation the last second.
@@ -546,7 +546,7 @@ class LevelsMeasured:
 
 
 @dataclass(frozen=True, slots=True)
-class CardFound:
+class AudioDevice:
     """A sound card, as the configuration would name it."""
 
     name: str
@@ -560,10 +560,10 @@ class CardFound:
 
 
 @dataclass(frozen=True, slots=True)
-class CardsFound:
+class AudioDevicesListed:
     """The sound cards that there are. It changes nothing."""
 
-    cards: tuple[CardFound, ...]
+    cards: tuple[AudioDevice, ...]
     in_use: bool
     """Whether the door had its card open, so that none was tried."""
 
@@ -583,13 +583,15 @@ class TonePlayed:
 
 
 Event = (
-    ButtonChanged | ButtonPressed | SensorChanged | KeyPressed | CardRead | CodeChecked | ReleaseAsked
-    | VisitRestored | UntoldFound | Reconfigured | HangUpAsked | CallAsked | UnlockAsked
+    ButtonChanged | ButtonPressed | SensorChanged | KeypadDigit | BadgeRead | CodeChecked | ReleaseRequested
+    | VisitRestored | UntoldFound | Reconfigured | HangUpRequested | CallRequested | UnlockAsked
     | ProfilesChanged | ConditionBegan | ConditionEnded | NetworkChanged
-    | ServersFound | LineAnswered | TextAnswered | TextArrived | TimePassed | StopRequested | EngineStarted
-    | EngineLost | EngineBeat | LineUp
+    | ServersFound | ServerResponded | MessageDelivered | MessageReceived | TimePassed | StopRequested | EngineStarted
+    | EngineLost | EngineHeartbeat | LineUp
     | LineLost | CallSent | CallProgressed | EarlyMediaBegan | EarlyMediaEnded | CallAnswered | CallEnded
-    | CallRedirected | CallArrived | CallTurnedAway | DigitReceived | KeysUnread | StrangersRefused
-    | AudioFlowed | StreamMeasured | SoundMeasured | EchoStays | CardOpened | CardClosed | CardLost | TonePlayed
-    | TrialWanted | SweepHeard | LevelsMeasured | ReferenceFound | CardsFound | TraceWanted | SipSeen
+    | CallRedirected | CallArrived | CallRejected | DigitReceived | KeysUnread | UnknownSourcesDropped
+    | AudioFlowed | StreamMeasured | SoundMeasured | EchoPersisted | AudioDeviceOpened | AudioDeviceClosed
+    | AudioDeviceLost | TonePlayed
+    | SoundCheckRequested | SweepHeard | LoudnessMeasured | ReferenceFound | AudioDevicesListed
+    | TraceRequested | SipMessageTraced
 )  # fmt: skip

@@ -13,7 +13,7 @@ takes nothing from who has the other. With many codes each guess is worth more, 
 
 from dataclasses import replace
 
-from intercom.core.door_state import Tries
+from intercom.core.door_state import FailedAttempts
 from intercom.core.rules import Budget, Rules, What
 from intercom.core.sources import is_keypad
 
@@ -32,7 +32,7 @@ def budgets(rules: Rules, source: str, what: What) -> tuple[Budget, ...]:
     return quick + slow
 
 
-def charged(rules: Rules, tries: Tries, now: float) -> Tries:
+def charged(rules: Rules, tries: FailedAttempts, now: float) -> FailedAttempts:
     """Return the account of a source after one more wrong entry."""
     purses = budgets(rules, tries.name, tries.what)
     whole = _filled(tries.whole_at, len(purses))
@@ -45,7 +45,7 @@ def charged(rules: Rules, tries: Tries, now: float) -> Tries:
                    guessing_until=calm_at if guesses else None)  # fmt: skip
 
 
-def forgiven(rules: Rules, tries: Tries, slips: int, now: float) -> Tries:
+def forgiven(rules: Rules, tries: FailedAttempts, slips: int, now: float) -> FailedAttempts:
     """Return the account of a source that put some slips right at once, as far as its allowance for that goes.
 
     Somebody who has a code of his own could guess at others meanwhile: so there is an allowance.
@@ -63,7 +63,7 @@ def forgiven(rules: Rules, tries: Tries, slips: int, now: float) -> Tries:
     return replace(tries, whole_at=whole, noticed=noticed, slipped=slipped, locked_until=heard_at)
 
 
-def left(rules: Rules, tries: Tries, now: float) -> int:
+def left(rules: Rules, tries: FailedAttempts, now: float) -> int:
     """Return how many more wrong entries a source may give at once."""
     purses = budgets(rules, tries.name, tries.what)
     spent = [
@@ -73,7 +73,7 @@ def left(rules: Rules, tries: Tries, now: float) -> int:
     return max(0, min(int(purse.most - used + 1e-6) for used, purse in zip(spent, purses, strict=True)))
 
 
-def time_passed(tries: tuple[Tries, ...], now: float) -> tuple[Tries, ...]:
+def time_passed(tries: tuple[FailedAttempts, ...], now: float) -> tuple[FailedAttempts, ...]:
     """Return the accounts that still mean something; those that are calm again no longer tell of guesses."""
     calmed = (
         replace(one, guessing_until=None) if one.guessing_until is not None and now >= one.guessing_until else one

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from intercom.core import plan
 from intercom.core.commands import HangUp, PlaceCall
-from intercom.core.context import Turn
+from intercom.core.context import StepContext
 from intercom.core.events import IN_BAND
 from intercom.core.line import doubt
 from intercom.core.outputs import line_up
-from intercom.core.state import Incoming, Leg, LinePhase, Unheard, Visit
+from intercom.core.state import Incoming, Leg, LinePhase, SilentTarget, Visit
 from intercom.core.transitions import Phase
 from intercom.core.words import DIRECT
 
@@ -17,14 +17,14 @@ DEAF_CALLS = 3
 """A target is not called deaf for fewer calls than this."""
 
 
-def find(turn: Turn, name: str) -> Leg | None:
+def find(turn: StepContext, name: str) -> Leg | None:
     """Return the leg of that name that this visit placed, or None for one that is not (or no longer) its own."""
     if turn.state.visit is None:
         return None
     return next((leg for leg in turn.visit.legs if leg.name == name), None)
 
 
-def incoming(turn: Turn, name: str) -> Incoming | None:
+def incoming(turn: StepContext, name: str) -> Incoming | None:
     """Return the call of that name that came in and that this visit is about, or None."""
     call = turn.state.visit.incoming if turn.state.visit is not None else None
     return call if call is not None and call.name == name else None
@@ -35,7 +35,7 @@ def names(visit: Visit) -> tuple[str, ...]:
     return (*(leg.name for leg in visit.legs), *([visit.incoming.name] if visit.incoming is not None else []))
 
 
-def put(turn: Turn, leg: Leg) -> None:
+def put(turn: StepContext, leg: Leg) -> None:
     """Put a leg that has changed in its place; a phone that rings is something that the visit has been through."""
     rings = any(other.name == leg.name and leg.rang and not other.rang for other in turn.visit.legs)
     turn.set_visit(legs=tuple(leg if other.name == leg.name else other for other in turn.visit.legs))
@@ -44,7 +44,9 @@ def put(turn: Turn, leg: Leg) -> None:
         give_time(turn)
 
 
-def place(turn: Turn, target: str, account: str, *, sent: Leg | None = None, others: tuple[str, ...] = ()) -> bool:
+def place(
+    turn: StepContext, target: str, account: str, *, sent: Leg | None = None, others: tuple[str, ...] = ()
+) -> bool:
     """Call a target by one way; return whether that is allowed. This is the only place where a number is dialled.
 
     `sent` is the leg that a server sent on to `target`: then it is an address of that server's, and no word of the
@@ -70,7 +72,7 @@ def place(turn: Turn, target: str, account: str, *, sent: Leg | None = None, oth
     return True
 
 
-def give_time(turn: Turn) -> None:
+def give_time(turn: StepContext) -> None:
     """Let the stage last until a call that was placed now, or that begins to ring now, has had its whole time.
 
     So whoever is called by the third way rings as long as by the first; `patience_s` at most is spent on ways.
@@ -81,7 +83,7 @@ def give_time(turn: Turn) -> None:
     turn.set_visit(phase_until=max(visit.phase_until or until, until))
 
 
-def try_another_way(turn: Turn, leg: Leg) -> bool:
+def retry_via_other_account(turn: StepContext, leg: Leg) -> bool:
     """Call a leg's target through the next account that is up and was not tried; return whether there was one."""
     if leg.account == DIRECT:
         return False
@@ -90,7 +92,7 @@ def try_another_way(turn: Turn, leg: Leg) -> bool:
     return any((number, way) not in turn.visit.tried and place(turn, leg.planned, way) for way in ways)
 
 
-def time_passed(turn: Turn) -> None:
+def time_passed(turn: StepContext) -> None:
     """Pass over each leg whose own server has said nothing for too long, and have that server asked whether it lives.
 
     A leg for which there is no other way stays.
@@ -99,18 +101,18 @@ def time_passed(turn: Turn) -> None:
         if leg.silent_until is not None and turn.now >= leg.silent_until:
             put(turn, replace(leg, silent_until=None))
             doubt(turn, leg.account)
-            pass_over(turn, leg, only_if_another=True)
+            abandon(turn, leg, only_if_another=True)
 
 
-def pass_over(turn: Turn, leg: Leg, *, only_if_another: bool = False) -> None:
+def abandon(turn: StepContext, leg: Leg, *, only_if_another: bool = False) -> None:
     """Give up a leg whose server says nothing, and call its target another way."""
-    if leg.progressed or (not try_another_way(turn, leg) and only_if_another):
+    if leg.progressed or (not retry_via_other_account(turn, leg) and only_if_another):
         return
     turn.order(HangUp(leg.name))
     failed(turn, leg, 408)
 
 
-def failed(turn: Turn, leg: Leg, code: int) -> None:
+def failed(turn: StepContext, leg: Leg, code: int) -> None:
     """Take a leg out that nobody answered, and keep how it ended for the outcome."""
     visit = turn.visit
     turn.set_visit(
@@ -120,37 +122,37 @@ def failed(turn: Turn, leg: Leg, code: int) -> None:
     )
 
 
-def network_changed(turn: Turn) -> None:
+def network_changed(turn: StepContext) -> None:
     """Note that PJSIP may give up whoever is rung, for no fault of the phone: an old address carried the call."""
     if turn.state.phase in (Phase.DIALLING, Phase.RINGING):
         turn.set_visit(legs=tuple(replace(leg, moved=True) for leg in turn.visit.legs))
 
 
-def heard(turn: Turn, target: str) -> None:
+def heard(turn: StepContext, target: str) -> None:
     """A target rang: it is not deaf."""
     turn.set(unheard=tuple(entry for entry in turn.state.unheard if entry.target != target))
 
 
-def unheard(turn: Turn, target: str) -> None:
+def unheard(turn: StepContext, target: str) -> None:
     """A target was called and did not ring; after days of that it is reported."""
     if line_up(turn.state) is None or target not in plan.planned(turn.rules):
         return  # that says nothing about the target, or it is none of the configuration's
     known = next((entry for entry in turn.state.unheard if entry.target == target), None)
     if known is None:
-        turn.set(unheard=(*turn.state.unheard, Unheard(target, turn.now)))
+        turn.set(unheard=(*turn.state.unheard, SilentTarget(target, turn.now)))
         return
     deaf = known.deaf or (known.calls + 1 >= DEAF_CALLS and turn.now - known.since >= turn.rules.deaf_s)
     longer = replace(known, calls=min(known.calls + 1, DEAF_CALLS), deaf=deaf)
     turn.set(unheard=tuple(longer if entry is known else entry for entry in turn.state.unheard))
 
 
-def reconfigured(turn: Turn) -> None:
+def reconfigured(turn: StepContext) -> None:
     """Forget about targets that the configuration does not name any more."""
     named = plan.planned(turn.rules)
     turn.set(unheard=tuple(entry for entry in turn.state.unheard if entry.target in named))
 
 
-def counts(turn: Turn, leg: str, method: str) -> bool:
+def counts(turn: StepContext, leg: str, method: str) -> bool:
     """Whether a key counts that came by this method: some phones send each key in two ways (RFC 4733 and INFO).
 
     A leg has one way at a time, and another one counts only when that has been silent for `keyed_twice_s`: so each

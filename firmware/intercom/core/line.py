@@ -13,9 +13,9 @@ has, and registered with the moment anything is there.
 from dataclasses import replace
 
 from intercom.core import outage
-from intercom.core.commands import Kind, Knock, Probe, RefreshNetwork, Register, UseServer
-from intercom.core.context import Turn
-from intercom.core.events import LineAnswered, LineLost, LineUp
+from intercom.core.commands import Kind, Knock, Probe, RebindTransports, Register, SelectServer
+from intercom.core.context import StepContext
+from intercom.core.events import LineLost, LineUp, ServerResponded
 from intercom.core.state import Line, LinePhase
 
 UNWANTED = frozenset({401, 403, 404, 407})
@@ -28,7 +28,7 @@ _ONLY = ""
 """Stands in `Line.resting` for the server of a line that has only one."""
 
 
-def engine_started(turn: Turn) -> None:
+def engine_started(turn: StepContext) -> None:
     """Register everything with a voice engine that knows nothing yet."""
     for line in turn.state.lines:
         if line.servers:
@@ -36,7 +36,7 @@ def engine_started(turn: Turn) -> None:
         _try(turn, line)
 
 
-def engine_lost(turn: Turn) -> None:
+def engine_lost(turn: StepContext) -> None:
     """All registrations died with the engine; the next one starts them again, so nothing is retried meanwhile."""
     for line in turn.state.lines:
         turn.put(
@@ -46,7 +46,7 @@ def engine_lost(turn: Turn) -> None:
     outage.began(turn)
 
 
-def up(turn: Turn, event: LineUp) -> None:
+def up(turn: StepContext, event: LineUp) -> None:
     """A registration stands. Renewals are no news."""
     line = _line(turn, event.account)
     if line is None:
@@ -76,7 +76,7 @@ def up(turn: Turn, event: LineUp) -> None:
     turn.set(down_since=None)
 
 
-def lost(turn: Turn, event: LineLost) -> None:
+def lost(turn: StepContext, event: LineLost) -> None:
     """A registration failed: say why, go on to the next server, and try again after a while."""
     line = _line(turn, event.account)
     if line is None:
@@ -107,13 +107,13 @@ def lost(turn: Turn, event: LineLost) -> None:
     outage.began(turn)
 
 
-def _wait_s(turn: Turn, line: Line, code: int) -> float:
+def _wait_s(turn: StepContext, line: Line, code: int) -> float:
     """Return how long to wait after a failure, by what the server said."""
     waits, tried = (turn.rules.refused_s, line.refused) if code in REFUSED else (turn.rules.retry_s, line.failed)
     return waits[min(tried, len(waits) - 1)]
 
 
-def _resting(turn: Turn, line: Line, retry_after_s: float) -> tuple[tuple[str, float], ...]:
+def _resting(turn: StepContext, line: Line, retry_after_s: float) -> tuple[tuple[str, float], ...]:
     """Return who wants to be left alone, the server that failed just now among them when it asked for it."""
     resting = {server: until for server, until in line.resting if until > turn.now}
     if retry_after_s > 0:
@@ -135,7 +135,7 @@ def _rests_until(line: Line, place: int, resting: tuple[tuple[str, float], ...])
     return dict(resting).get(line.servers[place] if line.servers else _ONLY, float("-inf"))
 
 
-def press_waits(turn: Turn) -> None:
+def press_waits(turn: StepContext) -> None:
     """A visitor waits for a line: credentials that were refused are tried at once, if they were not just now."""
     for line in turn.state.lines:
         lately = line.tried_at is not None and turn.now < line.tried_at + turn.rules.refused_press_s
@@ -143,7 +143,7 @@ def press_waits(turn: Turn) -> None:
             _try(turn, line)
 
 
-def answered(turn: Turn, event: LineAnswered) -> bool:
+def answered(turn: StepContext, event: ServerResponded) -> bool:
     """The server lives; ask again after a while. Return whether a line that is up had been asked for it."""
     line = _line(turn, event.account)
     if line is None:
@@ -162,7 +162,7 @@ def answered(turn: Turn, event: LineAnswered) -> bool:
     return True
 
 
-def _is_back(turn: Turn, line: Line, server: str) -> None:
+def _is_back(turn: StepContext, line: Line, server: str) -> None:
     """Register with a server that was silent. Should it refuse, the waits are short ones again."""
     if line.servers and server not in line.servers:
         return
@@ -175,7 +175,7 @@ def _is_back(turn: Turn, line: Line, server: str) -> None:
     turn.put("lines", replace(line, silent_since=None, knock_at=None))
 
 
-def servers_found(turn: Turn, account: str, servers: tuple[str, ...]) -> None:
+def servers_found(turn: StepContext, account: str, servers: tuple[str, ...]) -> None:
     """A name leads here now. A server that is still among them stays in use; a line that is down tries at once."""
     line = _line(turn, account)
     if line is None or not servers:
@@ -190,24 +190,24 @@ def servers_found(turn: Turn, account: str, servers: tuple[str, ...]) -> None:
         _try(turn, line)
 
 
-def network_changed(turn: Turn) -> None:
+def network_changed(turn: StepContext) -> None:
     """The network is back, or another one: whatever was known of the lines is old."""
     if not turn.state.engine_up:
         return
-    turn.order(RefreshNetwork())
+    turn.order(RebindTransports())
     for line in turn.state.lines:
         fresh = replace(line, failed=0, refused=0, resting=(), silent_since=None)
         _try(turn, replace(fresh, moving=line.phase is LinePhase.UP))
 
 
-def refused(turn: Turn, account: str) -> None:
+def refused(turn: StepContext, account: str) -> None:
     """Our password was not good enough for a call: register at once, to know whether the line stands at all."""
     line = _line(turn, account)
     if line is not None and line.phase is LinePhase.UP:
         _try(turn, line)
 
 
-def doubt(turn: Turn, account: str) -> bool:
+def doubt(turn: StepContext, account: str) -> bool:
     """Ask a server now whether it lives, because a call through it failed; return whether news of it is to come."""
     line = _line(turn, account)
     if line is None or line.phase is not LinePhase.UP:
@@ -218,7 +218,7 @@ def doubt(turn: Turn, account: str) -> bool:
     return True
 
 
-def time_passed(turn: Turn) -> list[LineLost]:
+def time_passed(turn: StepContext) -> list[LineLost]:
     """Try and ask what is due. Return the lines whose servers did not answer in time."""
     silent = []
     for line in turn.state.lines:
@@ -233,7 +233,7 @@ def time_passed(turn: Turn) -> list[LineLost]:
     return silent
 
 
-def _see_to(turn: Turn, line: Line) -> None:
+def _see_to(turn: StepContext, line: Line) -> None:
     """See whether a server lives, and where that is nobody's burden, whether it still knows us: by registering."""
     if not _near(turn, line):
         _ask(turn, line)
@@ -243,11 +243,11 @@ def _see_to(turn: Turn, line: Line) -> None:
         turn.put("lines", replace(_unasked(line), probe_until=turn.now + turn.rules.probe_wait_s))
 
 
-def _near(turn: Turn, line: Line) -> bool:
+def _near(turn: StepContext, line: Line) -> bool:
     return turn.rules.near(line.name, line.servers[line.server] if line.servers else "")
 
 
-def _knock(turn: Turn, line: Line) -> None:
+def _knock(turn: StepContext, line: Line) -> None:
     if turn.state.stopping_until is not None:
         turn.put("lines", _unasked(line))
         return
@@ -257,25 +257,25 @@ def _knock(turn: Turn, line: Line) -> None:
     turn.put("lines", replace(knocked, knock_at=_next_knock(turn, knocked, since)))
 
 
-def _next_knock(turn: Turn, line: Line, silent_since: float) -> float:
+def _next_knock(turn: StepContext, line: Line, silent_since: float) -> float:
     """Return when to knock next: what fails beside it does not put it off."""
     lasted = turn.now - silent_since
     pause = next((pause for until, pause in turn.rules.knock_s if lasted < until), turn.rules.knock_s[-1][1])
     return turn.now + pause if line.knock_at is None else min(line.knock_at, turn.now + pause)
 
 
-def _ask(turn: Turn, line: Line) -> None:
+def _ask(turn: StepContext, line: Line) -> None:
     turn.order(Probe(line.name))
     turn.put("lines", replace(line, probe_at=None, probe_until=turn.now + turn.rules.probe_wait_s))
 
 
-def _use(turn: Turn, line: Line, place: int) -> None:
+def _use(turn: StepContext, line: Line, place: int) -> None:
     """Send everything to one of a line's servers, and hear them all."""
     server = line.servers[place]
-    turn.order(UseServer(line.name, server, tuple(sorted(set(line.servers) - {server}))))
+    turn.order(SelectServer(line.name, server, tuple(sorted(set(line.servers) - {server}))))
 
 
-def _try(turn: Turn, line: Line, *, anew: bool = False) -> None:
+def _try(turn: StepContext, line: Line, *, anew: bool = False) -> None:
     if turn.state.stopping_until is not None:
         # Nothing is begun any more, and nothing that is due may stay due: the alarm would ring without end.
         turn.put("lines", _unasked(line))
@@ -297,5 +297,5 @@ def _unasked(line: Line) -> Line:
     return replace(line, retry_at=None, probe_at=None, probe_until=None, knock_at=None)
 
 
-def _line(turn: Turn, account: str) -> Line | None:
+def _line(turn: StepContext, account: str) -> Line | None:
     return next((line for line in turn.state.lines if line.name == account), None)

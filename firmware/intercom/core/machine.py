@@ -20,11 +20,11 @@ from intercom.core import (
 from intercom.core.commands import (
     Command,
     Exit,
-    KeepLedger,
-    KeepPending,
     KeepUntold,
     Kind,
     Report,
+    SaveLedger,
+    SaveVisit,
     SetAudio,
     SetLamp,
     SetStatus,
@@ -32,67 +32,67 @@ from intercom.core.commands import (
     SetTrace,
     StopEngine,
 )
-from intercom.core.context import Turn
-from intercom.core.door_state import BLANK, Ledger
+from intercom.core.context import StepContext
+from intercom.core.door_state import EMPTY_LEDGER, AccessLedger
 from intercom.core.events import (
+    AudioDeviceClosed,
+    AudioDeviceLost,
+    AudioDeviceOpened,
+    AudioDevicesListed,
     AudioFlowed,
+    BadgeRead,
     ButtonChanged,
     ButtonPressed,
     CallAnswered,
     CallArrived,
-    CallAsked,
     CallEnded,
     CallProgressed,
     CallRedirected,
+    CallRejected,
+    CallRequested,
     CallSent,
-    CallTurnedAway,
-    CardClosed,
-    CardLost,
-    CardOpened,
-    CardRead,
-    CardsFound,
     CodeChecked,
     ConditionBegan,
     ConditionEnded,
     DigitReceived,
     EarlyMediaBegan,
     EarlyMediaEnded,
-    EchoStays,
-    EngineBeat,
+    EchoPersisted,
+    EngineHeartbeat,
     EngineLost,
     EngineStarted,
     Event,
-    HangUpAsked,
-    KeyPressed,
+    HangUpRequested,
+    KeypadDigit,
     KeysUnread,
-    LevelsMeasured,
-    LineAnswered,
     LineLost,
     LineUp,
+    LoudnessMeasured,
+    MessageDelivered,
+    MessageReceived,
     NetworkChanged,
     ProfilesChanged,
     Reconfigured,
     ReferenceFound,
-    ReleaseAsked,
+    ReleaseRequested,
     SensorChanged,
+    ServerResponded,
     ServersFound,
-    SipSeen,
+    SipMessageTraced,
+    SoundCheckRequested,
     SoundMeasured,
     StopRequested,
-    StrangersRefused,
     StreamMeasured,
     SweepHeard,
-    TextAnswered,
-    TextArrived,
     TimePassed,
     TonePlayed,
-    TraceWanted,
-    TrialWanted,
+    TraceRequested,
+    UnknownSourcesDropped,
     UnlockAsked,
     UntoldFound,
     VisitRestored,
 )
-from intercom.core.outputs import Levels, levels, refuses, reminds
+from intercom.core.outputs import Outputs, levels, refuses, reminds
 from intercom.core.rules import Rules
 from intercom.core.state import State, new
 
@@ -103,7 +103,7 @@ def step(state: State, event: Event, *, now: float, rules: Rules) -> tuple[State
     `now` is when the event happened, in seconds of CLOCK_MONOTONIC. News about calls, tones or visits that are over
     changes nothing, whenever it comes.
     """
-    turn = Turn(state, now, rules)
+    turn = StepContext(state, now, rules)
     _dispatch(turn, event)
     codes.let_go(turn)
     sensors.follow(turn)
@@ -122,12 +122,12 @@ def step(state: State, event: Event, *, now: float, rules: Rules) -> tuple[State
 
 def _rank(command: Command) -> int:
     """Return how urgent a command is: what a crash must not lose, then the world, then its description."""
-    if isinstance(command, KeepPending | KeepLedger | KeepUntold):
+    if isinstance(command, SaveVisit | SaveLedger | KeepUntold):
         return 0
     return 2 if isinstance(command, Report | Exit) else 1
 
 
-def start(boot: str, rules: Rules, ledger: Ledger = BLANK) -> tuple[State, list[Command]]:
+def start(boot: str, rules: Rules, ledger: AccessLedger = EMPTY_LEDGER) -> tuple[State, list[Command]]:
     """Return the first state and what makes the world agree with it: every strike locked, the lamp honest.
 
     `ledger` is what the daemon before this one left behind.
@@ -138,7 +138,7 @@ def start(boot: str, rules: Rules, ledger: Ledger = BLANK) -> tuple[State, list[
     return state, [*locked, SetLamp(first.lamp), SetStatus(first.status), Report(Kind.STARTED, {"boot": boot})]
 
 
-def _dispatch(turn: Turn, event: Event) -> None:
+def _dispatch(turn: StepContext, event: Event) -> None:
     match event:
         case ButtonChanged(button, pressed):
             debounce.changed(turn, "buttons", button, active=pressed)
@@ -153,7 +153,7 @@ def _dispatch(turn: Turn, event: Event) -> None:
             visit.line_back(turn)
         case LineLost():
             _line_lost(turn, event)
-        case LineAnswered():
+        case ServerResponded():
             if line.answered(turn, event):
                 visit.line_answered(turn, event.account)
         case ServersFound(account, servers):
@@ -163,9 +163,9 @@ def _dispatch(turn: Turn, event: Event) -> None:
             legs.network_changed(turn)
         case UntoldFound(untold):
             messages.found(turn, untold)
-        case TextAnswered():
+        case MessageDelivered():
             messages.taken(turn, event)
-        case TextArrived():
+        case MessageReceived():
             messages.arrived(turn, event)
         case CallSent(leg):
             visit.sent(turn, leg)
@@ -183,20 +183,20 @@ def _dispatch(turn: Turn, event: Event) -> None:
             visit.leg_ended(turn, leg, code, "sent elsewhere", contacts)
         case CallArrived():
             visit.called(turn, event)
-        case CallTurnedAway():
+        case CallRejected():
             visit.turned_away(turn, event)
-        case StrangersRefused(count, source, request, causes):
+        case UnknownSourcesDropped(count, source, request, causes):
             turn.tell(Kind.STRANGERS_REFUSED, count=count, source=source, request=request, causes=causes)
         case DigitReceived(leg, digit, method):
             if legs.counts(turn, leg, method) and not visit.confirmed(turn, leg, digit):
                 codes.digit(turn, leg, digit, method)
-        case KeyPressed(keypad, key):
+        case KeypadDigit(keypad, key):
             codes.keypad(turn, keypad, key)
-        case CardRead(keypad, number):
+        case BadgeRead(keypad, number):
             codes.card(turn, keypad, number)
         case CodeChecked():
             codes.checked(turn, event)
-        case ReleaseAsked(name, by, released, hold):
+        case ReleaseRequested(name, by, released, hold):
             doors.asked(turn, name, by, released=released, hold=hold)
         case AudioFlowed(leg, direction):
             visit.audio_flowed(turn, leg, direction)
@@ -206,29 +206,29 @@ def _dispatch(turn: Turn, event: Event) -> None:
             media_quality.stream_measured(turn, event)
         case SoundMeasured():
             media_quality.sound_measured(turn, event)
-        case EchoStays():
+        case EchoPersisted():
             media_quality.echo_stays(turn, event)
         case TonePlayed(tone):
             visit.tone_played(turn, tone)
             sound_check.played(turn, tone)
-        case CardOpened(card):
+        case AudioDeviceOpened(card):
             turn.set(card_fault="", card_open=card, card_for="")
             visit.card_back(turn)
-        case CardClosed():
+        case AudioDeviceClosed():
             turn.tell(Kind.CARD_CLOSED, card=turn.state.card_open, reason=turn.state.card_for)
             turn.set(card_open="", card_for="")
-        case CardLost(reason):
+        case AudioDeviceLost(reason):
             turn.set(card_fault=reason, card_open="")
             sound_check.failed(turn, reason)
-        case TrialWanted():
+        case SoundCheckRequested():
             sound_check.wanted(turn, event)
         case SweepHeard():
             sound_check.heard(turn, event)
         case ReferenceFound(reference):
             turn.set(reference=reference)
-        case TraceWanted():
+        case TraceRequested():
             trace.wanted(turn, event)
-        case LevelsMeasured() | CardsFound() | SipSeen():
+        case LoudnessMeasured() | AudioDevicesListed() | SipMessageTraced():
             pass
         case EngineStarted(versions):
             turn.tell(Kind.ENGINE_STARTED, versions=versions)
@@ -250,17 +250,17 @@ def _dispatch(turn: Turn, event: Event) -> None:
         case Reconfigured(by, changed):
             turn.tell(Kind.CONFIGURED, by=by, changed=changed)
             legs.reconfigured(turn)
-        case HangUpAsked(by):
+        case HangUpRequested(by):
             operator_actions.hangs_up(turn, by)
         case UnlockAsked(source, by):
             codes.lifted(turn, source, by)
-        case CallAsked(target, by):
+        case CallRequested(target, by):
             operator_actions.calls(turn, target, by)
-        case EngineBeat():
+        case EngineHeartbeat():
             pass
 
 
-def _tell_the_card(turn: Turn) -> None:
+def _tell_the_card(turn: StepContext) -> None:
     """Tell what the microphone is open for: when it opens, and when it stays open for somebody else."""
     state = turn.state
     if not state.card_open:
@@ -273,7 +273,7 @@ def _tell_the_card(turn: Turn) -> None:
         turn.tell(Kind.CARD_OPENED, card=state.card_open, reason=reason)
 
 
-def _line_lost(turn: Turn, event: LineLost) -> None:
+def _line_lost(turn: StepContext, event: LineLost) -> None:
     line.lost(turn, event)
     visit.line_lost(turn, event.account)
     if event.code in line.UNWANTED:
@@ -281,7 +281,7 @@ def _line_lost(turn: Turn, event: LineLost) -> None:
         visit.line_answered(turn, event.account)
 
 
-def _time_passed(turn: Turn) -> None:
+def _time_passed(turn: StepContext) -> None:
     debounce.time_passed(turn)
     for silent in line.time_passed(turn):
         _line_lost(turn, silent)
@@ -296,7 +296,7 @@ def _time_passed(turn: Turn) -> None:
         _leave(turn)
 
 
-def _engine_lost(turn: Turn, reason: str) -> None:
+def _engine_lost(turn: StepContext, reason: str) -> None:
     if turn.state.stopping_until is not None:
         _leave(turn)
         return
@@ -307,7 +307,7 @@ def _engine_lost(turn: Turn, reason: str) -> None:
     visit.engine_lost(turn)
 
 
-def _stop(turn: Turn, reason: str) -> None:
+def _stop(turn: StepContext, reason: str) -> None:
     if turn.state.stopping_until is not None:
         return
     turn.tell(Kind.STOPPING, reason=reason)
@@ -319,20 +319,20 @@ def _stop(turn: Turn, reason: str) -> None:
         _leave(turn)
 
 
-def _leave(turn: Turn) -> None:
+def _leave(turn: StepContext) -> None:
     turn.set(stopping_until=float("inf"), engine_up=False)
     turn.order(Exit())
 
 
-def _changed(before: Levels, after: Levels, *, anew: bool) -> list[Command]:
+def _changed(before: Outputs, after: Outputs, *, anew: bool) -> list[Command]:
     """Return the orders that bring the levels from `before` to `after`; a new voice engine is told its own anew."""
     orders: list[Command] = []
     if before.pending != after.pending:
-        orders.append(KeepPending(after.pending))
+        orders.append(SaveVisit(after.pending))
     if before.untold != after.untold:
         orders.append(KeepUntold(after.untold))
     if before.ledger != after.ledger:
-        orders.append(KeepLedger(after.ledger))
+        orders.append(SaveLedger(after.ledger))
     orders += [SetStrike(name, released=False) for name in sorted(before.released - after.released)]
     orders += [SetStrike(name, released=True) for name in sorted(after.released - before.released)]
     if before.audio != after.audio or (anew and after.audio.card):

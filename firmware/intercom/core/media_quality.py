@@ -3,8 +3,8 @@
 
 from intercom.core import legs
 from intercom.core.commands import HangUp, Kind
-from intercom.core.context import Turn
-from intercom.core.events import EchoStays, SoundMeasured, StreamMeasured
+from intercom.core.context import StepContext
+from intercom.core.events import EchoPersisted, SoundMeasured, StreamMeasured
 from intercom.core.state import State, Visit
 from intercom.core.transitions import PHASES
 
@@ -18,7 +18,7 @@ SEALED = 50
 """Packets in a row that cannot be decrypted: a second of them, and no stray ones from before."""
 
 
-def stream_measured(turn: Turn, event: StreamMeasured) -> None:
+def stream_measured(turn: StepContext, event: StreamMeasured) -> None:
     """Keep it for the final record, and for the sound's own measurement that follows."""
     if not _about_the_talker(turn, event.leg):
         return
@@ -30,7 +30,7 @@ def stream_measured(turn: Turn, event: StreamMeasured) -> None:
         turn.order(HangUp(event.leg))
 
 
-def keys_unread(turn: Turn, leg: str, method: str) -> None:
+def keys_unread(turn: StepContext, leg: str, method: str) -> None:
     """Tell that a phone's keys come and say nothing: whoever keys a code there waits in vain."""
     known = legs.find(turn, leg)
     if known is not None or _about_the_talker(turn, leg):
@@ -38,7 +38,7 @@ def keys_unread(turn: Turn, leg: str, method: str) -> None:
         turn.tell(Kind.KEYS_UNREAD, target=target, method=method, leg=leg)
 
 
-def sound_measured(turn: Turn, event: SoundMeasured) -> None:
+def sound_measured(turn: StepContext, event: SoundMeasured) -> None:
     """Tell, once for each direction, that somebody is not heard."""
     if not _about_the_talker(turn, event.leg):
         return
@@ -57,7 +57,7 @@ def sound_measured(turn: Turn, event: SoundMeasured) -> None:
             )
 
 
-def echo_stays(turn: Turn, event: EchoStays) -> None:
+def echo_stays(turn: StepContext, event: EchoPersisted) -> None:
     """From here on one side is heard at a time; for the rest of the visit."""
     if _about_the_talker(turn, event.leg) and not turn.visit.half_duplex:
         turn.set_visit(half_duplex=True)
@@ -94,7 +94,7 @@ def _figures(stream: StreamMeasured, sound: SoundMeasured | None) -> dict[str, f
     return figures
 
 
-def _about_the_talker(turn: Turn, leg: str) -> bool:
+def _about_the_talker(turn: StepContext, leg: str) -> bool:
     return turn.state.visit is not None and PHASES[turn.state.phase].talk and leg == turn.visit.talker
 
 

@@ -8,9 +8,9 @@ only from users who are named; there is no "anybody" here. Nothing that somebody
 from dataclasses import replace
 
 from intercom.core import codes, outage, refusals
-from intercom.core.commands import Kind, SendText, TellOutage, TellUnanswered
-from intercom.core.context import Turn
-from intercom.core.events import TextAnswered, TextArrived
+from intercom.core.commands import Kind, NotifyOutage, NotifyUnanswered, SendMessage
+from intercom.core.context import StepContext
+from intercom.core.events import MessageDelivered, MessageReceived
 from intercom.core.outputs import line_up, status
 from intercom.core.rules import is_named
 from intercom.core.snapshot import NOTHING, Press, Untold
@@ -27,7 +27,7 @@ ANSWER_S = 64.0
 HELP = "I understand: status, open CODE"
 
 
-def unanswered(turn: Turn, outcome: Outcome) -> None:
+def unanswered(turn: StepContext, outcome: Outcome) -> None:
     """Have it written that somebody rang and nobody came."""
     visit = turn.visit
     if not visit.by_visitor or not turn.rules.text_unanswered_to or outcome not in UNANSWERED:
@@ -39,7 +39,7 @@ def unanswered(turn: Turn, outcome: Outcome) -> None:
         turn.set(post_at=None)
 
 
-def found(turn: Turn, untold: Untold) -> None:
+def found(turn: StepContext, untold: Untold) -> None:
     """The daemon before this one left something to be told."""
     mine = turn.state.untold
     turn.set(
@@ -51,7 +51,7 @@ def found(turn: Turn, untold: Untold) -> None:
     )
 
 
-def follow(turn: Turn) -> None:
+def follow(turn: StepContext) -> None:
     """After everything else of a step: send what is to be told as soon as there is a way, one text at a time.
 
     It stays to be told until it was taken. A text that is not taken is sent again after a while, later each time, and
@@ -69,7 +69,7 @@ def follow(turn: Turn) -> None:
         _post(turn)
 
 
-def _post(turn: Turn) -> None:
+def _post(turn: StepContext) -> None:
     """Send the next text, if there is a way; what the configuration wants to be told to nobody is forgotten."""
     rules, untold = turn.rules, turn.state.untold
     if untold.unanswered and not rules.text_unanswered_to:
@@ -80,17 +80,17 @@ def _post(turn: Turn) -> None:
     number, until = turn.state.posts + 1, turn.now + ANSWER_S
     if untold.unanswered and (way := _way(turn, rules.text_unanswered_to)):
         press = untold.unanswered[0]
-        turn.order(TellUnanswered(way, rules.text_unanswered_to, press.button, press, number))
+        turn.order(NotifyUnanswered(way, rules.text_unanswered_to, press.button, press, number))
         turn.set(posts=number, posting=Posting(number, (press,), 0, until))
     elif untold.missed and (way := _way(turn, rules.text_missed_to)):
         began = untold.missed[0].at
         if untold.missed[0].epoch_s is None and turn.state.down_since is not None:
             began = min(began, turn.state.down_since)
-        turn.order(TellOutage(way, rules.text_missed_to, untold.missed, untold.more, began, turn.now, number))
+        turn.order(NotifyOutage(way, rules.text_missed_to, untold.missed, untold.more, began, turn.now, number))
         turn.set(posts=number, posting=Posting(number, untold.missed, untold.more, until))
 
 
-def _way(turn: Turn, target: str) -> str:
+def _way(turn: StepContext, target: str) -> str:
     """Return the account through which a text goes now; empty where there is none."""
     if not turn.state.engine_up:
         return ""
@@ -100,19 +100,19 @@ def _way(turn: Turn, target: str) -> str:
     return "" if line is None else line.name
 
 
-def engine_lost(turn: Turn) -> None:
+def engine_lost(turn: StepContext) -> None:
     """Nobody knows whether the text that was on its way has arrived: it is sent again."""
     turn.set(posting=None)
 
 
-def _not_taken(turn: Turn, code: int, target: str) -> None:
+def _not_taken(turn: StepContext, code: int, target: str) -> None:
     failed = turn.state.post_failed
     if not failed:
         turn.tell(Kind.TEXT_FAILED, visit="", target=target, code=code)
     turn.set(posting=None, post_failed=failed + 1, post_at=turn.now + AGAIN_S[min(failed, len(AGAIN_S) - 1)])
 
 
-def arrived(turn: Turn, event: TextArrived) -> None:
+def arrived(turn: StepContext, event: MessageReceived) -> None:
     """Somebody wrote: do what he may ask for, and answer; anybody else gets nothing."""
     allowed = turn.rules.texters.get(event.account, frozenset())
     if not event.trusted or not is_named(event.sender, event.asserted, allowed):
@@ -130,12 +130,12 @@ def arrived(turn: Turn, event: TextArrived) -> None:
     asked = words[0] if words == ["status"] or (len(words) == 2 and words[0] == "open") else "unknown"
     turn.tell(Kind.TEXT_ARRIVED, visit="", caller=event.sender, account=event.account, request=asked)
     if asked != "open":
-        turn.order(SendText(event.account, event.sender, status(turn.state) if asked == "status" else HELP))
+        turn.order(SendMessage(event.account, event.sender, status(turn.state) if asked == "status" else HELP))
     elif not codes.texted(turn, event.account, event.sender, words[1]):
-        turn.order(SendText(event.account, event.sender, codes.REFUSED))
+        turn.order(SendMessage(event.account, event.sender, codes.REFUSED))
 
 
-def taken(turn: Turn, event: TextAnswered) -> None:
+def taken(turn: StepContext, event: MessageDelivered) -> None:
     """A text got its answer; who did not take it is told, because nobody knows what it said."""
     posting, untold = turn.state.posting, turn.state.untold
     if posting is None or event.number != posting.number:

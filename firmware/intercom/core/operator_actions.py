@@ -3,7 +3,7 @@
 
 from intercom.core import visit
 from intercom.core.commands import Kind
-from intercom.core.context import Turn
+from intercom.core.context import StepContext
 from intercom.core.entry_actions import go
 from intercom.core.snapshot import Stage
 from intercom.core.transitions import NEXT, PHASES, Phase, Signal
@@ -12,7 +12,7 @@ from intercom.core.words import OPERATOR
 NOT_ALLOWED = "the configuration does not let the door call this number"
 
 
-def hangs_up(turn: Turn, by: str) -> None:
+def hangs_up(turn: StepContext, by: str) -> None:
     """End the visit, whatever it is about."""
     # A conversation is over as if the phone had ended it; before that nobody has been reached.
     signal = Signal.GONE if PHASES[turn.state.phase].talk else Signal.STOPPED
@@ -21,7 +21,7 @@ def hangs_up(turn: Turn, by: str) -> None:
         go(turn, signal)
 
 
-def calls(turn: Turn, target: str, by: str) -> None:
+def calls(turn: StepContext, target: str, by: str) -> None:
     """Have somebody called from the door, as a press would: with chime and ring-back, so nobody listens unheard."""
     busy = turn.state.visit is not None and turn.state.phase is not Phase.CLOSING
     allowed = turn.rules.may_dial(turn.rules.dial.get(target, target))

@@ -3,7 +3,7 @@
 
 from dataclasses import replace
 
-from intercom.core.context import Turn
+from intercom.core.context import StepContext
 from intercom.core.outputs import line_up
 from intercom.core.snapshot import Press
 
@@ -13,13 +13,13 @@ GATHER_S = 60.0
 """Presses that come this soon after one another are told together."""
 
 
-def began(turn: Turn) -> None:
+def began(turn: StepContext) -> None:
     """Note since when nobody can be reached through any line."""
     if turn.state.down_since is None and line_up(turn.state) is None:
         turn.set(down_since=turn.now)
 
 
-def missed(turn: Turn, button: str, at: float) -> None:
+def missed(turn: StepContext, button: str, at: float) -> None:
     """Keep a press that reached nobody, until somebody was told."""
     if not turn.rules.text_missed_to:
         return
@@ -31,6 +31,6 @@ def missed(turn: Turn, button: str, at: float) -> None:
         turn.set(post_at=turn.now + GATHER_S)
 
 
-def over(turn: Turn) -> None:
+def over(turn: StepContext) -> None:
     """A line is up that was not: what is to be told is told now, whatever failed before."""
     turn.set(post_at=None, post_failed=0)

@@ -3,7 +3,7 @@
 
 from intercom.core import media_quality, plan
 from intercom.core.commands import Kind
-from intercom.core.context import Turn
+from intercom.core.context import StepContext
 from intercom.core.state import Visit
 from intercom.core.transitions import PHASES, Outcome, Phase, Signal
 
@@ -38,7 +38,7 @@ def missed(visit: Visit, outcome: Outcome, *, stopping: bool) -> bool:
     return outcome in (Outcome.UNREACHABLE, Outcome.CUT) or (stopping and outcome is Outcome.STOPPED)
 
 
-def tell(turn: Turn, outcome: Outcome, signal: Signal) -> None:
+def tell(turn: StepContext, outcome: Outcome, signal: Signal) -> None:
     """Want the final record: who, whom, how it ended, and every moment in milliseconds since the press."""
     turn.mark("ended")
     visit = turn.visit

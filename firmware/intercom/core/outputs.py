@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from intercom.core import door_state
 from intercom.core.commands import Audio, Lamp, Tone
-from intercom.core.door_state import Ledger
+from intercom.core.door_state import AccessLedger
 from intercom.core.fast_dataclass import dataclass
 from intercom.core.snapshot import Pending, Stage, Untold
 from intercom.core.state import Line, LinePhase, State
@@ -13,7 +13,7 @@ from intercom.core.transitions import PHASES, Phase
 
 
 @dataclass(frozen=True, slots=True)
-class Levels:
+class Outputs:
     """All levels at once, as the state wants them."""
 
     wrong: Mapping[str, str]
@@ -24,14 +24,14 @@ class Levels:
     status: str
     pending: Pending | None
     untold: Untold
-    ledger: Ledger
+    ledger: AccessLedger
     trace: bool
 
 
-def levels(state: State) -> Levels:
+def levels(state: State) -> Outputs:
     """Return how everything shall be in this state."""
     wrong = conditions(state)
-    return Levels(
+    return Outputs(
         wrong=wrong,
         audio=audio(state),
         lamp=lamp(state, wrong),
@@ -39,7 +39,7 @@ def levels(state: State) -> Levels:
         status=status(state, wrong),
         pending=pending(state),
         untold=state.untold,
-        ledger=Ledger(state.uses, state.tries),
+        ledger=AccessLedger(state.uses, state.tries),
         trace=state.trace is not None,
     )
 

@@ -24,7 +24,7 @@ _PERSONAL = frozenset({486, 487, 600, 603})
 """Answers of the called themselves: through another account they would only be rung a second time for nothing."""
 
 
-def another_may_do_better(code: int, *, rang: bool) -> bool:
+def worth_another_account(code: int, *, rang: bool) -> bool:
     """Whether a call that failed is worth another account: a trunk may be full, without credit, or not know a number.
 
     Where a phone has rung already, whatever it answers is somebody's answer, unless it is the server's own failure.
@@ -64,7 +64,7 @@ def callable_now(stage: Stage, rules: Rules, line: Line | None) -> tuple[str, ..
     return tuple(target for target in reachable if rules.may_dial(rules.dial.get(target, target)))
 
 
-def from_callable(planned: tuple[Stage, ...], rules: Rules, line: Line | None) -> tuple[Stage, ...]:
+def first_reachable(planned: tuple[Stage, ...], rules: Rules, line: Line | None) -> tuple[Stage, ...]:
     """Return the stages from the first one on of which somebody can be rung; empty when there is none."""
     for place, stage in enumerate(planned):
         if callable_now(stage, rules, line):

@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from intercom.core import legs
 from intercom.core.commands import Kind
-from intercom.core.context import Turn
+from intercom.core.context import StepContext
 from intercom.core.state import Leg
 
 MOST_NAMED = 5
 """More than this many addresses in one answer are not even looked at."""
 
 
-def followed(turn: Turn, leg: Leg, contacts: tuple[str, ...]) -> Leg:
+def followed(turn: StepContext, leg: Leg, contacts: tuple[str, ...]) -> Leg:
     """Return the leg with those of `contacts` that may be called after it, the best first; tell of every one."""
     allowed: list[str] = []
     for contact in contacts[:MOST_NAMED]:
@@ -36,7 +36,7 @@ def followed(turn: Turn, leg: Leg, contacts: tuple[str, ...]) -> Leg:
     return replace(leg, others=(*allowed, *leg.others))
 
 
-def call_next(turn: Turn, leg: Leg) -> bool:
+def call_next(turn: StepContext, leg: Leg) -> bool:
     """Call the next one that a leg was sent to; return whether there was one."""
     others = [other for other in leg.others if (other, leg.account) not in turn.visit.tried]
     if not others or leg.hops >= turn.rules.most_hops:

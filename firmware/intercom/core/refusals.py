@@ -7,8 +7,8 @@ Any user of a server can be refused as often as he likes, and a journal in memor
 from typing import Any
 
 from intercom.core.commands import Kind
-from intercom.core.context import Turn
-from intercom.core.state import Refusals
+from intercom.core.context import StepContext
+from intercom.core.state import RefusalBudget
 
 AT_ONCE = 10
 """Records in a row."""
@@ -16,26 +16,26 @@ EVERY_S = 360.0
 """Seconds that one more record takes: ten an hour."""
 
 
-def refused(turn: Turn, kind: Kind, **fields: str | float) -> None:
+def refused(turn: StepContext, kind: Kind, **fields: str | float) -> None:
     """Tell of a refused call or text, now or together with those that follow it."""
     known = turn.state.refusals
     if _may_tell(turn, known):
         _tell(turn, kind, fields, known.held)
     else:
-        turn.set(refusals=Refusals(known.whole_at, known.held + 1, kind, tuple(fields.items())))
+        turn.set(refusals=RefusalBudget(known.whole_at, known.held + 1, kind, tuple(fields.items())))
 
 
-def time_passed(turn: Turn) -> None:
+def time_passed(turn: StepContext) -> None:
     """Tell of those that were not told, by the last of them."""
     known = turn.state.refusals
     if known.held and known.kind is not None and _may_tell(turn, known):
         _tell(turn, known.kind, dict(known.fields), known.held - 1)
 
 
-def _may_tell(turn: Turn, known: Refusals) -> bool:
+def _may_tell(turn: StepContext, known: RefusalBudget) -> bool:
     return known.whole_at - turn.now <= (AT_ONCE - 1) * EVERY_S
 
 
-def _tell(turn: Turn, kind: Kind, fields: dict[str, Any], more: int) -> None:
-    turn.set(refusals=Refusals(max(turn.state.refusals.whole_at, turn.now) + EVERY_S))
+def _tell(turn: StepContext, kind: Kind, fields: dict[str, Any], more: int) -> None:
+    turn.set(refusals=RefusalBudget(max(turn.state.refusals.whole_at, turn.now) + EVERY_S))
     turn.tell(kind, visit="", **fields, **({"more": more} if more else {}))

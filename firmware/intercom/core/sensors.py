@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from intercom.core import doors
 from intercom.core.commands import Kind
-from intercom.core.context import Turn
+from intercom.core.context import StepContext
 from intercom.core.door_state import Door, Wire
 from intercom.core.rules import SensorKind
 
@@ -17,7 +17,7 @@ GRACE_S = 2.0
 """Who pushes a door in the moment in which it locks has forced nothing."""
 
 
-def settled(turn: Turn, wire: Wire, *, first: bool) -> None:
+def settled(turn: StepContext, wire: Wire, *, first: bool) -> None:
     """A sensor's wire has another level, which has held still; `first` says that it never had one before."""
     sensor = turn.rules.sensors.get(wire.name)
     if sensor is None:
@@ -29,7 +29,7 @@ def settled(turn: Turn, wire: Wire, *, first: bool) -> None:
         (_opened if wire.active else _closed)(turn, door, wire.since, first=first)
 
 
-def follow(turn: Turn) -> None:
+def follow(turn: StepContext) -> None:
     """After everything else of a step: count how long each door stands open that nobody holds released on purpose."""
     for door in turn.state.doors:
         if not door.is_open or door.holding:
@@ -40,7 +40,7 @@ def follow(turn: Turn) -> None:
             turn.put("doors", replace(door, held_at=turn.now + turn.rules.held_s[door.name]))
 
 
-def time_passed(turn: Turn) -> None:
+def time_passed(turn: StepContext) -> None:
     """Tell doors that are open too long, and stop asking after a while."""
     for door in turn.state.doors:
         if door.held_at is not None and turn.now >= door.held_at:
@@ -50,7 +50,7 @@ def time_passed(turn: Turn) -> None:
             turn.put("doors", replace(door, reminds_until=None))
 
 
-def _opened(turn: Turn, door: Door, at: float, *, first: bool) -> None:
+def _opened(turn: StepContext, door: Door, at: float, *, first: bool) -> None:
     released = door.released_until is not None or (door.locked_at is not None and at <= door.locked_at + GRACE_S)
     forced = not (released or first or door.name in turn.rules.handles)
     turn.put("doors", replace(door, is_open=True, forced=forced, unopened=0))
@@ -58,7 +58,7 @@ def _opened(turn: Turn, door: Door, at: float, *, first: bool) -> None:
         turn.tell(Kind.DOOR_OPENED, visit=door.visit if released else "", door=door.name)
 
 
-def _closed(turn: Turn, door: Door, at: float, *, first: bool) -> None:
+def _closed(turn: StepContext, door: Door, at: float, *, first: bool) -> None:
     turn.put("doors", replace(door, is_open=False, forced=False))
     if not first:
         turn.tell(Kind.DOOR_CLOSED, visit="", door=door.name)

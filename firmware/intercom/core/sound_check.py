@@ -8,23 +8,23 @@ ends it in the same step that begins the visit. A self test waits for its turn; 
 from dataclasses import replace
 
 from intercom.core import acoustics
-from intercom.core.commands import KeepReference, Kind, PlayFile, Sweep
-from intercom.core.context import Turn
+from intercom.core.commands import Kind, PlayFile, SaveReference, Sweep
+from intercom.core.context import StepContext
 from intercom.core.entry_actions import go
-from intercom.core.events import SweepHeard, TrialKind, TrialWanted
+from intercom.core.events import SoundCheckKind, SoundCheckRequested, SweepHeard
 from intercom.core.outputs import refuses, reminds
 from intercom.core.state import State, Trial
 from intercom.core.transitions import Phase, Signal
 
 METER_S = 3.0
 """The meter is read on, or it stops: nobody forgets an open microphone."""
-_SOUNDS = (TrialKind.TEST, TrialKind.REFERENCE)
+_SOUNDS = (SoundCheckKind.TEST, SoundCheckKind.REFERENCE)
 
 
-def wanted(turn: Turn, event: TrialWanted) -> None:
+def wanted(turn: StepContext, event: SoundCheckRequested) -> None:
     """Somebody, or the hour, asks for a trial."""
     state, trial = turn.state, turn.state.trial
-    if event.kind is TrialKind.LEVELS and trial is not None and trial.kind is TrialKind.LEVELS:
+    if event.kind is SoundCheckKind.LEVELS and trial is not None and trial.kind is SoundCheckKind.LEVELS:
         turn.set(trial=replace(trial, until=min(turn.now + METER_S, trial.began_at + turn.rules.meter_s)))
         return
     asked = Trial(event.kind, event.by, event.sound)
@@ -35,7 +35,7 @@ def wanted(turn: Turn, event: TrialWanted) -> None:
         _tell_end(turn, asked, f"refused: {_why(state)}")
 
 
-def follow(turn: Turn, before: State) -> None:
+def follow(turn: StepContext, before: State) -> None:
     """After everything else of a step: tell the end of a trial, and begin the one that waits when all is quiet."""
     trial = before.trial
     if trial is not None and turn.state.phase is not Phase.TESTING:
@@ -57,58 +57,58 @@ def follow(turn: Turn, before: State) -> None:
         _begin(turn, state.due)
 
 
-def _begin(turn: Turn, due: Trial) -> None:
-    lasts = METER_S if due.kind is TrialKind.LEVELS else turn.rules.trial_s
+def _begin(turn: StepContext, due: Trial) -> None:
+    lasts = METER_S if due.kind is SoundCheckKind.LEVELS else turn.rules.trial_s
     turn.set(due=None, trial=replace(due, began_at=turn.now, until=turn.now + lasts))
     go(turn, Signal.TRIAL_BEGUN)
     turn.tell(Kind.TRIAL_BEGAN, trial=due.kind.value, by=due.by)
     if due.kind in _SOUNDS:
         turn.order(Sweep())
-    elif due.kind is TrialKind.PLAY:
+    elif due.kind is SoundCheckKind.PLAY:
         turn.order(PlayFile(due.sound))
 
 
-def heard(turn: Turn, event: SweepHeard) -> None:
+def heard(turn: StepContext, event: SweepHeard) -> None:
     """The sweep of a self test was played and recorded: judge it, or keep it as the reference."""
     trial = turn.state.trial
     if trial is None or trial.kind not in _SOUNDS:
         return
     reference = turn.state.reference
-    wrong = acoustics.verdict(event.heard, None if trial.kind is TrialKind.REFERENCE else reference)
-    if trial.kind is TrialKind.REFERENCE and not wrong:
+    wrong = acoustics.verdict(event.heard, None if trial.kind is SoundCheckKind.REFERENCE else reference)
+    if trial.kind is SoundCheckKind.REFERENCE and not wrong:
         turn.set(reference=event.heard)
-        turn.order(KeepReference(event.heard))
+        turn.order(SaveReference(event.heard))
     _over(turn, "; ".join(f"{part} {how}" for part, how in wrong.items()) or "well")
     turn.set(weak=tuple(sorted(wrong.items())))
 
 
-def played(turn: Turn, sound: str) -> None:
+def played(turn: StepContext, sound: str) -> None:
     """A sound was played to its end."""
     trial = turn.state.trial
-    if trial is not None and trial.kind is TrialKind.PLAY and sound == trial.sound:
+    if trial is not None and trial.kind is SoundCheckKind.PLAY and sound == trial.sound:
         _over(turn, "played")
 
 
-def failed(turn: Turn, reason: str) -> None:
+def failed(turn: StepContext, reason: str) -> None:
     """The card or the voice engine is gone."""
     if turn.state.trial is not None:
         _over(turn, reason, Signal.CUT)
 
 
-def time_passed(turn: Turn) -> None:
+def time_passed(turn: StepContext) -> None:
     """End a trial that lasted as long as it may: the meter's usual end."""
     trial = turn.state.trial
     if trial is not None and turn.now >= trial.until:
-        _over(turn, "over" if trial.kind is TrialKind.LEVELS else "the sound card gives no answer", Signal.TIME_UP)
+        _over(turn, "over" if trial.kind is SoundCheckKind.LEVELS else "the sound card gives no answer", Signal.TIME_UP)
 
 
-def _over(turn: Turn, outcome: str, signal: Signal = Signal.TRIED) -> None:
+def _over(turn: StepContext, outcome: str, signal: Signal = Signal.TRIED) -> None:
     assert turn.state.trial is not None
     turn.set(trial=replace(turn.state.trial, outcome=outcome))
     go(turn, signal)
 
 
-def _tell_end(turn: Turn, trial: Trial, outcome: str) -> None:
+def _tell_end(turn: StepContext, trial: Trial, outcome: str) -> None:
     # Not the visit's affair, even where the visit is what ends it.
     turn.tell(Kind.TRIAL_ENDED, visit="", trial=trial.kind.value, by=trial.by, outcome=outcome)
 

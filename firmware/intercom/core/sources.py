@@ -8,7 +8,7 @@ server are one.
 
 from dataclasses import replace
 
-from intercom.core.door_state import Tries
+from intercom.core.door_state import FailedAttempts
 from intercom.core.rules import Rules, What
 from intercom.core.words import DIRECT
 
@@ -45,12 +45,12 @@ def payer(rules: Rules, source: str) -> str:
     return f"{OTHERS}@{source.rpartition('@')[2]}"
 
 
-def renamed(rules: Rules, tries: tuple[Tries, ...]) -> tuple[Tries, ...]:
+def renamed(rules: Rules, tries: tuple[FailedAttempts, ...]) -> tuple[FailedAttempts, ...]:
     """Return accounts with each phone under its one name. Older intercoms kept them as the phone was spelt.
 
     A phone that was known without its server is the one of each account.
     """
-    found: dict[tuple[str, What], Tries] = {}
+    found: dict[tuple[str, What], FailedAttempts] = {}
     for one in tries:
         names = [one.name]
         if one.name == _OTHERS_ONCE:

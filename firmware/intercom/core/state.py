@@ -9,8 +9,8 @@ from enum import StrEnum
 from intercom.core import sources
 from intercom.core.acoustics import Acoustics
 from intercom.core.commands import Kind
-from intercom.core.door_state import BLANK, Door, Keying, Ledger, Tries, Wire
-from intercom.core.events import SoundMeasured, StreamMeasured, TrialKind
+from intercom.core.door_state import EMPTY_LEDGER, AccessLedger, CodeEntry, Door, FailedAttempts, Wire
+from intercom.core.events import SoundCheckKind, SoundMeasured, StreamMeasured
 from intercom.core.fast_dataclass import dataclass
 from intercom.core.rules import Rules, SensorKind
 from intercom.core.snapshot import NOTHING, Press, Stage, Untold
@@ -143,7 +143,7 @@ class Visit:
 class Trial:
     """The sound is tried while nobody is there; see sound_check.py."""
 
-    kind: TrialKind
+    kind: SoundCheckKind
     by: str
     sound: str = ""
     began_at: float = 0.0
@@ -206,7 +206,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Unheard:
+class SilentTarget:
     """A target that was called and did not ring."""
 
     target: str
@@ -229,7 +229,7 @@ class Posting:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusals:
+class RefusalBudget:
     """Calls and texts that were refused by name, and how many of them may still be told one by one (`refusals.py`)."""
 
     whole_at: float = 0.0
@@ -256,11 +256,11 @@ class State:
     sensors: tuple[Wire, ...] = ()
     tampers: frozenset[str] = frozenset()
     """Those of the sensors that nobody may open."""
-    keying: tuple[Keying, ...] = ()
+    keying: tuple[CodeEntry, ...] = ()
     """Who is keying a code."""
     checks: int = 0
     """Comparisons of codes so far, so that no number is used twice."""
-    tries: tuple[Tries, ...] = ()
+    tries: tuple[FailedAttempts, ...] = ()
     uses: tuple[tuple[str, int], ...] = ()
     """Mark of a secret -> how often it was used, of codes that may not be used for ever."""
     engine_up: bool = False
@@ -285,7 +285,7 @@ class State:
     """Texts in a row that were not taken."""
     posts: int = 0
     """Texts sent so far, so that no number is used twice."""
-    unheard: tuple[Unheard, ...] = ()
+    unheard: tuple[SilentTarget, ...] = ()
     trial: Trial | None = None
     """Exactly in `Phase.TESTING`."""
     due: Trial | None = None
@@ -297,7 +297,7 @@ class State:
     card_for: str = ""
     """What the card was opened for."""
     trace: Trace | None = None
-    refusals: Refusals = Refusals()
+    refusals: RefusalBudget = RefusalBudget()
     stopping_until: float | None = None
 
 
@@ -305,7 +305,7 @@ MARKS = 100
 """Secrets that are no longer in the configuration and whose uses are still known."""
 
 
-def new(boot: str, rules: Rules, ledger: Ledger = BLANK) -> State:
+def new(boot: str, rules: Rules, ledger: AccessLedger = EMPTY_LEDGER) -> State:
     """Return the state of a daemon that has just started: all locked, all down, all silent."""
     return State(
         boot=boot,
@@ -319,7 +319,7 @@ def new(boot: str, rules: Rules, ledger: Ledger = BLANK) -> State:
     )
 
 
-def _uses(rules: Rules, ledger: Ledger) -> tuple[tuple[str, int], ...]:
+def _uses(rules: Rules, ledger: AccessLedger) -> tuple[tuple[str, int], ...]:
     """Return how often secrets were used, by their marks. Older ledgers know them by the names of their sections.
 
     A secret that the configuration does not name now stays used: it may be named again. Of those the last few stay.

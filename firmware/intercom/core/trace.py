@@ -2,12 +2,12 @@
 """Somebody looks at the SIP of a visit: begun by an operator, over with the visit, and never without an end."""
 
 from intercom.core.commands import Kind
-from intercom.core.context import Turn
-from intercom.core.events import TraceWanted
+from intercom.core.context import StepContext
+from intercom.core.events import TraceRequested
 from intercom.core.state import State, Trace
 
 
-def wanted(turn: Turn, event: TraceWanted) -> None:
+def wanted(turn: StepContext, event: TraceRequested) -> None:
     """Begin it, or end it. Who comes second is not heard: what is traced is one person's affair."""
     if event.lasts_s <= 0:
         _end(turn, f"ended by {event.by}")
@@ -16,7 +16,7 @@ def wanted(turn: Turn, event: TraceWanted) -> None:
         turn.tell(Kind.TRACE_BEGAN, by=event.by, lasts_s=event.lasts_s)
 
 
-def follow(turn: Turn, before: State) -> None:
+def follow(turn: StepContext, before: State) -> None:
     """After everything else of a step: a visit that is over takes the trace along."""
     visit = before.visit
     if visit is not None and (turn.state.visit is None or turn.state.visit.id != visit.id):
@@ -25,13 +25,13 @@ def follow(turn: Turn, before: State) -> None:
         _end(turn, "the intercom stops")
 
 
-def time_passed(turn: Turn) -> None:
+def time_passed(turn: StepContext) -> None:
     """End one that has lasted as long as it may."""
     if turn.state.trace is not None and turn.now >= turn.state.trace.until:
         _end(turn, "its time is over")
 
 
-def _end(turn: Turn, outcome: str) -> None:
+def _end(turn: StepContext, outcome: str) -> None:
     if (trace := turn.state.trace) is not None:
         turn.set(trace=None)
         turn.tell(Kind.TRACE_ENDED, by=trace.by, outcome=outcome)

@@ -155,7 +155,7 @@ OUTCOME_TONES: Mapping[Outcome, Tone] = {
 
 
 @dataclass(frozen=True, slots=True)
-class PhaseRow:
+class PhaseOutputs:
     """What holds as long as a phase lasts."""
 
     lamp: Lamp
@@ -169,15 +169,15 @@ class PhaseRow:
     loop: Tone | None = None
 
 
-PHASES: Mapping[Phase, PhaseRow] = {
-    Phase.IDLE: PhaseRow(Lamp.READY),
-    Phase.WAITING: PhaseRow(Lamp.NO_LINE, lambda r: r.patience_s, card=True),
-    Phase.DIALLING: PhaseRow(Lamp.CALLING, lambda r: r.ring_s, card=True, early=True),
-    Phase.RINGING: PhaseRow(Lamp.RINGING, lambda r: r.ring_s, card=True, early=True, loop=Tone.RINGBACK),
-    Phase.ANNOUNCING: PhaseRow(Lamp.CALLING, lambda r: r.announce_s, card=True),
-    Phase.ANSWERING: PhaseRow(Lamp.CALLING, lambda r: r.announce_s, card=True),
-    Phase.TALKING: PhaseRow(Lamp.TALKING, lambda r: r.talk_s, card=True, talk=True),
-    Phase.WARNED: PhaseRow(Lamp.TALKING, lambda r: r.warn_s, card=True, talk=True),
-    Phase.CLOSING: PhaseRow(Lamp.OFF, lambda r: r.closing_s, card=True),
-    Phase.TESTING: PhaseRow(Lamp.READY, lambda r: r.trial_s, card=True),
+PHASES: Mapping[Phase, PhaseOutputs] = {
+    Phase.IDLE: PhaseOutputs(Lamp.READY),
+    Phase.WAITING: PhaseOutputs(Lamp.NO_LINE, lambda r: r.patience_s, card=True),
+    Phase.DIALLING: PhaseOutputs(Lamp.CALLING, lambda r: r.ring_s, card=True, early=True),
+    Phase.RINGING: PhaseOutputs(Lamp.RINGING, lambda r: r.ring_s, card=True, early=True, loop=Tone.RINGBACK),
+    Phase.ANNOUNCING: PhaseOutputs(Lamp.CALLING, lambda r: r.announce_s, card=True),
+    Phase.ANSWERING: PhaseOutputs(Lamp.CALLING, lambda r: r.announce_s, card=True),
+    Phase.TALKING: PhaseOutputs(Lamp.TALKING, lambda r: r.talk_s, card=True, talk=True),
+    Phase.WARNED: PhaseOutputs(Lamp.TALKING, lambda r: r.warn_s, card=True, talk=True),
+    Phase.CLOSING: PhaseOutputs(Lamp.OFF, lambda r: r.closing_s, card=True),
+    Phase.TESTING: PhaseOutputs(Lamp.READY, lambda r: r.trial_s, card=True),
 }

@@ -4,10 +4,10 @@
 from dataclasses import replace
 
 from intercom.core import legs, plan, redirect, refusals
-from intercom.core.commands import AskToConfirm, HangUp, Kind, PlayTone, SendDigits, Tone
-from intercom.core.context import Turn
+from intercom.core.commands import HangUp, Kind, PlayTone, RequestConfirmation, SendDtmf, Tone
+from intercom.core.context import StepContext
 from intercom.core.entry_actions import go
-from intercom.core.events import CallArrived, CallTurnedAway
+from intercom.core.events import CallArrived, CallRejected
 from intercom.core.line import doubt, refused
 from intercom.core.outputs import line_up
 from intercom.core.rules import Rules, is_named
@@ -23,7 +23,7 @@ _GIVES_WAY = (*_BEFORE_ANSWER, Phase.ANNOUNCING, Phase.ANSWERING)
 has that made up, must not keep the door from ringing."""
 
 
-def pressed(turn: Turn, button: str, by: str, *, edge_at: float | None = None) -> None:
+def pressed(turn: StepContext, button: str, by: str, *, edge_at: float | None = None) -> None:
     """Somebody pressed: a visit begins, or the press is told what it gets instead. Never neither, never both."""
     if button not in turn.rules.buttons:
         return
@@ -40,18 +40,18 @@ def pressed(turn: Turn, button: str, by: str, *, edge_at: float | None = None) -
     ring(turn, button, by, turn.now if edge_at is None else edge_at, stages)
 
 
-def ring(turn: Turn, button: str, by: str, at: float, stages: tuple[Stage, ...]) -> None:
+def ring(turn: StepContext, button: str, by: str, at: float, stages: tuple[Stage, ...]) -> None:
     """Begin a visit that rings; one that is closing is over with that."""
     if turn.state.phase is Phase.CLOSING:
         go(turn, Signal.TIME_UP)
     _begin(turn, button, by, at, stages)
     turn.mark("accepted")
     turn.tell(Kind.PRESS_ACCEPTED, button=button, by=by)
-    can_ring = turn.state.engine_up and plan.from_callable(stages, turn.rules, line_up(turn.state))
+    can_ring = turn.state.engine_up and plan.first_reachable(stages, turn.rules, line_up(turn.state))
     go(turn, Signal.PRESSED if can_ring else Signal.PRESSED_WITHOUT_LINE)
 
 
-def restored(turn: Turn, pending: Pending) -> None:
+def restored(turn: StepContext, pending: Pending) -> None:
     """The daemon before this one died in a visit: it goes on under its own name, or is told to have been cut."""
     if turn.state.visit is not None:
         return
@@ -84,7 +84,7 @@ def _worth(pending: Pending, rules: Rules) -> float:
     return rules.patience_s + talks + sum(stage.ring_s for stage in pending.stages)
 
 
-def called(turn: Turn, event: CallArrived) -> None:
+def called(turn: StepContext, event: CallArrived) -> None:
     """Somebody calls the door: let in who may, refuse everybody else.
 
     The name a caller gives is worth nothing by itself, so it counts only on a call that came from the very server the
@@ -116,14 +116,14 @@ def called(turn: Turn, event: CallArrived) -> None:
         go(turn, Signal.CALLED)
 
 
-def sent(turn: Turn, leg: str) -> None:
+def sent(turn: StepContext, leg: str) -> None:
     """The INVITE of a leg is on the wire."""
     if (known := legs.find(turn, leg)) is not None:
         turn.mark("sent")
         turn.tell(Kind.CALL_PLACED, leg=leg, target=known.target, account=known.account)
 
 
-def progressed(turn: Turn, leg: str, code: int) -> None:
+def progressed(turn: StepContext, leg: str, code: int) -> None:
     """A provisional answer came. 180 is ringing; every other one only says that somebody has taken notice."""
     if (known := legs.find(turn, leg)) is None:
         return
@@ -133,7 +133,7 @@ def progressed(turn: Turn, leg: str, code: int) -> None:
         _rings(turn, leg, code)
 
 
-def early_media(turn: Turn, leg: str) -> None:
+def early_media(turn: StepContext, leg: str) -> None:
     """Sound of the far end's own is heard instead of our ring-back. With several legs the first one wins."""
     if (known := legs.find(turn, leg)) is None:
         return
@@ -143,13 +143,13 @@ def early_media(turn: Turn, leg: str) -> None:
     _rings(turn, leg, _SESSION_PROGRESS)
 
 
-def early_media_over(turn: Turn, leg: str) -> None:
+def early_media_over(turn: StepContext, leg: str) -> None:
     """It has stopped: the visitor hears our ring-back again, until another leg's is told of."""
     if turn.state.visit is not None and turn.visit.early == leg:
         turn.set_visit(early="")
 
 
-def _rings(turn: Turn, leg: str, code: int) -> None:
+def _rings(turn: StepContext, leg: str, code: int) -> None:
     known = legs.find(turn, leg)
     if known is None or known.rang:
         return
@@ -160,7 +160,7 @@ def _rings(turn: Turn, leg: str, code: int) -> None:
     go(turn, Signal.RINGS)
 
 
-def answered(turn: Turn, leg: str) -> None:
+def answered(turn: StepContext, leg: str) -> None:
     """A leg is up. One that nobody waits for any more (its 200 crossed our CANCEL) is hung up."""
     known, came_in = legs.find(turn, leg), legs.incoming(turn, leg)
     if (known is None and came_in is None) or Signal.ANSWERED not in NEXT[turn.state.phase]:
@@ -173,7 +173,7 @@ def answered(turn: Turn, leg: str) -> None:
         _talk_to(turn, leg, came_in.caller, came_in.account)
 
 
-def _taken(turn: Turn, known: Leg) -> None:
+def _taken(turn: StepContext, known: Leg) -> None:
     """Somebody, or something, picked up a call that the door placed."""
     known = replace(known, progressed=True, silent_until=None)
     legs.put(turn, known)
@@ -181,19 +181,19 @@ def _taken(turn: Turn, known: Leg) -> None:
     # Only for whom the configuration names: a server that sends the call on does not learn a PIN by it.
     digits = "" if known.wanted else turn.rules.keys.get(known.target, "")
     if digits:
-        turn.order(SendDigits(known.name, digits))
+        turn.order(SendDtmf(known.name, digits))
     if turn.visit.button in turn.rules.confirm:
         legs.put(turn, replace(known, rang=True, unconfirmed=True))
         # Whoever has picked up is not cut off before there was time to key 1.
         turn.set_visit(phase_until=max(turn.visit.phase_until or 0.0, turn.now + turn.rules.confirm_s))
-        turn.order(AskToConfirm(known.name))
+        turn.order(RequestConfirmation(known.name))
         turn.tell(Kind.CALL_UNCONFIRMED, leg=known.name, target=known.target)
         go(turn, Signal.RINGS)
         return
     _talk_to(turn, known.name, known.target, known.account)
 
 
-def confirmed(turn: Turn, leg: str, key: str) -> bool:
+def confirmed(turn: StepContext, leg: str, key: str) -> bool:
     """Take a key from a leg that has yet to show that it is a person; return whether it came from such a one."""
     known = legs.find(turn, leg)
     if known is None or not known.unconfirmed:
@@ -204,7 +204,7 @@ def confirmed(turn: Turn, leg: str, key: str) -> bool:
     return True
 
 
-def leg_ended(turn: Turn, leg: str, code: int, reason: str, contacts: tuple[str, ...] = ()) -> None:
+def leg_ended(turn: StepContext, leg: str, code: int, reason: str, contacts: tuple[str, ...] = ()) -> None:
     """A leg is gone. The visit goes on while another one may still be answered, here or by another way.
 
     `contacts` are those whom the far end wants called instead.
@@ -236,37 +236,37 @@ def leg_ended(turn: Turn, leg: str, code: int, reason: str, contacts: tuple[str,
         if not turn.visit.legs:
             _call_anew(turn)
     elif redirect.call_next(turn, known) or (
-        plan.another_may_do_better(code, rang=known.rang) and legs.try_another_way(turn, known)
+        plan.worth_another_account(code, rang=known.rang) and legs.retry_via_other_account(turn, known)
     ):
         pass
     elif not turn.visit.legs:
         _stage_over(turn, Signal.GONE, doubted=known.account if servers_fault else "")
 
 
-def line_lost(turn: Turn, account: str) -> None:
+def line_lost(turn: StepContext, account: str) -> None:
     """An account's server is gone: who was called through it and has not rung yet is called another way, or later."""
     if turn.state.phase not in (Phase.DIALLING, Phase.RINGING):
         return
     for leg in turn.visit.legs:
         if leg.account == account and not leg.progressed:
-            legs.pass_over(turn, leg)
+            legs.abandon(turn, leg)
     if not turn.visit.legs:
         _stage_over(turn, Signal.GONE)
 
 
-def line_answered(turn: Turn, account: str) -> None:
+def line_answered(turn: StepContext, account: str) -> None:
     """A server lives that a visit doubted: its failure was an answer, and the visit ends with it."""
     if turn.state.phase is Phase.WAITING and turn.visit.doubted == account:
         go(turn, Signal.GONE)
 
 
-def audio_flowed(turn: Turn, leg: str, direction: str) -> None:
+def audio_flowed(turn: StepContext, leg: str, direction: str) -> None:
     """The first sound of the conversation passed the card."""
     if turn.state.visit is not None and leg == turn.visit.talker:
         turn.mark(f"audio_{direction}")
 
 
-def tone_played(turn: Turn, tone: str) -> None:
+def tone_played(turn: StepContext, tone: str) -> None:
     """A tone was heard to its end; two phases wait for theirs."""
     visit = turn.state.visit
     if visit is None:
@@ -277,15 +277,15 @@ def tone_played(turn: Turn, tone: str) -> None:
         go(turn, Signal.TOLD)
 
 
-def card_back(turn: Turn) -> None:
+def card_back(turn: StepContext) -> None:
     """The microphone came alive in a conversation that the house began without the visitor hearing of it: tell."""
     if PHASES[turn.state.phase].talk and not turn.visit.button:
         turn.order(PlayTone(Tone.LISTENING))
 
 
-def line_back(turn: Turn) -> None:
+def line_back(turn: StepContext) -> None:
     """A line came up, or at least a voice engine: who waits and can be called now is called."""
-    if turn.state.visit is None or not plan.from_callable(turn.visit.stages, turn.rules, line_up(turn.state)):
+    if turn.state.visit is None or not plan.first_reachable(turn.visit.stages, turn.rules, line_up(turn.state)):
         return
     if turn.visit.patient_until is not None and turn.now >= turn.visit.patient_until:
         return
@@ -294,7 +294,7 @@ def line_back(turn: Turn) -> None:
     go(turn, Signal.LINE_BACK)
 
 
-def engine_lost(turn: Turn) -> None:
+def engine_lost(turn: StepContext) -> None:
     """All calls died with the voice engine. Who was not answered yet is dialled again; who talked, once more."""
     visit = turn.state.visit
     if visit is None:
@@ -314,12 +314,12 @@ def engine_lost(turn: Turn) -> None:
         go(turn, Signal.CUT)
 
 
-def stopped(turn: Turn) -> None:
+def stopped(turn: StepContext) -> None:
     """The daemon ends, and with it the visit."""
     go(turn, Signal.STOPPED)
 
 
-def time_passed(turn: Turn) -> None:
+def time_passed(turn: StepContext) -> None:
     """Leave a phase that lasted as long as it may."""
     visit = turn.state.visit
     if visit is None:
@@ -333,16 +333,16 @@ def time_passed(turn: Turn) -> None:
         legs.time_passed(turn)
 
 
-def _call_anew(turn: Turn) -> None:
+def _call_anew(turn: StepContext) -> None:
     """The network took the calls of this stage along: place them again as soon as there is a way."""
     turn.set_visit(tried=frozenset())
     go(turn, Signal.LINE_GONE)
     line = line_up(turn.state)
-    if line is None or not line.moving or plan.from_callable(turn.visit.stages, turn.rules, None):
+    if line is None or not line.moving or plan.first_reachable(turn.visit.stages, turn.rules, None):
         line_back(turn)
 
 
-def _stage_over(turn: Turn, signal: Signal, *, doubted: str = "") -> None:
+def _stage_over(turn: StepContext, signal: Signal, *, doubted: str = "") -> None:
     """Nobody of this stage answers any more: ring the next one, or wait for a line, or end.
 
     `doubted` is the account whose server may itself be what failed: the visit waits until that is known.
@@ -351,7 +351,7 @@ def _stage_over(turn: Turn, signal: Signal, *, doubted: str = "") -> None:
     for leg in visit.legs:
         if not leg.rang:
             legs.unheard(turn, leg.planned)
-    rest = plan.from_callable(visit.stages[1:], turn.rules, line)
+    rest = plan.first_reachable(visit.stages[1:], turn.rules, line)
     needs_line = any(target not in turn.rules.direct for stage in visit.planned for target in stage.targets)
     waits = signal is Signal.GONE and needs_line and (line is None or doubt(turn, doubted))
     if not rest and not waits:
@@ -364,7 +364,7 @@ def _stage_over(turn: Turn, signal: Signal, *, doubted: str = "") -> None:
     go(turn, Signal.NEXT_STAGE if rest else Signal.LINE_GONE)
 
 
-def _talk_to(turn: Turn, leg: str, whom: str, account: str) -> None:
+def _talk_to(turn: StepContext, leg: str, whom: str, account: str) -> None:
     """This call is the one."""
     turn.mark("answered")
     turn.set_visit(talker=leg, answered_by=whom, account=account)
@@ -372,12 +372,12 @@ def _talk_to(turn: Turn, leg: str, whom: str, account: str) -> None:
     go(turn, Signal.ANSWERED)
 
 
-def _begin(turn: Turn, button: str, by: str, at: float, stages: tuple[Stage, ...]) -> None:
+def _begin(turn: StepContext, button: str, by: str, at: float, stages: tuple[Stage, ...]) -> None:
     number = turn.state.visits + 1
     turn.set(visits=number, visit=Visit(f"{turn.state.boot}-{number}", button, by, at, stages, stages))
 
 
-def _pressed_again(turn: Turn, button: str, by: str) -> None:
+def _pressed_again(turn: StepContext, button: str, by: str) -> None:
     waiting = turn.state.phase in _BEFORE_ANSWER
     turn.tell(Kind.PRESS_ANSWERED, button=button, by=by, got=_got(turn.state.phase))
     if waiting:
@@ -391,12 +391,12 @@ def _got(phase: Phase) -> str:
     return "still ringing" if phase in _BEFORE_ANSWER else "busy talking"
 
 
-def _refuse(turn: Turn, event: CallArrived, code: int, reason: str) -> None:
+def _refuse(turn: StepContext, event: CallArrived, code: int, reason: str) -> None:
     turn.order(HangUp(event.leg, code))
-    turned_away(turn, CallTurnedAway(event.account, event.caller, event.source, code, reason), event.leg)
+    turned_away(turn, CallRejected(event.account, event.caller, event.source, code, reason), event.leg)
 
 
-def turned_away(turn: Turn, event: CallTurnedAway, leg: str = "") -> None:
+def turned_away(turn: StepContext, event: CallRejected, leg: str = "") -> None:
     """A call of somebody else's was refused; not the running visit's affair, so its name is kept out of the record."""
     refusals.refused(
         turn,

@@ -3,7 +3,7 @@
 
 import time
 
-from intercom.core.commands import TellOutage, TellUnanswered
+from intercom.core.commands import NotifyOutage, NotifyUnanswered
 from intercom.core.snapshot import Press
 from intercom.core.transitions import Outcome
 
@@ -18,14 +18,14 @@ _WHY = {
 }
 
 
-def unanswered_text(visit: TellUnanswered, offset_s: float) -> str:
+def unanswered_text(visit: NotifyUnanswered, offset_s: float) -> str:
     """Return the text that tells of a visitor whom nobody let in. `offset_s` as in `outage_text`."""
     now_s = time.time()
     hour = _hour(_epoch(visit.press, offset_s), now_s)
     return f"{visit.door} rang at {hour}, {_WHY[Outcome(visit.press.outcome)]}"
 
 
-def outage_text(outage: TellOutage, offset_s: float) -> str:
+def outage_text(outage: NotifyOutage, offset_s: float) -> str:
     """Return the text that tells which presses reached nobody.
 
     `offset_s` is what has to be added to CLOCK_MONOTONIC for the hour of the day, in seconds since the epoch. Where a

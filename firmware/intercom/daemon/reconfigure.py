@@ -36,7 +36,7 @@ LAST = "last.toml"
 
 
 @dataclass(slots=True)
-class Configured:
+class ActiveConfig:
     """The configuration in use, and what becomes of it; outlives the daemons that are made of it."""
 
     path: Path
@@ -110,7 +110,7 @@ class Configured:
         return None if self.before is None else {"left_s": round(max(0.0, self.until - time.monotonic()), 1)}
 
 
-def at_start(path: Path, state: Path) -> Configured:
+def at_start(path: Path, state: Path) -> ActiveConfig:
     """Return the configuration to begin with: that of the file, or else the last one that worked.
 
     What it names and cannot be had is missing, and no reason not to be a door. Raises ConfigError when neither can be
@@ -118,7 +118,7 @@ def at_start(path: Path, state: Path) -> Configured:
     """
     try:
         content = read(path)
-        return Configured(path, made(path, content, lenient=True), content=content)
+        return ActiveConfig(path, made(path, content, lenient=True), content=content)
     except ConfigError as error:
         try:
             content = read(state / LAST)
@@ -126,7 +126,7 @@ def at_start(path: Path, state: Path) -> Configured:
         except ConfigError:
             raise error from None
         told = f"{error.problems[0]}; the last one that worked is used"
-        return Configured(path, config, content=content, failed=told)
+        return ActiveConfig(path, config, content=content, failed=told)
 
 
 class LastConfiguration:
@@ -135,7 +135,7 @@ class LastConfiguration:
     It holds what the file holds, secrets too: it is for the service's user alone, who may read the file as well.
     """
 
-    def __init__(self, state: Path, storage: Storage, configured: Configured) -> None:
+    def __init__(self, state: Path, storage: Storage, configured: ActiveConfig) -> None:
         """Keep it in the folder `state`."""
         self._path, self._storage, self._configured = state / LAST, storage, configured
 
@@ -152,10 +152,10 @@ class LastConfiguration:
             self._storage.replace(self._path, content.text, lasting=True)
 
 
-class Changing:
+class ConfigSwitcher:
     """Gives one daemon the configuration that is wanted, when nobody is at the door."""
 
-    def __init__(self, configured: Configured, daemon: Daemon) -> None:
+    def __init__(self, configured: ActiveConfig, daemon: Daemon) -> None:
         """Watch the daemon; it must be running on the loop by the time something is wanted."""
         self._configured, self._daemon = configured, daemon
         daemon.idle.append(self.look)

@@ -19,20 +19,20 @@ from intercom.core.commands import (
     Command,
     EngineCommand,
     Exit,
-    KeepLedger,
-    KeepPending,
-    KeepReference,
     KeepUntold,
+    NotifyOutage,
+    NotifyUnanswered,
     Report,
-    SendText,
+    SaveLedger,
+    SaveReference,
+    SaveVisit,
+    SendMessage,
     SetLamp,
     SetStatus,
     SetStrike,
-    TellOutage,
-    TellUnanswered,
 )
-from intercom.core.door_state import BLANK, Ledger
-from intercom.core.events import EngineBeat, Event, StopRequested, TimePassed
+from intercom.core.door_state import EMPTY_LEDGER, AccessLedger
+from intercom.core.events import EngineHeartbeat, Event, StopRequested, TimePassed
 from intercom.core.machine import start, step
 from intercom.core.outputs import next_deadline
 from intercom.core.rules import Rules
@@ -55,7 +55,7 @@ class Ports:
     supervisor: Supervisor
     keep: Callable[[Pending | None], object] = lambda _: None
     """Notes the visit under way where the next daemon finds it."""
-    keep_ledger: Callable[[Ledger], object] = lambda _: None
+    keep_ledger: Callable[[AccessLedger], object] = lambda _: None
     """Notes uses of codes and lock-outs, where even a loss of power does not reach them."""
     check: Callable[[CheckCode], object] = lambda _: None
     """Compares what was keyed with the codes, and posts `CodeChecked`."""
@@ -73,7 +73,7 @@ class Daemon:
         rules: Rules,
         boot: str,
         loop: asyncio.AbstractEventLoop,
-        ledger: Ledger = BLANK,
+        ledger: AccessLedger = EMPTY_LEDGER,
     ) -> None:
         """Prepare a door that knows nobody yet; `run` gives it its ports. `ledger` is what is left from before."""
         self.rules = rules
@@ -123,7 +123,7 @@ class Daemon:
         try:
             self.state, commands = step(self.state, event, now=at, rules=self.rules)
             self._carry_out(commands)
-            if isinstance(event, EngineBeat):
+            if isinstance(event, EngineHeartbeat):
                 # Through the engine's loop, the socket, the inbox and the core: all of them live.
                 self._ports.supervisor.watchdog()
             self._set_alarm()
@@ -185,22 +185,22 @@ class Daemon:
                     ports.journal.record(command)
                     for watcher in self.watchers:
                         _quietly(watcher, command)
-                case KeepPending(pending):
+                case SaveVisit(pending):
                     ports.keep(pending)
                 case KeepUntold(untold):
                     ports.keep_untold(untold)
-                case KeepLedger(ledger):
+                case SaveLedger(ledger):
                     ports.keep_ledger(ledger)
                 case CheckCode():
                     ports.check(command)
-                case KeepReference(heard):
+                case SaveReference(heard):
                     ports.keep_reference(heard)
-                case TellOutage():
+                case NotifyOutage():
                     text = outage_text(command, time.time() - time.monotonic())
-                    ports.voice.send(SendText(command.account, command.target, text, command.number))
-                case TellUnanswered():
+                    ports.voice.send(SendMessage(command.account, command.target, text, command.number))
+                case NotifyUnanswered():
                     text = unanswered_text(command, time.time() - time.monotonic())
-                    ports.voice.send(SendText(command.account, command.target, text, command.number))
+                    ports.voice.send(SendMessage(command.account, command.target, text, command.number))
                 case Exit():
                     self._end("")
                 case _:
@@ -240,6 +240,6 @@ def _quietly(call: Callable[..., object], *arguments: object) -> None:
 
 def _to_engine(command: Command) -> EngineCommand:
     """Return a command that is the engine's own: the type checker proves that no other is left."""
-    assert not isinstance(command, SetStrike | SetLamp | SetStatus | KeepPending | KeepLedger | CheckCode)
-    assert not isinstance(command, KeepReference | KeepUntold | TellOutage | TellUnanswered | Report | Exit)
+    assert not isinstance(command, SetStrike | SetLamp | SetStatus | SaveVisit | SaveLedger | CheckCode)
+    assert not isinstance(command, SaveReference | KeepUntold | NotifyOutage | NotifyUnanswered | Report | Exit)
     return command

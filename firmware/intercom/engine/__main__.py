@@ -20,27 +20,27 @@ from functools import partial
 
 from intercom.core.commands import (
     AnswerCall,
-    AskToConfirm,
     HangUp,
     Knock,
     PlaceCall,
     Probe,
-    RefreshNetwork,
+    RebindTransports,
     Register,
-    SendDigits,
-    SendText,
+    RequestConfirmation,
+    SelectServer,
+    SendDtmf,
+    SendMessage,
     SetTrace,
     StopEngine,
-    UseServer,
 )
-from intercom.core.events import EngineBeat, EngineStarted, Event, LineLost
-from intercom.engine.audio_subsystem import ORDERS, Audible
+from intercom.core.events import EngineHeartbeat, EngineStarted, Event, LineLost
+from intercom.engine.audio_subsystem import ORDERS, AudioSubsystem
 from intercom.engine.sandbox import Sandbox
 from intercom.engine.sip import uri, user_agent
 from intercom.errors import EngineError, WireError
 from intercom.ipc import protocol
 from intercom.process.disk_io import own_bytes
-from intercom.security.hardening import lock_memory_in
+from intercom.security.hardening import disable_core_dumps
 
 BEAT_S = 1.0
 TICK_MS = 100
@@ -88,7 +88,7 @@ class Engine:
         self._outbox = Outbox(link)
         self._phone = user_agent.Telephone(settings, self._outbox.post)
         self._phone.start()
-        self._audible = Audible(self._phone, settings, self._outbox.post)
+        self._audible = AudioSubsystem(self._phone, settings, self._outbox.post)
 
     def run(self) -> None:
         """Go round until told to stop, or until the daemon is gone."""
@@ -140,7 +140,7 @@ class Engine:
     def _beat(self) -> None:
         """Tell that this loop and the audio clock go on. Without it the daemon kills this process."""
         if self._audible.keeps_time():
-            self._outbox.post(EngineBeat(own_bytes()))
+            self._outbox.post(EngineHeartbeat(own_bytes()))
         else:
             print("voice engine: the audio clock stands still", file=sys.stderr, flush=True)
 
@@ -182,16 +182,16 @@ class Engine:
                 self._phone.knock(account, servers)
             case Probe(account):
                 self._phone.probe(account)
-            case UseServer(account, server, others):
+            case SelectServer(account, server, others):
                 self._phone.hear(account, others)
                 self._phone.use_server(account, server)
-            case RefreshNetwork():
+            case RebindTransports():
                 self._phone.refresh_network()
-            case AskToConfirm(leg):
+            case RequestConfirmation(leg):
                 self._phone.ask_to_confirm(leg)
-            case SendDigits(leg, digits):
+            case SendDtmf(leg, digits):
                 self._phone.send_digits(leg, digits)
-            case SendText(account, target, text, number):
+            case SendMessage(account, target, text, number):
                 self._phone.send_text(account, target, text, number)
             case SetTrace(on):
                 self._phone.trace(on=on)
@@ -204,7 +204,7 @@ def main(argv: list[str]) -> int:
     if argv == ["--versions"]:
         print(user_agent.versions(), flush=True)
         os._exit(0)  # PJSIP's wrapper may crash in the interpreter's own clean-up
-    lock_memory_in()
+    disable_core_dumps()
     # An engine without its daemon must not hold the sound card.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # Stopping and reloading are the daemon's affair; a terminal's Ctrl-C and its end reach both.

@@ -13,20 +13,20 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from intercom.core.commands import Audio, ListCards, PlayFile, PlayTone, SetAudio, Sweep
+from intercom.core.commands import Audio, ListAudioDevices, PlayFile, PlayTone, SetAudio, Sweep
 from intercom.core.events import Event
 from intercom.engine.sip import uri, user_agent
 from intercom.ipc import protocol
 
 if TYPE_CHECKING:
     from intercom.engine.audio.controller import Sound
-    from intercom.engine.call_monitor import Conversation
+    from intercom.engine.call_monitor import CallMonitor
 
-Order = PlayTone | PlayFile | ListCards | Sweep | SetAudio
-ORDERS = (PlayTone, PlayFile, ListCards, Sweep, SetAudio)
+Order = PlayTone | PlayFile | ListAudioDevices | Sweep | SetAudio
+ORDERS = (PlayTone, PlayFile, ListAudioDevices, Sweep, SetAudio)
 
 
-class Audible:
+class AudioSubsystem:
     """The sound, as soon as it is there. For the main thread."""
 
     def __init__(
@@ -34,7 +34,7 @@ class Audible:
     ) -> None:
         self._phone, self._settings, self._post = phone, settings, post
         self._sound: Sound | None = None
-        self._conversation: Conversation | None = None
+        self._conversation: CallMonitor | None = None
         self._waiting: list[Order] = []
         self._read = False
         self.silent = True
@@ -65,7 +65,7 @@ class Audible:
         from intercom.engine.audio.bridge import Bridge  # noqa: PLC0415  (these have been read by the other thread)
         from intercom.engine.audio.controller import Sound  # noqa: PLC0415
         from intercom.engine.audio.tones import Tones  # noqa: PLC0415
-        from intercom.engine.call_monitor import Conversation  # noqa: PLC0415
+        from intercom.engine.call_monitor import CallMonitor  # noqa: PLC0415
 
         settings = self._settings
         bridge = Bridge(user_agent.library(), settings.rate_hz, settings.period_ms)
@@ -85,7 +85,7 @@ class Audible:
             post=self._post,
             register_thread=self._phone.register_thread,
         )
-        self._conversation = Conversation(self._phone, self._sound, self._post)
+        self._conversation = CallMonitor(self._phone, self._sound, self._post)
 
     def obey(self, order: Order) -> None:
         """Carry out an order, or keep it until there is what it is for."""
@@ -98,7 +98,7 @@ class Audible:
                 sound.play(tone)
             case PlayFile(name):
                 sound.play_sound(name)
-            case ListCards():
+            case ListAudioDevices():
                 sound.list_cards()
             case Sweep():
                 sound.sweep()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from intercom.core.commands import Audio
-from intercom.core.events import EchoStays, Event, SoundMeasured
+from intercom.core.events import EchoPersisted, Event, SoundMeasured
 from intercom.engine.audio.controller import Sound
 from intercom.engine.sip.user_agent import Telephone
 
@@ -17,7 +17,7 @@ POOR_S = 3.0
 """So long a room may show that its echo cannot be taken out. A canceller needs one second to learn it."""
 
 
-class Conversation:
+class CallMonitor:
     """The leg that talks, if there is one. For the main thread."""
 
     def __init__(self, phone: Telephone, sound: Sound, post: Callable[[Event], None]) -> None:
@@ -55,4 +55,4 @@ class Conversation:
         self._gains.append(judgement.gain_db)
         self._poor_s = self._poor_s + JUDGE_S if judgement.poor else 0.0
         if self._poor_s == POOR_S:
-            self._post(EchoStays(self._leg, round(float(np.median(self._gains)), 1)))
+            self._post(EchoPersisted(self._leg, round(float(np.median(self._gains)), 1)))

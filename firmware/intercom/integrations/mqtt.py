@@ -40,7 +40,7 @@ class TakenError(IntercomError):
     """Another door has this one's topic, or its identity."""
 
 
-class Broker:
+class MqttPublisher:
     """Tells one broker, and hears what it asks."""
 
     def __init__(self, settings: Mqtt, socket: Path, *, pauses_s: tuple[float, ...] = PAUSES_S) -> None:

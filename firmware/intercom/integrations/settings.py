@@ -9,7 +9,7 @@ from pathlib import Path
 
 from intercom.config import tls_files, validators
 from intercom.config.model import Secret
-from intercom.config.secrets import Vault
+from intercom.config.secrets import SecretReader
 from intercom.config.toml_section import Problems, Section
 from intercom.core.commands import Kind
 from intercom.core.fast_dataclass import dataclass
@@ -94,7 +94,7 @@ def load(path: Path, identity: str = "") -> Settings:
     except (ValueError, RecursionError) as error:
         raise ConfigError([f"{path}: not TOML: {error}"]) from error
     problems = Problems(str(path))
-    top, vault = Section("", document, problems), Vault(path.parent, {}, in_service=False)
+    top, vault = Section("", document, problems), SecretReader(path.parent, {}, in_service=False)
     given = "mqtt" in top
     broker, hooks = top.section("mqtt"), top.sections("webhooks", validators.KEY, validators.is_key)
     settings = Settings(
@@ -110,7 +110,7 @@ def load(path: Path, identity: str = "") -> Settings:
     return settings
 
 
-def _mqtt(section: Section, vault: Vault, folder: Path, identity: str) -> Mqtt:
+def _mqtt(section: Section, vault: SecretReader, folder: Path, identity: str) -> Mqtt:
     usual = Mqtt("")
     which = ", ".join(COMMANDS)
     tls, name = (
@@ -139,7 +139,7 @@ def _mqtt(section: Section, vault: Vault, folder: Path, identity: str) -> Mqtt:
     )
 
 
-def _webhook(key: str, section: Section, vault: Vault, folder: Path) -> Webhook:
+def _webhook(key: str, section: Section, vault: SecretReader, folder: Path) -> Webhook:
     name = section.text("ca_file", "", tls_files.FILE, str.isprintable)
     ca_file = str(folder / name) if name else ""
     tls_files.check_authorities(section, ca_file)

@@ -49,7 +49,7 @@ PIN_FACTORIES = (
 
 
 @contextmanager
-def known_pin_factories() -> Iterator[None]:
+def fixed_pin_factories() -> Iterator[None]:
     """Have gpiozero, imported inside this, take ours for importlib_metadata, which it prefers to importlib.metadata."""
     known = ModuleType("importlib_metadata")
     known.entry_points = lambda group: PIN_FACTORIES if group == "gpiozero_pin_factories" else ()  # type: ignore[attr-defined]

@@ -11,17 +11,17 @@ import socket
 import sys
 
 
-class Begun:
+class SpawnedEngine:
     """A process that waits for its settings, and our end of the socket to it. A dataclass takes long to import."""
 
     def __init__(self, pid: int, link: socket.socket) -> None:
         self.pid, self.link = pid, link
 
 
-_first: list[Begun] = []
+_first: list[SpawnedEngine] = []
 
 
-def begin() -> Begun:
+def begin() -> SpawnedEngine:
     """Start a process. It ends by itself when our end of the socket is closed."""
     ours, theirs = socket.socketpair()
     with theirs:
@@ -29,15 +29,15 @@ def begin() -> Begun:
         argv = [sys.executable, "-P", "-m", "intercom.engine", str(theirs.fileno())]
         # Python ignores these two, and a program that it starts would, too.
         pid = os.posix_spawn(sys.executable, argv, os.environ, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ])
-    return Begun(pid, ours)
+    return SpawnedEngine(pid, ours)
 
 
-def begin_first() -> None:
+def prespawn() -> None:
     """Start the first one, if that has not been done."""
     if not _first:
         _first.append(begin())
 
 
-def take() -> Begun:
+def take() -> SpawnedEngine:
     """Return the first one, if nobody has taken it; else a new one."""
     return _first.pop() if _first else begin()

@@ -32,7 +32,7 @@ _FORM = re.compile(r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),keys=(\d{1,2})\$([A-Za-z
 
 
 @dataclass(frozen=True, slots=True)
-class Mill:
+class ScryptParams:
     """What two hashes must share to be made in one run."""
 
     salt: bytes
@@ -50,7 +50,7 @@ class Mill:
 class Hashed:
     """A code that nobody knows from it."""
 
-    mill: Mill
+    mill: ScryptParams
     keys: int
     """How many digits it has; 0 for a card. Known, so that it can be taken at its last one."""
     key: bytes
@@ -64,12 +64,12 @@ class Hashed:
         return hmac.compare_digest(self.key, key)
 
 
-def new_mill() -> Mill:
+def new_mill() -> ScryptParams:
     """Return a mill with a salt of its own."""
-    return Mill(os.urandom(SALT_BYTES))
+    return ScryptParams(os.urandom(SALT_BYTES))
 
 
-def hashed(code: str, mill: Mill) -> Hashed:
+def hashed(code: str, mill: ScryptParams) -> Hashed:
     """Return the hash of a code, or of "card " and a card's number."""
     return Hashed(mill, 0 if code.startswith(CARD) else len(code), mill.grind(code))
 
@@ -94,7 +94,7 @@ def _parsed(text: str) -> Hashed | None:
         salt, key = (base64.urlsafe_b64decode(found[place] + "=" * (-len(found[place]) % 4)) for place in (4, 5))
     except (ValueError, binascii.Error):
         return None
-    return Hashed(Mill(salt, work, block), keys, key)
+    return Hashed(ScryptParams(salt, work, block), keys, key)
 
 
 @functools.lru_cache(maxsize=64)
@@ -102,7 +102,7 @@ def mark(secret: str) -> str:
     """Return what a secret of the configuration is known by where its uses are counted: as hard to see through."""
     if parse(secret) is not None:
         return hashlib.sha256(secret.encode()).hexdigest()[:32]
-    return Mill(b"uses of a secret").grind(secret).hex()[:32]
+    return ScryptParams(b"uses of a secret").grind(secret).hex()[:32]
 
 
 def _text(raw: bytes) -> str:

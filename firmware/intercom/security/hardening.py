@@ -8,7 +8,7 @@ _PR_SET_DUMPABLE = 4
 """prctl(2)."""
 
 
-def lock_memory_in() -> None:
+def disable_core_dumps() -> None:
     """Let this process leave no core dump, and nobody but root read its memory: passwords and speech are in it.
 
     The limit alone does not hold where core dumps go to a program (core(5)).

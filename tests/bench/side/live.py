@@ -46,7 +46,7 @@ if "lab.mock_door" in sys.orig_argv and "run" in sys.orig_argv:
     from intercom.adapters import engine_process as engine
     os.pidfd_open = lambda pid, kept=[]: kept.append(os.pipe()) or kept[-1][0]
     engine.START_S = {start_s}
-    engine.VoiceEngine.__init__.__kwdefaults__["silence_s"] = {start_s}
+    engine.EngineSupervisor.__init__.__kwdefaults__["silence_s"] = {start_s}
 """
 """What `sitecustomize` does in the daemon: it does not give an engine up that is fifty times slower.
 

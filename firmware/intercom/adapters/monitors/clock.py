@@ -37,7 +37,7 @@ ADVICE = "give the Pi a network with a time server (NTP)"
 STA_UNSYNC, TIME_STRUCT_ROOM = 0x40, 512
 
 
-class WallClock:
+class HostClock:
     """The clock of this machine, and what is known of it."""
 
     def __init__(

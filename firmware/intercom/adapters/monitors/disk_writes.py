@@ -12,7 +12,7 @@ from intercom.process.disk_io import own_bytes
 HOUR_S, HOURS = 3600.0, 24
 
 
-class Writes:
+class DiskWrites:
     """Adds them up."""
 
     def __init__(

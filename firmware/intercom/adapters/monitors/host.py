@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from intercom.adapters.monitors.clock import WallClock
-from intercom.adapters.monitors.disk_writes import Writes, folder_bytes
+from intercom.adapters.monitors.clock import HostClock
+from intercom.adapters.monitors.disk_writes import DiskWrites, folder_bytes
 from intercom.adapters.storage.writer import Storage
 from intercom.core.events import ConditionBegan, ConditionEnded
 from intercom.daemon.ports import Post
@@ -43,8 +43,8 @@ class Machine:
         state_folder: Path | None = None,
         every_s: float = EVERY_S,
         space: Callable[[Path], os.statvfs_result] = os.statvfs,
-        wall: WallClock | None = None,
-        writes: Writes | None = None,
+        wall: HostClock | None = None,
+        writes: DiskWrites | None = None,
         storage: Storage | None = None,
     ) -> None:
         """Look at the machine under `root`, every so many seconds, and tell changes by `post`.
@@ -54,7 +54,7 @@ class Machine:
         """
         self._writes, self._storage = writes, storage
         self._post, self._root, self._every_s, self._space = post, root, every_s, space
-        self._wall = wall or WallClock(root=root)
+        self._wall = wall or HostClock(root=root)
         self._folders = (root,) if state_folder is None else (root, state_folder)
         self._present: set[str] = set()
         self._checks: dict[str, Callable[[bool], str]] = {

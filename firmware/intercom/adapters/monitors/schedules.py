@@ -68,7 +68,7 @@ def _counts(profile: Profile, day: date, holidays: frozenset[date]) -> bool:
     return day.weekday() in profile.days and profile.on_holidays in {None, day in holidays}
 
 
-class Profiles:
+class ScheduleMonitor:
     """Tells when other profiles become active."""
 
     def __init__(

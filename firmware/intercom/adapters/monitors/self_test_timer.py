@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from intercom.adapters.monitors.schedules import MINUTE_S
-from intercom.core.events import TrialKind, TrialWanted
+from intercom.core.events import SoundCheckKind, SoundCheckRequested
 from intercom.daemon.ports import Post
 from intercom.local_time import shown
 
@@ -25,7 +25,7 @@ UNSET_S = 30.0
 """How often to look whether an unset clock has been set, in seconds."""
 
 
-class SelfTests:
+class SelfTestTimer:
     """Asks for the self tests."""
 
     def __init__(
@@ -59,7 +59,7 @@ class SelfTests:
         while not self._clock_known():
             await self._wait(UNSET_S)
         if self._at_start and not crashed and self._local(self._clock()).hour in DAY_HOURS:
-            self._post(TrialWanted(TrialKind.TEST, "start"))
+            self._post(SoundCheckRequested(SoundCheckKind.TEST, "start"))
         asked = None
         while True:
             now = self._clock()
@@ -67,5 +67,5 @@ class SelfTests:
             is_time = local.hour * 60 + local.minute == self._daily_minute and local.date() != asked
             if is_time and self._clock_known():
                 asked = local.date()
-                self._post(TrialWanted(TrialKind.TEST, "daily"))
+                self._post(SoundCheckRequested(SoundCheckKind.TEST, "daily"))
             await self._wait(MINUTE_S - now % MINUTE_S)

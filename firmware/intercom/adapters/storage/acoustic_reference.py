@@ -15,7 +15,7 @@ LONGEST = 1 << 16
 """Bytes; a longer file is none of ours."""
 
 
-class ReferenceFile:
+class ReferenceStore:
     """A place for one measurement."""
 
     def __init__(self, path: Path, *, storage: Storage | None = None) -> None:

@@ -18,7 +18,7 @@ YOUNG_S = 60.0
 """A daemon that died sooner than this after its start has died young. The watchdog takes 20 s for one that is stuck."""
 
 
-class Starts:
+class CrashCounter:
     """The note of one daemon for the next."""
 
     def __init__(self, path: Path, storage: Storage | None = None) -> None:

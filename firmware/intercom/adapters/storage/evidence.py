@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from intercom.adapters.storage.visit_history import Diary
+from intercom.adapters.storage.visit_history import VisitHistory
 from intercom.adapters.systemd.records import sentence
 from intercom.core.commands import Kind, Report
 
@@ -33,7 +33,7 @@ class Evidence:
         """Keep them in `folder`, which is there and is ours. `clock` is the time of day."""
         self._clock = clock
         self._files = {
-            kinds: Diary(folder / name, kept=kept, holds="kind")
+            kinds: VisitHistory(folder / name, kept=kept, holds="kind")
             for kinds, name in ((RELEASES, "releases"), (REFUSALS, "refusals"))
         }
         self._again: dict[tuple[str, ...], Record] = {}

@@ -19,7 +19,7 @@ from typing import Any
 
 from intercom.adapters.storage.visit_snapshot import BOOT_ID
 from intercom.adapters.storage.writer import Storage
-from intercom.core.door_state import Ledger, Tries
+from intercom.core.door_state import AccessLedger, FailedAttempts
 from intercom.core.rules import What
 from intercom.process.whole_files import read
 
@@ -32,7 +32,7 @@ SETTLE_S = 6 * 3600.0
 """How often what is left is dated anew, while there is something: so much a loss of power adds to it at the most."""
 
 
-class LedgerFile:
+class LedgerStore:
     """A place for one ledger. A thread writes it, because a memory card may take its time; the newest one wins."""
 
     def __init__(
@@ -48,11 +48,11 @@ class LedgerFile:
         self._path, self._clock = path, clock
         self._boot = boot_id.read_text().strip() if boot_id.exists() else ""
         self._thread = ThreadPoolExecutor(1, "ledger")
-        self._newest: Ledger | None = None
-        self._kept = Ledger()
+        self._newest: AccessLedger | None = None
+        self._kept = AccessLedger()
         """What is written, or will be."""
 
-    def keep(self, ledger: Ledger) -> None:
+    def keep(self, ledger: AccessLedger) -> None:
         """Have a ledger written; return at once. What cannot be written is told."""
         self._newest = self._kept = ledger
         self._thread.submit(self._write)
@@ -73,7 +73,7 @@ class LedgerFile:
         self.settle()
         self._thread.shutdown(wait=True)
 
-    def load(self) -> Ledger:
+    def load(self) -> AccessLedger:
         """Return what the daemon before this one left behind, in instants of this boot; empty where nothing is.
 
         It is dated anew at once, so that each boot goes on where the one before was, and not where an account began.
@@ -81,10 +81,10 @@ class LedgerFile:
         try:
             self._kept = self._parse(json.loads(read(self._path, LONGEST)))
         except FileNotFoundError:
-            return Ledger()
+            return AccessLedger()
         except (OSError, ValueError, TypeError, LookupError, RecursionError, OverflowError) as error:
             print(f"intercom: uses of codes and lock-outs are forgotten: {self._path}: {error}", file=sys.stderr)
-            return Ledger()
+            return AccessLedger()
         self.settle()
         return self._kept
 
@@ -95,7 +95,7 @@ class LedgerFile:
         note = {"format": FORMAT, "boot": self._boot, "at": self._clock(), **_plain(ledger)}
         self._storage.replace(self._path, json.dumps(note).encode(), lasting=True)
 
-    def _parse(self, note: dict[str, Any]) -> Ledger:
+    def _parse(self, note: dict[str, Any]) -> AccessLedger:
         """Return what a note says. Raises ValueError, TypeError, LookupError or OverflowError."""
         if note["format"] not in (1, FORMAT):
             raise ValueError("of another version")
@@ -110,11 +110,13 @@ class LedgerFile:
             # Counted in another way, and for all kinds of entries together; a lock-out goes on until it is over.
             locked = [(str(one["name"]), moved(one["locked_until"])) for one in note["tries"]]
             ends = [(name, until) for name, until in locked if until > now]
-            return Ledger(uses, tuple(Tries(name, what, locked_until=until) for name, until in ends for what in What))
-        return Ledger(
+            return AccessLedger(
+                uses, tuple(FailedAttempts(name, what, locked_until=until) for name, until in ends for what in What)
+            )
+        return AccessLedger(
             uses,
             tuple(
-                Tries(
+                FailedAttempts(
                     str(one["name"]),
                     What(one["what"]),
                     tuple(moved(at) for at in one["whole_at"]),
@@ -128,7 +130,7 @@ class LedgerFile:
         )
 
 
-def _plain(ledger: Ledger) -> dict[str, Any]:
+def _plain(ledger: AccessLedger) -> dict[str, Any]:
     """Return a ledger as JSON can tell it."""
     return {
         "uses": ledger.uses,

@@ -19,7 +19,7 @@ LOWEST, HIGHEST = 20000, 29999
 _TRIES = 50
 
 
-def kept_port(folder: Path, bind: str, storage: Storage) -> int:
+def persistent_sip_port(folder: Path, bind: str, storage: Storage) -> int:
     """Return the port noted in `folder`, or a new one, free now at address `bind` (empty: all), and note it there.
 
     Returns 0, which lets the kernel choose, when no free one is found.

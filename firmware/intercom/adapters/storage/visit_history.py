@@ -22,7 +22,7 @@ LONGEST = 8 << 20
 Record = dict[str, Any]
 
 
-class Diary:
+class VisitHistory:
     """A place for final records. A thread writes them, because a memory card may take its time."""
 
     def __init__(self, path: Path, *, kept: int = KEPT, holds: str = "visit", storage: Storage | None = None) -> None:

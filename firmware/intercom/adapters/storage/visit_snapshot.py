@@ -27,7 +27,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 """Another one after each boot (random(4)): CLOCK_MONOTONIC begins anew with it."""
 
 
-class PendingFile:
+class SnapshotStore:
     """A place for one visit."""
 
     def __init__(self, path: Path, *, boot_id: Path = BOOT_ID) -> None:

@@ -59,7 +59,7 @@ def _known(config: Path) -> list[str]:
     return [code.secret.reveal() for code in load(config, in_service=False).codes if code.secret]
 
 
-def _mill(known: list[str]) -> code_hash.Mill:
+def _mill(known: list[str]) -> code_hash.ScryptParams:
     """Return the mill of the codes that are there: with one salt for all of them a code is found in one run."""
     mills = [made.mill for secret in known if (made := code_hash.parse(secret)) is not None]
     return mills[0] if mills else code_hash.new_mill()

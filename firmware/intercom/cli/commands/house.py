@@ -25,9 +25,9 @@ def house(socket: Path, path: Path) -> int:
     wanted = _settings(path)
     told: list[Told] = [Caller(webhook) for webhook in wanted.webhooks]
     if wanted.mqtt is not None:
-        from intercom.integrations.mqtt import Broker  # noqa: PLC0415  (a library of its own)
+        from intercom.integrations.mqtt import MqttPublisher  # noqa: PLC0415  (a library of its own)
 
-        told.append(Broker(wanted.mqtt, socket))
+        told.append(MqttPublisher(wanted.mqtt, socket))
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(bridge(socket, told))
     return 0

@@ -20,7 +20,7 @@ from intercom.cli.command import Command, UsageError, count
 from intercom.cli.terminal import DIM, Paint, paint_for, table
 from intercom.control.client import granted
 from intercom.core.commands import Kind
-from intercom.core.events import TrialKind
+from intercom.core.events import SoundCheckKind
 from intercom.errors import ControlError, IntercomError
 
 Record = dict[str, Any]
@@ -79,7 +79,7 @@ def write_report(socket: Path, since: str | None, path: Path) -> int:
     began = moment(since or REPORTED, datetime.now().astimezone()).timestamp()
     found = list(_known(socket, since or REPORTED))[::-1]
     wrong = statistics.outages(_told(TROUBLES, since or REPORTED), now)
-    tests = [test for test in _told((Kind.TRIAL_ENDED,), since or REPORTED) if test.get("trial") == TrialKind.TEST]
+    tests = [test for test in _told((Kind.TRIAL_ENDED,), since or REPORTED) if test.get("trial") == SoundCheckKind.TEST]
     name = "The door"
     with contextlib.suppress(IntercomError, KeyError):  # a report of a door that is down is the one that is wanted most
         name = str(granted(socket, {"do": "status"})["status"]["name"])
@@ -181,12 +181,12 @@ def _remembered(socket: Path, since: str | None) -> Iterator[Record]:
     try:
         kept = granted(socket, {"do": "visits"})["visits"]
     except ControlError as error:
-        from intercom.adapters.storage.visit_history import Diary  # noqa: PLC0415  (only without the daemon)
+        from intercom.adapters.storage.visit_history import VisitHistory  # noqa: PLC0415  (only without the daemon)
 
         file = _readable_state(socket, error) / "visits"
         if not os.access(file, os.F_OK):
             raise
-        kept = Diary(file).load()[::-1]
+        kept = VisitHistory(file).load()[::-1]
     yield from (record for record in kept if record.get("at", 0.0) >= oldest)
 
 

@@ -188,7 +188,7 @@ def _register(line: Line) -> Finding:
         if answer.code in {401, 407}:
             challenge = answer.challenge()
             shown = f"{answer.code}, realm {challenge.get('realm', '?')!r}, {challenge.get('algorithm', 'MD5')}"
-            proof = credentials(answer, "REGISTER", line.registrar, account.logs_in_as, account.password.reveal())
+            proof = credentials(answer, "REGISTER", line.registrar, account.auth_user_name, account.password.reveal())
             answer = client.ask("REGISTER", line.registrar, me=line.me, more=(proof,))
     except _TROUBLES as error:
         return broken(what, _words(error), "see whether the server speaks SIP digest (RFC 7616) at all")

@@ -15,15 +15,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from intercom.core.commands import Audio, Tone
-from intercom.core.events import CardClosed, CardLost, CardOpened, CardsFound, Event, SweepHeard, TrialKind
+from intercom.core.events import (
+    AudioDeviceClosed,
+    AudioDeviceLost,
+    AudioDeviceOpened,
+    AudioDevicesListed,
+    Event,
+    SoundCheckKind,
+    SweepHeard,
+)
 from intercom.engine.audio import alsa_mixer, wav
 from intercom.engine.audio.agc import Gain
 from intercom.engine.audio.bridge import Bridge
 from intercom.engine.audio.devices import survey
-from intercom.engine.audio.dtmf_detector import ToneKeys
+from intercom.engine.audio.dtmf_detector import DtmfDetector
 from intercom.engine.audio.echo_canceller import Canceller
-from intercom.engine.audio.echo_meter import Judgement, Notebook
-from intercom.engine.audio.pipeline import Period, SilentClock
+from intercom.engine.audio.echo_meter import EchoMeter, EchoReport
+from intercom.engine.audio.pipeline import NullClock, Period
 from intercom.engine.audio.stream import DEAD_S, Card, Making, Stderr
 from intercom.engine.audio.sweep import METER_S, TALK_S, Meter, Sweep
 from intercom.engine.audio.tones import Player, Tones
@@ -71,10 +79,10 @@ class Sound:
         self._canceller = Canceller(rate_hz, period_ms) if echo else None
         # Without the canceller nobody knows what is a voice.
         learned = Gain(period_ms) if echo and gain else None
-        self._notes, self._turns = Notebook(rate_hz, period_ms), Turns(period_ms)
+        self._notes, self._turns = EchoMeter(rate_hz, period_ms), Turns(period_ms)
         samples = rate_hz * period_ms // 1000
         self._period = Period(bridge, self._player, self._canceller, learned, self._notes, self._turns, samples, post)
-        self._silent = SilentClock(period_ms, lambda: register_thread("silent clock"), self._silent_beat)
+        self._silent = NullClock(period_ms, lambda: register_thread("silent clock"), self._silent_beat)
 
         self._card: Card | None = None
         self._opening: tuple[float, Stderr] | None = None  # since when
@@ -124,13 +132,13 @@ class Sound:
         """Tell keys that come as tones in what this leg says; of nobody's when empty."""
         if leg != self._keys_of:
             self._keys_of = leg
-            self._period.keys = ToneKeys(self._making.rate_hz) if leg else None
+            self._period.keys = DtmfDetector(self._making.rate_hz) if leg else None
 
     def play(self, tone: Tone) -> None:
         """Play a tone once, at once; TonePlayed tells its end, unless another tone or the closing cut it short."""
         self._player.play(tone)
 
-    def judge(self) -> Judgement | None:
+    def judge(self) -> EchoReport | None:
         """Judge how the echo was taken out lately, and let the canceller know; None while there is nothing to judge."""
         if self._canceller is None or self._card is None:
             return None
@@ -168,12 +176,12 @@ class Sound:
     def _try(self, trial: str, *, talks: bool) -> None:
         """Have the probe that belongs to a trial or to a conversation, and end what belonged to another."""
         probe = self._period.probe
-        if trial == TrialKind.LEVELS or talks:
+        if trial == SoundCheckKind.LEVELS or talks:
             if not isinstance(probe, Meter):
                 self._period.probe = Meter(self._making.rate_hz, self._post, TALK_S if talks else METER_S)
-        elif trial not in (TrialKind.TEST, TrialKind.REFERENCE):
+        elif trial not in (SoundCheckKind.TEST, SoundCheckKind.REFERENCE):
             self._period.probe = None
-        if self._tried and trial != TrialKind.PLAY:
+        if self._tried and trial != SoundCheckKind.PLAY:
             self._player.drop(self._tried)
             self._tried = ""
 
@@ -213,7 +221,7 @@ class Sound:
                 self._shut()
             if self._survey_wanted:
                 self._survey_wanted = False
-                self._post(CardsFound(tuple(survey(tried=self._card is None)), self._card is not None))
+                self._post(AudioDevicesListed(tuple(survey(tried=self._card is None)), self._card is not None))
             self._busy_since = 0.0
             self._news.wait(pause)
             self._news.clear()
@@ -264,7 +272,7 @@ class Sound:
         self._silent.stop()
         card.driving = True
         self._lost = False
-        self._post(CardOpened(card.name))
+        self._post(AudioDeviceOpened(card.name))
 
     def _lose(self, card: Card, reason: str) -> None:
         card.driving = False
@@ -280,7 +288,7 @@ class Sound:
             if self._lost:
                 return
             self._lost = True
-        self._post(CardLost(reason))
+        self._post(AudioDeviceLost(reason))
 
     def _shut(self) -> None:
         """Have nothing run."""
@@ -290,7 +298,7 @@ class Sound:
             self._silent.start()
             self._card.close()
             self._card = None
-            self._post(CardClosed())
+            self._post(AudioDeviceClosed())
         target = self._period.beats + FLUSH_PERIODS
         until = time.monotonic() + 1.0
         while self._silent.running and not (self._leaving or self._period.audio.card):

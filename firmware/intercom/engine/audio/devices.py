@@ -3,14 +3,14 @@
 
 from typing import Any
 
-from intercom.core.events import CardFound
+from intercom.core.events import AudioDevice
 from intercom.engine.audio import alsa_config
 from intercom.engine.audio.resample import RATES_HZ
 from intercom.engine.audio.stream import Stderr, opens, portaudio
 from intercom.errors import HardwareError
 
 
-def survey(*, tried: bool) -> list[CardFound]:
+def survey(*, tried: bool) -> list[AudioDevice]:
     """Return every card. Unless they may be `tried`, only what can be seen from outside."""
     kernel = {card.name: card for card in alsa_config.cards()}
     if not tried:
@@ -30,13 +30,13 @@ def survey(*, tried: bool) -> list[CardFound]:
     return found + [_seen(kernel[name]) for name in sorted(missing)]
 
 
-def _seen(card: alsa_config.SoundCard) -> CardFound:
-    return CardFound(card.name, card.label, int(card.records), int(card.plays), ())
+def _seen(card: alsa_config.SoundCard) -> AudioDevice:
+    return AudioDevice(card.name, card.label, int(card.records), int(card.plays), ())
 
 
-def _found(audio: Any, card: dict[str, Any], kernel: dict[str, alsa_config.SoundCard]) -> CardFound:
+def _found(audio: Any, card: dict[str, Any], kernel: dict[str, alsa_config.SoundCard]) -> AudioDevice:
     name = str(card["name"])
-    return CardFound(
+    return AudioDevice(
         name=name,
         label=kernel[name].label if name in kernel else str(audio.get_host_api_info_by_index(card["hostApi"])["name"]),
         inputs=int(card["maxInputChannels"]),

@@ -28,7 +28,7 @@ RAMP = 0.3
 """Of the way to its goal that the share goes each period."""
 
 
-class RawShare:
+class DoubleTalkMixer:
     """How much of the raw microphone is let through. For the audio thread alone."""
 
     def __init__(self, rate_hz: int, period_ms: int) -> None:

@@ -72,7 +72,7 @@ class _Ear:
         return ""
 
 
-class ToneKeys:
+class DtmfDetector:
     """The keys in what the far end says. It belongs to one leg, and to the thread of the sound's clock."""
 
     def __init__(self, rate_hz: int) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pywebrtc_audio import EchoCanceller, NoiseSuppressor
 
-from intercom.engine.audio.double_talk import RawShare
+from intercom.engine.audio.double_talk import DoubleTalkMixer
 
 Samples = npt.NDArray[np.int16]
 
@@ -34,7 +34,7 @@ class Canceller:
         learning, but what it makes is not used. Any thread may set it."""
         self._canceller = EchoCanceller(sample_rate=rate_hz)
         self._suppressor = NoiseSuppressor(sample_rate=rate_hz, level=NOISE_LEVEL)
-        self._raw = RawShare(rate_hz, period_ms)
+        self._raw = DoubleTalkMixer(rate_hz, period_ms)
 
     @property
     def speech(self) -> float:

@@ -38,7 +38,7 @@ POOR_DB = 12.0
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class EchoReport:
     """The last two seconds, as far as they tell anything."""
 
     echo: bool | None
@@ -58,7 +58,7 @@ class Judgement:
         return bool(self.echo) and self.left and self.gain_db < POOR_DB and self.left_dbfs > SILENT_DBFS
 
 
-class Notebook:
+class EchoMeter:
     """What one card period after the other played, recorded and sent."""
 
     def __init__(self, rate_hz: int, period_ms: int) -> None:
@@ -83,11 +83,11 @@ class Notebook:
         """Keep one period: int16 each. For one thread; `judge` may run in another meanwhile."""
         self._fresh.append((played, recorded, sent))
 
-    def judge(self) -> Judgement:
+    def judge(self) -> EchoReport:
         """Judge the last NOTES_S. Some 1 ms on a PC; wants no more than two a second."""
         self._note()
         if len(self._notes) < self._wanted:
-            return Judgement(None)
+            return EchoReport(None)
         notes = self._notes * self._scale
         lags = round(LAG_S / self._period_s)
         played, recorded, sent = (_envelope(notes[:, which], round(SMOOTH_S / self._period_s)) for which in range(3))
@@ -95,15 +95,15 @@ class Notebook:
         spread = played.std(axis=0)
         loudest = float(spread.max())
         if _decibels(loudest**2) < SILENT_DBFS or spread.sum() < 0.3 * played.mean(axis=0).sum():
-            return Judgement(None, left_dbfs=left_dbfs)
+            return EchoReport(None, left_dbfs=left_dbfs)
         # Each band counts alike, but one in which nothing was played would only bring noise.
         weight = np.where(spread > 0.03 * loudest, 1 / np.maximum(spread, 0.03 * loudest), 0.0)
         likeness, slope, lag = _follow(played * weight, recorded * weight, lags)
         if likeness < LIKE or _decibels(slope**2) < FAINT_DB:
-            return Judgement(self._alone(played * weight, recorded * weight, lags), left_dbfs=left_dbfs)
+            return EchoReport(self._alone(played * weight, recorded * weight, lags), left_dbfs=left_dbfs)
         gain_db = _decibels(notes[lags:, 1].sum() / max(float(notes[lags:, 2].sum()), 1e-12))
         left = _stays(played * weight, sent * weight, lags, lag)
-        return Judgement(True, gain_db, left_dbfs, lag * self._period_s, left)
+        return EchoReport(True, gain_db, left_dbfs, lag * self._period_s, left)
 
     def _note(self) -> None:
         """Make notes of what was kept since the last time: energies, (periods, 3, bands)."""

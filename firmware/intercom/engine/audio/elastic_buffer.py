@@ -19,7 +19,7 @@ MOST = 0.003  # of the rate: cheap quartzes are 10 times better
 FULL_PERIODS = 6  # more than this is left over from a stall, and is dropped
 
 
-class Elastic:
+class ElasticBuffer:
     """Takes what the microphone's clock brings, gives what the loudspeaker's clock asks for."""
 
     def __init__(self, rate_hz: int, period: int, target: int) -> None:

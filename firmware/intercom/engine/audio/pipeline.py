@@ -12,9 +12,9 @@ from intercom.core.commands import Audio
 from intercom.core.events import IN_BAND, AudioFlowed, DigitReceived, Event, TonePlayed
 from intercom.engine.audio.agc import Gain
 from intercom.engine.audio.bridge import Bridge
-from intercom.engine.audio.dtmf_detector import ToneKeys
+from intercom.engine.audio.dtmf_detector import DtmfDetector
 from intercom.engine.audio.echo_canceller import Canceller
-from intercom.engine.audio.echo_meter import Notebook
+from intercom.engine.audio.echo_meter import EchoMeter
 from intercom.engine.audio.sweep import Probe
 from intercom.engine.audio.tones import Player
 from intercom.engine.audio.voice_switch import Turns
@@ -39,7 +39,7 @@ class Period:
         player: Player,
         canceller: Canceller | None,
         gain: Gain | None,
-        notes: Notebook,
+        notes: EchoMeter,
         turns: Turns,
         samples: int,
         post: Callable[[Event], None],
@@ -50,7 +50,7 @@ class Period:
         """Whether either gave anything but digital silence since somebody set this to False."""
         self.probe: Probe | None = None
         """What a trial of the sound does; likewise."""
-        self.keys: ToneKeys | None = None
+        self.keys: DtmfDetector | None = None
         """What listens for keys in what the leg that talks says; likewise."""
         self.beats = 0
         """Periods driven so far."""
@@ -180,7 +180,7 @@ def _samples(period: bytes) -> Samples:
     return np.frombuffer(period, np.int16)
 
 
-class SilentClock:
+class NullClock:
     """Calls a function once per period, on a thread of its own: calls, their digits and the door need no card.
 
     Period n is due n periods after the start, not one after the last, so an oversleep is made up for and the rate

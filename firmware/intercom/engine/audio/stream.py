@@ -12,9 +12,9 @@ from typing import Any, Self
 import pyaudio
 
 from intercom.engine.audio import alsa_config
-from intercom.engine.audio.elastic_buffer import Elastic
+from intercom.engine.audio.elastic_buffer import ElasticBuffer
 from intercom.engine.audio.resample import Converter, Format, formats
-from intercom.engine.audio.thread_state import Guest
+from intercom.engine.audio.thread_state import ForeignThread
 from intercom.errors import HardwareError
 
 WAITING_PERIODS = 3  # of a microphone on a card of its own, before they are taken: both clocks jitter
@@ -110,13 +110,13 @@ class Card:
         self._stream: Any = None
         self._second: Any = None  # the microphone's own card, where it has one
         self._converter: Converter | None = None
-        self._elastic: Elastic | None = None
+        self._elastic: ElasticBuffer | None = None
         self._seen = ((0, 0), 0.0)
         self.name = ""
         self.calls = self.brought = 0
         self.failure = ""
         self.driving = self._leaving = False
-        self._guests = {name: Guest() for name in ("card", "microphone")}
+        self._guests = {name: ForeignThread() for name in ("card", "microphone")}
         self.first = threading.Event()
 
     @property
@@ -167,7 +167,7 @@ class Card:
             self._converter = converter
         if source is None:
             samples = made.rate_hz * made.period_ms // 1000
-            self._elastic = Elastic(made.rate_hz, samples, WAITING_PERIODS * samples)
+            self._elastic = ElasticBuffer(made.rate_hz, samples, WAITING_PERIODS * samples)
         elif sink is None:
             callback = self._bring(converter)
         return self._audio.open(

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from intercom.core.acoustics import BANDS_HZ, FLOOR_DB, Acoustics
-from intercom.core.events import LevelsMeasured
+from intercom.core.events import LoudnessMeasured
 
 Samples = npt.NDArray[np.int16]
 Wave = npt.NDArray[np.floating[Any]]
@@ -39,7 +39,7 @@ class Probe(Protocol):
 class Meter:
     """Tells how loud both directions are."""
 
-    def __init__(self, rate_hz: int, tell: Callable[[LevelsMeasured], None], every_s: float = METER_S) -> None:
+    def __init__(self, rate_hz: int, tell: Callable[[LoudnessMeasured], None], every_s: float = METER_S) -> None:
         self._wanted, self._tell = int(2 * rate_hz * every_s), tell
         self._came: list[bytes] = []
         self._went: list[bytes] = []
@@ -51,7 +51,7 @@ class Meter:
         if len(self._came) * len(microphone) >= self._wanted:
             levels = _db([_power(self._came), _power(self._went)])
             self._came, self._went = [], []
-            self._tell(LevelsMeasured(round(levels[0], 1), round(levels[1], 1)))
+            self._tell(LoudnessMeasured(round(levels[0], 1), round(levels[1], 1)))
         return loudspeaker
 
 

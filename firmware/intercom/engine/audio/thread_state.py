@@ -12,7 +12,7 @@ import threading
 _LOCKED = 0  # PyGILState_LOCKED of Python's pystate.h: what Ensure answers inside a callback
 
 
-class Guest:
+class ForeignThread:
     """One such thread. `arrive` and `leave` are called in its callbacks, `left` from anywhere."""
 
     def __init__(self) -> None:

@@ -8,10 +8,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from intercom import sip_address
-from intercom.core.events import LineAnswered, LineLost, LineUp
+from intercom.core.events import LineLost, LineUp, ServerResponded
 from intercom.engine.sip import settings as sip_settings
 from intercom.engine.sip import uri
-from intercom.engine.sip.reachability import Knocker
+from intercom.engine.sip.reachability import ReachabilityProber
 from intercom.engine.sip.resolver import Names
 from intercom.engine.sip.uri import describe, guarded
 from intercom.ipc.protocol import AccountSettings
@@ -147,7 +147,7 @@ class Line:
             source = prm.e.body.tsxState.src.rdata.srcAddress
             self.answered["OPTIONS"] = source
             self.tell_gate()
-            self.phone.post(LineAnswered(self.settings.name, round(1000 * (time.monotonic() - sent_at), 3), source))
+            self.phone.post(ServerResponded(self.settings.name, round(1000 * (time.monotonic() - sent_at), 3), source))
 
     @guarded
     def onInstantMessage(self, prm: Any) -> None:
@@ -204,7 +204,7 @@ class Line:
         found = names.address(place) if place else None
         return found[0] if found else ""
 
-    def knock(self, knocker: Knocker, servers: tuple[str, ...], names: Names) -> None:
+    def knock(self, knocker: ReachabilityProber, servers: tuple[str, ...], names: Names) -> None:
         """See whether anything is at one of these servers; without any, where the server is known to be."""
         found = [place for server in servers if (place := uri.server(server))]
         home = self._home()

@@ -22,7 +22,7 @@ from intercom.core.events import (
 from intercom.engine.sip import uri
 from intercom.engine.sip.dtmf_sender import Keys
 from intercom.engine.sip.native import Figures
-from intercom.engine.sip.rtp_activity import GONE_S, Flow, Stillness
+from intercom.engine.sip.rtp_activity import GONE_S, Flow, RtpActivity
 from intercom.engine.sip.uri import describe, guarded
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Leg:
         """Whom the far end named instead of itself."""
         self.keys = Keys("", 0.0)
         """What it is still to be sent of keys."""
-        self.stillness, self.quiet = Stillness(), Stillness()
+        self.stillness, self.quiet = RtpActivity(), RtpActivity()
         self.flow, self.told_again_at = Flow(), 0.0
         self.looks_at: float | None = 0.0
         """When to look next whether sound flows before the answer; None once it is answered."""

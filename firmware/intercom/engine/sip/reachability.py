@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 
-from intercom.core.events import LineAnswered
+from intercom.core.events import ServerResponded
 from intercom.engine.sip import uri as sip_uri
 from intercom.ipc.protocol import AccountSettings
 
@@ -27,10 +27,10 @@ class _Question:
         self.asked_at, self.count = 0.0, 0
 
 
-class Knocker:
+class ReachabilityProber:
     """All questions under way. Belongs to the thread that owns PJSIP, and never waits."""
 
-    def __init__(self, post: Callable[[LineAnswered], None], bind: str, user_agent: str) -> None:
+    def __init__(self, post: Callable[[ServerResponded], None], bind: str, user_agent: str) -> None:
         """`bind` is the local IP address to use, or empty for all."""
         self._post, self._bind, self._user_agent = post, bind, user_agent
         self._events = select.epoll()
@@ -42,7 +42,7 @@ class Knocker:
         return self._events.fileno()
 
     def knock(self, account: AccountSettings, places: Iterable[tuple[str, int]]) -> None:
-        """Ask at these IP addresses and ports; `LineAnswered` follows when something is at one of them."""
+        """Ask at these IP addresses and ports; `ServerResponded` follows when something is at one of them."""
         wanted = [*dict.fromkeys(places)][:MOST]
         self._forget(account.name, () if account.transport != "udp" else wanted)
         known = {question.place: question for question in self._asked.values() if question.account == account.name}
@@ -71,7 +71,7 @@ class Knocker:
             address, port = question.place
             where = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
             self._forget(question.account)
-            self._post(LineAnswered(question.account, took_ms, where))
+            self._post(ServerResponded(question.account, took_ms, where))
 
     def _is_there(self, sock: socket.socket) -> bool:
         if sock.type == socket.SOCK_DGRAM:

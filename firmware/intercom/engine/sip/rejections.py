@@ -7,7 +7,7 @@ Who is a stranger is decided in ../../pjsip/gate.c.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from intercom.core.events import CallTurnedAway, StrangersRefused
+from intercom.core.events import CallRejected, UnknownSourcesDropped
 from intercom.engine.sip.native import Refused
 from intercom.engine.sip.uri import guarded
 
@@ -32,7 +32,7 @@ CAUSES = (
 """What the gate refuses, in the order of `enum cause` there."""
 
 
-class Strangers:
+class UnknownSources:
     """Sums up what was refused. The first knock is told at once, what follows it once an hour."""
 
     def __init__(self, refused: Callable[[], Refused]) -> None:
@@ -41,7 +41,7 @@ class Strangers:
         self._told = (0,) * len(CAUSES)
         self._told_at: float | None = None
 
-    def news(self, now: float) -> StrangersRefused | None:
+    def news(self, now: float) -> UnknownSourcesDropped | None:
         """Return what there is to tell at an instant, in seconds; None when there is nothing, or not yet."""
         if self._told_at is not None and now < self._told_at + HOUR_S:
             return None
@@ -51,7 +51,7 @@ class Strangers:
         new = [count - told for count, told in zip(refused.counts, self._told, strict=True)]
         self._told, self._told_at = refused.counts, now
         causes = ", ".join(f"{count} {cause}" for count, cause in zip(new, CAUSES, strict=True) if count)
-        return StrangersRefused(sum(new), refused.source, refused.request or "something", causes)
+        return UnknownSourcesDropped(sum(new), refused.source, refused.request or "something", causes)
 
 
 class TurnedAway:
@@ -72,4 +72,4 @@ class TurnedAway:
         )
         reason = "the sound would not be encrypted" if in_clear else str(prm.reason)
         account, caller = (line.settings.name, self._phone.sender(line, prm.rdata)[0]) if line is not None else ("", "")
-        self._phone.post(CallTurnedAway(account, caller, source, code, reason))
+        self._phone.post(CallRejected(account, caller, source, code, reason))

@@ -7,7 +7,7 @@ GONE_S = 2.0
 """Sound that has stopped for this long before the answer is over."""
 
 
-class Stillness:
+class RtpActivity:
     """Of one stream, from one look at its counters to the next."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Collection
 
-from intercom.core.events import SipSeen
+from intercom.core.events import SipMessageTraced
 from intercom.engine.sip import uri
 
 LEVEL = 4
@@ -62,7 +62,9 @@ _CRYPTO = re.compile(r"a=crypto:(\d+ +\w+)", re.IGNORECASE)
 class Trace:
     """Reads PJSIP's log while somebody traces, and tells each message."""
 
-    def __init__(self, secrets: Collection[str], bind: str, port: int, tell: Callable[[SipSeen], None]) -> None:
+    def __init__(
+        self, secrets: Collection[str], bind: str, port: int, tell: Callable[[SipMessageTraced], None]
+    ) -> None:
         """`secrets` are never told, wherever they stand; `bind` and `port` are where we listen."""
         self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
         self._bind, self._port, self._tell = bind, port, tell
@@ -84,7 +86,7 @@ class Trace:
         host = self._bind or uri.own_address(uri.host(remote)) or "0.0.0.0"
         local = f"[{host}]:{self._port}" if ":" in host else f"{host}:{self._port}"
         in_bytes = text.encode("utf-8", "surrogateescape").decode("latin-1")
-        self._tell(SipSeen(now, way == "TX", transport.rstrip("6").upper(), local, remote, in_bytes))
+        self._tell(SipMessageTraced(now, way == "TX", transport.rstrip("6").upper(), local, remote, in_bytes))
 
     def _has_room(self, second: int) -> bool:
         """Whether one more may be told: who floods us shall not hold up the door's own words."""

@@ -28,8 +28,8 @@ from intercom.engine.sip.dtmf_sender import Keys
 from intercom.engine.sip.log import Log
 from intercom.engine.sip.messages import Texts
 from intercom.engine.sip.native import Figures, Library
-from intercom.engine.sip.reachability import Knocker
-from intercom.engine.sip.rejections import Strangers, TurnedAway
+from intercom.engine.sip.reachability import ReachabilityProber
+from intercom.engine.sip.rejections import TurnedAway, UnknownSources
 from intercom.engine.sip.resolver import Names
 from intercom.engine.sip.trace import LEVEL, Trace
 from intercom.engine.sip.uri import describe
@@ -65,7 +65,7 @@ class Telephone:
         self._library = Library(library())
         self._names = Names()
         self._names.learn = self._library.learn
-        self._knocker = Knocker(post, settings.bind, settings.user_agent)
+        self._knocker = ReachabilityProber(post, settings.bind, settings.user_agent)
         self.certificates = tls.Certificates()
         self._accounts: dict[str, _Account] = {}
         self._relays = Relays((), post)
@@ -82,7 +82,7 @@ class Telephone:
         self._writer = _LogWriter(hidden, settings.trace_level)
         self._trace = Trace(hidden, settings.bind, settings.port, post)
         self._events = select.epoll()
-        self._strangers = Strangers(self._library.refused)
+        self._strangers = UnknownSources(self._library.refused)
         self._prompt: Any = None
         self._calls: dict[str, _Call] = {}
         self._dead: list[Leg] = []
@@ -222,7 +222,7 @@ class Telephone:
             self.post(change)
 
     def trace(self, *, on: bool) -> None:
-        """Tell what is sent and received from now on (`SipSeen`), or no more."""
+        """Tell what is sent and received from now on (`SipMessageTraced`), or no more."""
         self._writer.reader = self._trace.read if on else None
         self._library.talk(max(LEVEL, self.settings.trace_level) if on else self.settings.trace_level)
 
@@ -231,11 +231,11 @@ class Telephone:
         self._accounts[name].register(anew=anew)
 
     def probe(self, name: str) -> None:
-        """Send an OPTIONS; `LineAnswered` follows, or nothing."""
+        """Send an OPTIONS; `ServerResponded` follows, or nothing."""
         self._accounts[name].probe()
 
     def knock(self, name: str, servers: tuple[str, ...]) -> None:
-        """See whether anything is there; `LineAnswered` follows, or nothing."""
+        """See whether anything is there; `ServerResponded` follows, or nothing."""
         self._accounts[name].knock(self._knocker, servers, self._names)
 
     def hear(self, name: str, servers: tuple[str, ...]) -> None:
@@ -265,7 +265,7 @@ class Telephone:
         self._try(self._endpoint.handleIpChange, sip_settings.network_change(pj))
 
     def send_text(self, name: str, target: str, text: str, number: int = 0) -> None:
-        """Send a MESSAGE; `TextAnswered` follows."""
+        """Send a MESSAGE; `MessageDelivered` follows."""
         self.texts.send(self._accounts[name], target, text, number)
 
     def place(self, order: PlaceCall) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from intercom.engine.__main__ import main
-from intercom.engine.sip import user_agent
+from intercom.engine.sip import uri, user_agent
 from intercom.engine.sip.call import Leg
 
 
@@ -34,7 +34,7 @@ def _spoil(owner: type, name: str) -> None:
             raise kind("utf-8", b"x", 0, 1, "made up") if fault == "UnicodeDecodeError" else kind("made up")
         return (inner or sound)(*arguments, **options)
 
-    setattr(owner, name, user_agent.words.guarded(spoiled) if inner else spoiled)
+    setattr(owner, name, uri.guarded(spoiled) if inner else spoiled)
 
 
 for each in [name for name in vars(Leg) if name.startswith("on") and hasattr(getattr(Leg, name), "__wrapped__")]:

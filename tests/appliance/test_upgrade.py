@@ -116,7 +116,7 @@ def test_an_upgrade_that_does_not_register_goes_back_by_itself(
 
 def test_a_version_that_refuses_the_configuration_changes_nothing(machine: Machine, new_checkout: Path) -> None:
     """That is found out before anything is touched."""
-    check = new_checkout / "firmware" / "intercom" / "cli" / "check.py"
+    check = new_checkout / "firmware" / "intercom" / "cli" / "commands" / "check.py"
     sound, before = check.read_text(), machine("systemctl show intercom -p MainPID")
     check.write_text(sound + "\n\nraise SystemExit(1)\n")
     version(new_checkout, "9.9.3")

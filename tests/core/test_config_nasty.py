@@ -18,7 +18,6 @@ from intercom.config import loader, model, sections
 from intercom.config.toml_section import Section
 from intercom.errors import ConfigError
 
-REPOSITORY = Path(__file__).parents[2]
 SOMEBODY = 54321
 """A user who owns nothing here, as the service's does."""
 NEWER = [*Path.home().glob(".pyenv/versions/3.13.*/bin/python3.13"), Path("/usr/bin/python3.13")]
@@ -35,10 +34,10 @@ def folder() -> Iterator[Path]:
 
 def played(folder: Path, *command: str | Path) -> str:
     """Play the walk over every key and value; return its last line."""
-    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY / "firmware"), "PYTHONDONTWRITEBYTECODE": "1"}
+    tests = Path(os.environ["PYTHONPATH"].split(os.pathsep)[0])  # where another user can read them (run.py)
     played = subprocess.run(
-        [*command, REPOSITORY / "tests/core/nasty_values.py", folder],
-        env=environ, capture_output=True, text=True, check=False, timeout=300,
+        [*command, tests / "core/nasty_values.py", folder],
+        env=dict(os.environ), capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert played.returncode == 0, played.stdout[-3000:] + played.stderr[-2000:]
     return played.stdout.splitlines()[-1]

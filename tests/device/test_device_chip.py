@@ -3,6 +3,7 @@
 import re
 import time
 
+import pytest
 import seen
 
 from lab.baresip import Phone
@@ -55,6 +56,32 @@ def test_the_strike_never_twitches_when_the_daemon_comes_and_goes(device: Device
     assert len(levels) >= 3, told
     assert set(levels) == {LOCKED}, "\n".join(told)
     assert device.level(STRIKE) == LOCKED
+
+
+@pytest.mark.parametrize("end", ["held", "at rest"])
+def test_edges_that_the_kernel_drops_make_no_press_deaf(device: Device, phone: Phone, end: str) -> None:
+    """A daemon that stands still for a moment: the kernel's queue holds sixteen edges, and sixty come."""
+    mark, since = device.mark(), time.monotonic()
+    storm = "n=0; while [ $n -lt 30 ]; do echo pull-down >pull; echo pull-up >pull; n=$((n+1)); done"
+    device(
+        f"cd /run/pins/sim_gpio{BUTTON} && main=$(systemctl show intercom -p MainPID --value) && kill -STOP $main && "
+        f"{storm}; {'echo pull-down >pull; ' if end == 'held' else ''}kill -CONT $main"
+    )
+    if end == "held":
+        phone.await_event("CALL_INCOMING", SLOW_S, since=since)
+        phone.reject()
+        device.await_record("visit-ended", SLOW_S, after=mark)
+        device(f"echo pull-up >/run/pins/sim_gpio{BUTTON}/pull")
+        # Told by its edge, or by the next look at the level (`wires.LOOK_S`).
+    device.await_command("! intercom status --json | grep -q pressed...true", SLOW_S)
+    mark, since = device.mark(), time.monotonic()
+    device.press(BUTTON)
+    phone.await_event("CALL_INCOMING", SLOW_S, since=since)
+    phone.reject()
+    ended = device.await_record("visit-ended", SLOW_S, after=mark)
+
+    seen.add(f"60 edges at once, of which the kernel keeps 16; the button is {end} then", "the next press rings")
+    assert ended["INTERCOM_OUTCOME"] == "busy"
 
 
 def _line_number(device: Device, pin: int) -> int:

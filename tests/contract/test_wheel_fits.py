@@ -66,7 +66,7 @@ def test_a_function_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_engine_with_such_a_wheel_says_so_and_ends(tmp_path: Path) -> None:
     """In one line of its log, and not in a crash."""
     (tmp_path / "sitecustomize.py").write_text(
-        "from intercom.engine.sip.user_agent import native as raw\nraw._CALLED += ('gate_of_tomorrow',)\n"
+        "from intercom.engine.sip import native\nnative._CALLED += ('gate_of_tomorrow',)\n"
     )
     peer = Peer(REGISTER=200)
     path = os.pathsep.join((str(tmp_path), *filter(None, sys.path)))

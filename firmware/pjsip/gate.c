@@ -653,6 +653,23 @@ PJ_DEF(int) gate_account(int id, const char *key, int kind, int by_address)
     return 1;
 }
 
+/* How an account offers sound from its next call on: the address of ours that it names (empty: PJSIP's choice), PJSUA's
+ * word for the kind of address, and whether TURN and ICE are tried. pjsua_acc_modify() would do it too, and would forget
+ * the Contact by which the server sees us: behind NAT no BYE came back. */
+PJ_DEF(void) gate_media(int id, const char *address, int ipv6_media_use, int turn, int ice);
+PJ_DEF(void) gate_media(int id, const char *address, int ipv6_media_use, int turn, int ice)
+{
+    pjsua_acc *acc;
+    if (id < 0 || id >= (int)PJ_ARRAY_SIZE(accounts) || !pjsua_acc_is_valid(id))
+        return;
+    acc = &pjsua_var.acc[id];
+    if (pj_strcmp2(&acc->cfg.rtp_cfg.public_addr, address) != 0)
+        pj_strdup2_with_null(acc->pool, &acc->cfg.rtp_cfg.public_addr, address);
+    acc->cfg.ipv6_media_use = ipv6_media_use;
+    acc->cfg.turn_cfg.enable_turn = turn;
+    acc->cfg.ice_cfg.enable_ice = ice;
+}
+
 /* Forget all addresses of an account's server. */
 PJ_DEF(void) gate_forget(int id);
 PJ_DEF(void) gate_forget(int id)

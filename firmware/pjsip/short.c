@@ -1,9 +1,9 @@
 /* What we send over UDP stays below 1,300 bytes where that can be had (RFC 3261 section 18.1.1).
  *
  * What is larger leaves in fragments, which many routers drop: the call times out, and the registration is well. Such a
- * message loses step by step, and no further than it has to, what the other side knows without it: the long names of
- * headers, who made us, lines of SDP that say the default, the names of numbers that RFC 3551 has given, the methods that
- * we know, the second choice of a cipher. What was agreed on stays as PJSIP has it; only what is printed is shorter.
+ * message loses step by step, and no further than it has to, what the other side knows without it: lines of SDP that say
+ * the default, the names of numbers that RFC 3551 has given, who made us, the methods that we know, the long names of
+ * headers, the second choice of a cipher. What was agreed on stays as PJSIP has it; only what is printed is shorter.
  *
  * Everything here runs in the one thread that owns PJSIP.
  */
@@ -115,23 +115,24 @@ static void shorten(pjsip_msg *msg, int step)
 
     switch (step) {
     case 0:
-        pjsip_cfg()->endpt.use_compact_form = PJ_TRUE;
+        thin(msg, &is_default);
         break;
     case 1:
+        thin(msg, &is_known_number);
+        break;
+    case 2:
         drop(msg, "User-Agent", NULL);
         drop(msg, "Min-SE", ": 90"); /* RFC 4028 section 5: the least, where nothing is said */
         plain_contact(msg);
         if (sdp)
             sdp->name = pj_str("-");
         break;
-    case 2:
-        thin(msg, &is_default);
-        break;
     case 3:
-        thin(msg, &is_known_number);
+        drop(msg, "Allow", NULL);
         break;
     case 4:
-        drop(msg, "Allow", NULL);
+        /* Late, because not all who should read short names do. */
+        pjsip_cfg()->endpt.use_compact_form = PJ_TRUE;
         break;
     case 5:
         thin(msg, &is_second_cipher);

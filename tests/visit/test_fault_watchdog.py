@@ -21,7 +21,7 @@ WATCHDOG_S = 4.0
 """The unit's is longer; what matters is that the daemon feeds it each second."""
 WEDGE = """
 import os, time
-from intercom.daemon.shell import shell as daemon
+from intercom.daemon import shell as daemon
 
 take = daemon.Daemon.take
 

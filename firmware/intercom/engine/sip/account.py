@@ -191,12 +191,12 @@ class Line:
         kind = six if ":" in known else self.pj.PJSUA_IPV6_ENABLED_PREFER_IPV4
         if (media.transportConfig.publicAddress, media.ipv6Use) != (ours, kind):
             media.transportConfig.publicAddress, media.ipv6Use = ours, kind
-            self.modify(self.config)
+            self.phone.offer(self)
 
     def ways(self, *, turn: bool, ice: bool) -> None:
         """Have calls from now on go by the account's TURN server and by ICE, or without them."""
         self.config.natConfig.turnEnabled, self.config.natConfig.iceEnabled = turn, ice
-        self.modify(self.config)
+        self.phone.offer(self)
 
     def where(self, target: str, names: Names) -> str:
         """Return the IP address that a call to this SIP URI is sent to first; nothing as long as that is not known."""

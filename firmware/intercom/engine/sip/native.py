@@ -97,7 +97,8 @@ _LAYOUTS: dict[str, tuple[type[ctypes.Structure], dict[str, str]]] = {
 }
 """Each structure that is written here by hand: what C calls it, and those of its fields that C names otherwise."""
 _CALLED = (
-    "gate_account", "gate_any_contact", "gate_close", "gate_forget", "gate_layout", "gate_let_in", "gate_parties",
+    "gate_account", "gate_any_contact", "gate_close", "gate_forget", "gate_layout", "gate_let_in", "gate_media",
+    "gate_parties",
     "gate_refused", "gate_server", "gate_transport", "media_figures", "media_open", "OpenSSL_version",
     "pj_gethostname", "pj_gettickcount", "pj_log_set_level", "pj_name_learn", "pj_name_missed", "pj_pool_alloc",
     "pj_timer_heap_earliest_time", "pjsip_endpt_get_timer_heap", "pjsip_endpt_set_ext_resolver", "pjsip_resolve",
@@ -233,6 +234,10 @@ class Library:
         return [
             address for address, bits, port in places if not self._c.gate_server(account, address.encode(), bits, port)
         ]
+
+    def offer(self, account: int, address: str, kind: int, *, turn: bool, ice: bool) -> None:
+        """Offer sound at this address of ours, of PJSUA's kind, with TURN and ICE or without, from the next call on."""
+        self._c.gate_media(account, address.encode(), kind, turn, ice)
 
     def let_in(self, rdata: Any) -> int:
         """Return the account (PJSUA's id) that a request was let in for, -1 for none. See `parties`."""

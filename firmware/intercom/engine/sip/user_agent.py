@@ -196,6 +196,15 @@ class Telephone:
                 self.bury(call)
             self.post(CallEnded(leg, 500, reason))
 
+    def offer(self, account: Line) -> None:
+        """Have an account's calls offer sound as its configuration says by now.
+
+        Not by Account.modify(), with which PJSIP forgets the Contact that the registrar has seen.
+        """
+        media, nat = account.config.mediaConfig, account.config.natConfig
+        where, kind = media.transportConfig.publicAddress, media.ipv6Use
+        self._library.offer(account.getId(), where, kind, turn=nat.turnEnabled, ice=nat.iceEnabled)
+
     def tell_gate(self, account: Line, places: Sequence[tuple[str, int, int]]) -> None:
         """Replace the addresses of an account's server: IP address, bits of it that count (0: all), port (0: any)."""
         for place in self._library.servers(account.getId(), places):

@@ -247,16 +247,19 @@ async def test_summer_time_moves_the_boundary_with_the_clock_on_the_wall() -> No
     assert begins == ["28 07:00:00", "29 06:00:00"]
 
 
+AROUND_THE_CHANGE = {
+    "ends": Profile(WEEK, 22 * 60, 2 * 60 + 30),
+    "begins": Profile(WEEK, 2 * 60 + 30, 6 * 60),
+    "within": Profile(WEEK, 2 * 60 + 15, 2 * 60 + 45),
+}
+"""Profiles with an end in the hour that comes twice in autumn, and never in spring."""
+
+
 @on_a_loop
 async def test_an_hour_that_comes_twice_is_one_long_hour() -> None:
     """What has ended in it does not come back, what has begun goes on. In Berlin 02:00 to 03:00 comes twice."""
-    spans = {
-        "ends": Profile(WEEK, 22 * 60, 2 * 60 + 30),
-        "begins": Profile(WEEK, 2 * 60 + 30, 6 * 60),
-        "within": Profile(WEEK, 2 * 60 + 15, 2 * 60 + 45),
-    }
     clock = Clock(utc("2026-10-24 23:59:00"))
-    await clock.pass_by(6, spans, ZoneInfo("Europe/Berlin"))
+    await clock.pass_by(6, AROUND_THE_CHANGE, ZoneInfo("Europe/Berlin"))
 
     assert clock.events == [
         ("24 23:59:00", ProfilesChanged(("ends",), known=True)),
@@ -270,13 +273,8 @@ async def test_an_hour_that_comes_twice_is_one_long_hour() -> None:
 @on_a_loop
 async def test_an_hour_that_never_comes_is_none() -> None:
     """In Berlin the clock goes from 02:00 to 03:00: what begins or ends in between does so then."""
-    spans = {
-        "ends": Profile(WEEK, 22 * 60, 2 * 60 + 30),
-        "begins": Profile(WEEK, 2 * 60 + 30, 6 * 60),
-        "within": Profile(WEEK, 2 * 60 + 15, 2 * 60 + 45),
-    }
     clock = Clock(utc("2026-03-29 00:30:00"))
-    await clock.pass_by(6, spans, ZoneInfo("Europe/Berlin"))
+    await clock.pass_by(6, AROUND_THE_CHANGE, ZoneInfo("Europe/Berlin"))
 
     assert clock.events == [
         ("29 00:30:00", ProfilesChanged(("ends",), known=True)),
